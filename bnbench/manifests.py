@@ -1,0 +1,55 @@
+"""The manifest beside an exported model: its text form and the proof that nobody altered it.
+
+The file is JSON whose last entry is the SHA-256 of all bytes before that entry, so that a
+program in any language checks it without having to agree on how JSON is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bnbench.errors import RunError
+
+FORMAT_VERSION = 1
+_SEAL_START = b',\n  "manifest_sha256": "'
+_SEAL_END = b'"\n}\n'
+_SEAL_LENGTH = len(_SEAL_START) + 64 + len(_SEAL_END)
+
+
+def seal_manifest(content: Mapping[str, Any]) -> bytes:
+    """Write `content` as JSON, format version first and its own SHA-256 last."""
+    document = json.dumps({"format_version": FORMAT_VERSION, **content}, indent=2, allow_nan=False)
+    body = document.removesuffix("\n}").encode()
+    return body + _SEAL_START + hashlib.sha256(body).hexdigest().encode() + _SEAL_END
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read a manifest after its seal and its format version were checked.
+
+    Raises:
+        RunError: the file is missing, was altered, or has another format version.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path}: required a manifest, found none: {error.strerror}") from None
+    body, seal = raw[:-_SEAL_LENGTH], raw[-_SEAL_LENGTH:]
+    digest = hashlib.sha256(body).hexdigest().encode()
+    if seal != _SEAL_START + digest + _SEAL_END:
+        raise RunError(
+            f"{path}: not a bnbench manifest, or altered since it was written "
+            "(its last line must be the SHA-256 of what stands before); export the model again"
+        )
+    content: dict[str, Any] = json.loads(raw)
+    version = content.get("format_version")
+    if version != FORMAT_VERSION:
+        age = "newer" if isinstance(version, int) and version > FORMAT_VERSION else "older"
+        raise RunError(
+            f"{path}: required manifest format {FORMAT_VERSION}, found {version!r}, which is "
+            f"{age}; use the version of bnbench that wrote it"
+        )
+    return content

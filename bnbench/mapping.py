@@ -1,0 +1,103 @@
+"""Mappings (from JSON or TOML) into the frozen dataclasses of the vocabulary, strictly.
+
+A key that is unknown, missing or of the wrong type is named with its path, so that the person
+who wrote the file can find it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from bnbench.errors import SpecError
+
+Record = TypeVar("Record")
+
+
+class MappingError(SpecError):
+    """A mapping does not fit its dataclass; `key` is the dotted path of the offending entry."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(f"{key}: {text}" if key else text)
+        self.key = key
+
+
+def build_from_mapping(record_type: type[Record], mapping: object, path: str = "") -> Record:
+    """Make a `record_type` of `mapping`, or say which key is unknown, missing or mistyped.
+
+    Lists become tuples and whole numbers become floats where the field asks for them.
+
+    Raises:
+        MappingError: a key does not fit, or the dataclass refuses a value.
+    """
+    if not isinstance(mapping, Mapping):
+        raise MappingError(path, f"required a table of keys, found {_describe(mapping)}")
+    fields = {field.name: field for field in dataclasses.fields(record_type)}  # type: ignore[arg-type]
+    for key in mapping:
+        if key not in fields:
+            raise MappingError(
+                _join(path, str(key)), f"unknown key; the keys here are {', '.join(fields)}"
+            )
+    hints = typing.get_type_hints(record_type)
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in mapping:
+            values[name] = _convert(hints[name], mapping[name], _join(path, name))
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise MappingError(_join(path, name), "required, but missing")
+    try:
+        return record_type(**values)
+    except MappingError:
+        raise
+    except SpecError as error:
+        name, _, text = str(error).partition(": ")
+        if name in fields:
+            raise MappingError(_join(path, name), text) from None
+        raise MappingError(path, str(error)) from None
+
+
+def _convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - a branch a kind of type
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in arguments:
+            return None
+        (inner,) = [argument for argument in arguments if argument is not type(None)]
+        return _convert(inner, value, path)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise MappingError(
+            path, f"required one of {', '.join(map(str, arguments))}; found {_describe(value)}"
+        )
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise MappingError(path, f"required a list, found {_describe(value)}")
+        return tuple(
+            _convert(arguments[0], item, f"{path}[{index}]") for index, item in enumerate(value)
+        )
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise MappingError(path, f"required a table of keys, found {_describe(value)}")
+        return {
+            str(key): _convert(arguments[1], item, _join(path, str(key)))
+            for key, item in value.items()
+        }
+    if dataclasses.is_dataclass(hint):
+        return build_from_mapping(typing.cast("type", hint), value, path)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is Any or (isinstance(value, hint) and not (hint is int and isinstance(value, bool))):
+        return value
+    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+    raise MappingError(path, f"required {names.get(hint, hint)}, found {_describe(value)}")
+
+
+def _describe(value: object) -> str:
+    return "nothing" if value is None else repr(value)
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key

@@ -1,0 +1,109 @@
+"""What was measured: epochs, trials, the environment, evaluations and their verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bnbench.specs import TrialSpec
+
+TrialStatus = Literal["finished", "failed"]
+VerificationStatus = Literal["agreed", "disagreed", "unusable", "unchecked"]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One pass over the training set and the evaluation after it."""
+
+    epoch: int
+    """Counted from 1."""
+    train_loss: float
+    """Mean cross-entropy over the training images, while training."""
+    test_loss: float
+    """Mean cross-entropy over the evaluated images after the epoch. They are the test images,
+    but for a tuning trial, which sees validation images in their place."""
+    test_accuracy: float
+    """Fraction of the evaluated images classified correctly after the epoch, in [0, 1]."""
+    train_seconds: float
+    """Wall-clock of training alone, the device synchronised before both readings."""
+    eval_seconds: float
+    """Wall-clock of the evaluation alone."""
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as it went: every epoch it finished, and why it failed if it did."""
+
+    trial: TrialSpec
+    status: TrialStatus
+    epochs: tuple[EpochRecord, ...]
+    reason: str | None = None
+    """Why the trial failed; None where it finished."""
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The data set a run was made with."""
+
+    name: str
+    num_train_images: int
+    num_test_images: int
+
+
+@dataclass(frozen=True)
+class EnvironmentRecord:
+    """The machine and software a run was made with."""
+
+    cpu: str
+    cores: int
+    """Processors this process may use."""
+    threads: int
+    """Threads torch computes with."""
+    memory_bytes: int | None
+    devices: dict[str, str]
+    """Each device of the study with the name its maker gave it."""
+    system: str
+    versions: dict[str, str]
+    """python, torch, torchvision, numpy and bnbench."""
+    commit: str | None
+    """The commit bnbench was run from, ``+`` appended where files were changed; None outside
+    a checkout."""
+    started_at: str
+    """ISO 8601, UTC."""
+
+    def list_differences(self, other: EnvironmentRecord) -> list[str]:
+        """Say where `other` differs in what can change a trial's figures, one text each."""
+        mine, theirs = self._measuring_conditions(), other._measuring_conditions()
+        return [
+            f"{name} was {mine.get(name)}, is now {theirs.get(name)}"
+            for name in sorted(mine.keys() | theirs.keys())
+            if mine.get(name) != theirs.get(name)
+        ]
+
+    def _measuring_conditions(self) -> dict[str, object]:
+        return {
+            "the CPU": self.cpu,
+            "the number of cores": self.cores,
+            "the number of threads": self.threads,
+            "the version of torch": self.versions.get("torch"),
+            "the version of bnbench": self.versions.get("bnbench"),
+        }
+
+
+@dataclass(frozen=True)
+class VerificationRecord:
+    """What one runtime says of one exported model, held against the model's manifest."""
+
+    model: str
+    runtime: str
+    correct: int | None
+    total: int | None
+    accuracy: float | None
+    expected_correct: int | None
+    disagreements: int | None
+    """Test images whose prediction differs from the manifest's."""
+    max_abs_logit_diff: float | None
+    """Largest absolute difference of the probe images' logits."""
+    status: VerificationStatus
+    reason: str | None = field(default=None)
+    """Why the status is not ``agreed``."""

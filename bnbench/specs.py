@@ -1,0 +1,306 @@
+"""What is asked for: variants, recipes, trials and studies, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from bnbench.errors import SpecError
+
+Normalization = Literal["none", "batch", "layer"]
+Activation = Literal["relu", "sigmoid", "tanh"]
+EngineName = Literal["reference", "native"]
+EngineChoice = Literal["auto", "reference", "native"]
+Purpose = Literal["tune", "score", "time"]
+
+LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class VariantSpec:
+    """A network under comparison: 784 inputs, hidden layers, 10 classes."""
+
+    name: str
+    """Short name for tables and file names: letters, digits, ``_``, ``.`` and ``+``."""
+    hidden_sizes: tuple[int, ...] = (64, 32)
+    """Units of each hidden layer, first to last; each at least 1."""
+    normalization: Normalization = "none"
+    """What stands between each hidden linear layer and its activation."""
+    activation: Activation = "relu"
+    """What follows each hidden layer."""
+
+    def __post_init__(self) -> None:
+        if not self.name or not all(c.isalnum() or c in "_.+" for c in self.name):
+            raise SpecError(
+                f"name: required letters, digits, '_', '.' or '+', found {self.name!r}; "
+                "it becomes part of file names"
+            )
+        for size in self.hidden_sizes:
+            _require(size >= 1, "hidden_sizes", "whole numbers of at least 1", size)
+
+
+@dataclass(frozen=True)
+class RecipeSpec:
+    """How a network is trained: cross-entropy and SGD over shuffled batches."""
+
+    epochs: int = 5
+    """Passes over the training set; at least 1."""
+    batch_size: int = 64
+    """Images a step; at least 1."""
+    learning_rate: float = 0.001
+    """SGD's step size; above 0."""
+    momentum: float = 0.0
+    """SGD's momentum, in [0, 1)."""
+    weight_decay: float = 0.0
+    """L2 penalty added to every gradient as ``torch.optim.SGD`` does; at least 0."""
+
+    def __post_init__(self) -> None:
+        _require(self.epochs >= 1, "epochs", "a whole number of at least 1", self.epochs)
+        _require(
+            self.batch_size >= 1, "batch_size", "a whole number of at least 1", self.batch_size
+        )
+        _require(
+            self.learning_rate > 0 and math.isfinite(self.learning_rate),
+            "learning_rate",
+            "a number above 0",
+            self.learning_rate,
+        )
+        _require(0 <= self.momentum < 1, "momentum", "a number in [0, 1)", self.momentum)
+        _require(
+            self.weight_decay >= 0 and math.isfinite(self.weight_decay),
+            "weight_decay",
+            "a number of at least 0",
+            self.weight_decay,
+        )
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """One training run: a variant trained by a recipe from a seed on a device."""
+
+    variant: VariantSpec
+    recipe: RecipeSpec
+    seed: int
+    device: str
+    engine: EngineName = "reference"
+    purpose: Purpose = "score"
+    """What the trial is for: to tune the recipe on a validation split, to be scored on the test
+    set, or to be timed alone on the machine."""
+
+    @property
+    def key(self) -> str:
+        """The name of a scored trial within its run, fit for a file name."""
+        return f"{self.variant.name}-seed{self.seed}-{self.device.replace(':', '')}"
+
+
+@dataclass(frozen=True)
+class TuningSpec:
+    """How each variant's learning rate is chosen: the same grid and seeds for every variant."""
+
+    learning_rates: tuple[float, ...]
+    """The grid, ascending; each above 0."""
+    seeds: tuple[int, ...]
+    """Seeds of the tuning trials; none of them may be a seed that is scored."""
+    num_validation_images: int = 10_000
+    """Images cut from the training set, the same number of each class; never test images."""
+    split_seed: int = 0
+    """Which images are cut."""
+
+    def __post_init__(self) -> None:
+        _require_distinct("learning_rates", self.learning_rates)
+        for rate in self.learning_rates:
+            _require(rate > 0 and math.isfinite(rate), "learning_rates", "numbers above 0", rate)
+        _require(
+            list(self.learning_rates) == sorted(self.learning_rates),
+            "learning_rates",
+            "an ascending list",
+            self.learning_rates,
+        )
+        _require_seeds("seeds", self.seeds)
+        _require(
+            self.num_validation_images >= 10 and self.num_validation_images % 10 == 0,
+            "num_validation_images",
+            "a multiple of 10, the number of classes",
+            self.num_validation_images,
+        )
+
+
+@dataclass(frozen=True)
+class TimingSpec:
+    """How time per epoch is measured where the scored trials share the machine.
+
+    One trial at a time, the variants in alternation, by each engine that the report speaks of.
+    """
+
+    num_pairs: int = 5
+    """Trials of each variant; at least 1."""
+    epochs: int = 2
+    """Epochs of each trial; at least 1."""
+
+    def __post_init__(self) -> None:
+        _require(self.num_pairs >= 1, "num_pairs", "a whole number of at least 1", self.num_pairs)
+        _require(self.epochs >= 1, "epochs", "a whole number of at least 1", self.epochs)
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """What is compared: variants x seeds x devices; the others are held to the first variant."""
+
+    name: str
+    variants: tuple[VariantSpec, ...]
+    recipe: RecipeSpec = field(default_factory=RecipeSpec)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Each scored trial's random seed; variants are paired by it."""
+    devices: tuple[str, ...] = ("cpu",)
+    """Torch device names: ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+    engine: EngineChoice = "auto"
+    """What trains the trials; ``auto`` takes the fastest that can train all variants."""
+    threads: int | None = None
+    """CPU threads; None leaves torch's own choice."""
+    tuning: TuningSpec | None = None
+    """Given, each variant is trained at the learning rate that served it best in tuning."""
+    timing: TimingSpec = field(default_factory=TimingSpec)
+    """How time per epoch is measured where the scored trials share the machine."""
+    target_accuracy: float | None = None
+    """Accuracy whose arrival is timed, in (0, 1); None takes the level that half of the first
+    variant's trials reach."""
+
+    def __post_init__(self) -> None:
+        if not self.name or not all(c.isalnum() or c in "_.-+" for c in self.name):
+            raise SpecError(
+                f"name: required letters, digits, '_', '.', '-' or '+', found {self.name!r}; "
+                "it becomes part of the run folder's name"
+            )
+        _require_distinct("variants", [variant.name for variant in self.variants])
+        _require_distinct("devices", self.devices)
+        _require_seeds("seeds", self.seeds)
+        if self.threads is not None:
+            _require(self.threads >= 1, "threads", "a whole number of at least 1", self.threads)
+        if self.target_accuracy is not None:
+            _require(
+                0 < self.target_accuracy < 1,
+                "target_accuracy",
+                "a fraction between 0 and 1",
+                self.target_accuracy,
+            )
+        if self.tuning is not None:
+            both = sorted(set(self.seeds) & set(self.tuning.seeds))
+            _require(
+                not both, "seeds", "seeds that the tuning does not use", both[0] if both else None
+            )
+
+    def list_tuning_trials(self, engines: Mapping[str, EngineName]) -> tuple[TrialSpec, ...]:
+        """The trials that choose learning rates, trained on a part of the training set.
+
+        Arguments:
+            engines: the engine that trains on each device.
+        """
+        if self.tuning is None:
+            return ()
+        return tuple(
+            TrialSpec(
+                variant,
+                replace(self.recipe, learning_rate=rate),
+                seed,
+                device,
+                engines[device],
+                "tune",
+            )
+            for device in self.devices
+            for seed in self.tuning.seeds
+            for rate in self.tuning.learning_rates
+            for variant in self.variants
+        )
+
+    def list_scored_trials(
+        self,
+        engines: Mapping[str, EngineName],
+        tuned_rates: Mapping[tuple[str, str], float] | None = None,
+    ) -> tuple[TrialSpec, ...]:
+        """The trials that are scored on the test set, in the order they are run.
+
+        The variants' order turns round from seed to seed (AB, BA, AB, ...), so that a machine
+        which grows slower or faster in the course of a run treats the variants alike.
+
+        Arguments:
+            engines: the engine that trains on each device.
+            tuned_rates: the learning rate of (variant, device) where it was tuned; a variant
+                that trained at no rate of the grid is not scored.
+        """
+        rates = tuned_rates or {}
+        return tuple(
+            TrialSpec(
+                variant,
+                replace(
+                    self.recipe,
+                    learning_rate=rates.get((variant.name, device), self.recipe.learning_rate),
+                ),
+                seed,
+                device,
+                engines[device],
+            )
+            for device in self.devices
+            for index, seed in enumerate(self.seeds)
+            for variant in (self.variants if index % 2 == 0 else self.variants[::-1])
+            if self.tuning is None or (variant.name, device) in rates
+        )
+
+    def list_timed_trials(self, engines: Mapping[str, EngineName]) -> tuple[TrialSpec, ...]:
+        """The trials that are timed alone, where the scored ones share the machine.
+
+        The reference engine trains one trial at a time, so that its scored trials need none.
+        """
+        recipe = replace(self.recipe, epochs=self.timing.epochs)
+        return tuple(
+            TrialSpec(variant, recipe, seed, device, engine, "time")
+            for device in self.devices
+            if engines[device] != "reference"
+            for seed in range(self.timing.num_pairs)
+            for engine in ("reference", engines[device])
+            for variant in (self.variants if seed % 2 == 0 else self.variants[::-1])
+        )
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Read seeds as people write them: ``0-4``, ``0,3,7`` or a mixture of both.
+
+    Raises:
+        SpecError: the text is no such list, or counts more than a million seeds.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.strip().isdecimal()):
+            raise SpecError(
+                f"seeds: required whole numbers and ranges such as 0-4 or 0,3,7; found {text!r}"
+            )
+        low, high = int(first), int(last) if dash else int(first)
+        if high < low or high - low >= 1_000_000:
+            raise SpecError(
+                f"seeds: required a range from low to high of at most a million, found {part!r}"
+            )
+        seeds.extend(range(low, high + 1))
+    return tuple(seeds)
+
+
+def _require(holds: bool, name: str, required: str, found: object) -> None:
+    if not holds:
+        raise SpecError(f"{name}: required {required}, found {found!r}")
+
+
+def _require_seeds(name: str, seeds: tuple[int, ...]) -> None:
+    _require_distinct(name, seeds)
+    for seed in seeds:
+        _require(0 <= seed <= LARGEST_SEED, name, f"whole numbers in [0, {LARGEST_SEED}]", seed)
+
+
+def _require_distinct(name: str, values: Iterable[object]) -> None:
+    seen: set[object] = set()
+    for value in values:
+        if value in seen:
+            raise SpecError(f"{name}: required distinct values, found {value!r} twice")
+        seen.add(value)
+    if not seen:
+        raise SpecError(f"{name}: required at least one, found none")

@@ -1,0 +1,333 @@
+"""The run folder: where a study's trials, models and report live, safe against any interruption.
+
+A folder exists only once it can be resumed (it is made under another name and then renamed);
+a trial exists once its line in ``trials.jsonl`` is complete and on the disk. Every other file
+is derived from those and replaced whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import fcntl
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from bnbench.errors import RunError, SpecError
+from bnbench.files import replace_file
+from bnbench.mapping import build_from_mapping
+from bnbench.records import DataRecord, EnvironmentRecord, TrialRecord, VerificationRecord
+from bnbench.specs import EngineName, Purpose, StudySpec, TrialSpec
+
+FORMAT_VERSION = 1
+EPOCH_COLUMNS = (
+    "variant",
+    "seed",
+    "device",
+    "engine",
+    "epoch",
+    "train_loss",
+    "test_loss",
+    "test_accuracy",
+    "train_seconds",
+    "eval_seconds",
+)
+TUNING_COLUMNS = ("variant", "learning_rate", *EPOCH_COLUMNS[1:])
+VERIFICATION_COLUMNS = (
+    "model",
+    "runtime",
+    "correct",
+    "total",
+    "accuracy",
+    "expected_correct",
+    "disagreements",
+    "max_abs_logit_diff",
+    "status",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _RunDescription:
+    format_version: int
+    study: StudySpec
+    engines: dict[str, EngineName]
+    data: DataRecord
+
+
+class RunStore:
+    """One run folder, opened for reading, or by one process at a time for adding trials."""
+
+    def __init__(
+        self,
+        folder: Path,
+        study: StudySpec,
+        engines: dict[str, EngineName],
+        data: DataRecord,
+        environment: EnvironmentRecord,
+    ) -> None:
+        self.folder = folder
+        self.study = study
+        self.engines = engines
+        self.data = data
+        self.environment = environment
+        self._trials_file: IO[bytes] | None = None
+
+    @property
+    def models_folder(self) -> Path:
+        """Where exported models and their manifests lie."""
+        return self.folder / "models"
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        study: StudySpec,
+        engines: Mapping[str, EngineName],
+        data: DataRecord,
+        environment: EnvironmentRecord,
+    ) -> RunStore:
+        """Make a new run folder, complete or not at all.
+
+        Arguments:
+            folder: where; a new or an empty one.
+            study: as it was asked for.
+            engines: the engine that trains on each of the study's devices.
+            data: what it is trained on.
+            environment: what it is made with.
+
+        Raises:
+            RunError: something lies at `folder` already, or it cannot be written.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RunError(
+                f"{folder}: required a new or empty folder, found one in use; choose another "
+                f"--out, or go on with an unfinished run by --resume {folder}"
+            )
+        draft: Path | None = None
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+            draft.chmod(0o777 & ~_read_umask())
+            (draft / "models").mkdir()
+            run = {
+                "format_version": FORMAT_VERSION,
+                "study": dataclasses.asdict(study),
+                "engines": dict(engines),
+                "data": dataclasses.asdict(data),
+            }
+            replace_file(draft / "run.json", _to_json(run))
+            replace_file(draft / "environment.json", _to_json(dataclasses.asdict(environment)))
+            (draft / "trials.jsonl").touch()
+            draft.rename(folder)
+        except OSError as error:
+            if draft is not None:
+                shutil.rmtree(draft, ignore_errors=True)
+            raise RunError(
+                f"{folder}: required a folder that can be written, found: {error.strerror}"
+            ) from None
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> RunStore:
+        """Open an existing run folder for reading.
+
+        Raises:
+            RunError: there is no run, or its format is not the one this version reads.
+        """
+        run = _read_json(folder / "run.json", folder)
+        version = run.get("format_version")
+        if version != FORMAT_VERSION:
+            newer = isinstance(version, int) and version > FORMAT_VERSION
+            raise RunError(
+                f"{folder}: required run format {FORMAT_VERSION}, found {version!r}; "
+                + (
+                    "it was made by a newer bnbench: upgrade bnbench to read it"
+                    if newer
+                    else "use the version of bnbench that made it"
+                )
+            )
+        try:
+            description = build_from_mapping(_RunDescription, run)
+            environment = build_from_mapping(
+                EnvironmentRecord, _read_json(folder / "environment.json", folder), "environment"
+            )
+        except SpecError as error:
+            raise RunError(f"{folder}: the run's description is damaged: {error}") from None
+        return cls(folder, description.study, description.engines, description.data, environment)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for adding trials; a torn last line of a killed run is cut off.
+
+        Raises:
+            RunError: another process is adding trials to this run.
+        """
+        with (self.folder / "trials.jsonl").open("r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(
+                    f"{self.folder}: required a run nobody is working on, found another process "
+                    "adding trials to it; wait for it to end"
+                ) from None
+            file.truncate(file.read().rfind(b"\n") + 1)
+            file.seek(0, os.SEEK_END)
+            self._trials_file = file
+            try:
+                yield
+            finally:
+                self._trials_file = None
+
+    def append_trial(self, record: TrialRecord) -> None:
+        """Put a trial on disk before returning; the run must be locked."""
+        if self._trials_file is None:
+            raise RuntimeError("lock the run before adding trials")
+        line = json.dumps(dataclasses.asdict(record), allow_nan=False)
+        self._trials_file.write(line.encode() + b"\n")
+        self._trials_file.flush()
+        os.fsync(self._trials_file.fileno())
+
+    def read_trials(self) -> list[TrialRecord]:
+        """All trials on record, sorted by purpose, device, variant, rate and seed."""
+        path = self.folder / "trials.jsonl"
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+        records = {}
+        complete = raw[: raw.rfind(b"\n") + 1]
+        for number, line in enumerate(complete.splitlines(), start=1):
+            try:
+                record = build_from_mapping(TrialRecord, json.loads(line))
+                self._order_of(record.trial)
+            except (ValueError, SpecError) as error:
+                raise RunError(f"{path}: line {number} is damaged: {error}") from None
+            records[record.trial] = record
+        return sorted(records.values(), key=lambda record: self._order_of(record.trial))
+
+    def write_epochs(self, records: Iterable[TrialRecord]) -> None:
+        """Write ``epochs.csv``, and ``tuning.csv`` and ``timing.csv`` where there are such trials.
+
+        Each has a row for every epoch of every trial.
+        """
+        rows: dict[Purpose, list[dict[str, object]]] = {"score": [], "tune": [], "time": []}
+        for record in records:
+            trial = record.trial
+            rows[trial.purpose].extend(
+                {
+                    "variant": trial.variant.name,
+                    "learning_rate": trial.recipe.learning_rate,
+                    "seed": trial.seed,
+                    "device": trial.device,
+                    "engine": trial.engine,
+                    **dataclasses.asdict(epoch),
+                }
+                for epoch in record.epochs
+            )
+        tables: list[tuple[str, Purpose, tuple[str, ...]]] = [
+            ("epochs.csv", "score", EPOCH_COLUMNS),
+            ("tuning.csv", "tune", TUNING_COLUMNS),
+            ("timing.csv", "time", EPOCH_COLUMNS),
+        ]
+        for name, purpose, columns in tables:
+            if rows[purpose] or purpose == "score":
+                self.write_table(
+                    name, columns, [[row[column] for column in columns] for row in rows[purpose]]
+                )
+
+    def write_verification(self, records: Iterable[VerificationRecord]) -> None:
+        """Write ``verification.csv``: a row for every model and runtime."""
+        rows = [[getattr(record, column) for column in VERIFICATION_COLUMNS] for record in records]
+        self.write_table("verification.csv", VERIFICATION_COLUMNS, rows)
+
+    def read_verification(self) -> list[VerificationRecord]:
+        """The rows of ``verification.csv``; none where the run was not verified yet."""
+        path = self.folder / "verification.csv"
+        if not path.exists():
+            return []
+        with path.open(newline="") as file:
+            return [_parse_verification(row) for row in csv.DictReader(file)]
+
+    def write_table(
+        self, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+    ) -> None:
+        """Write a CSV file whole; None becomes an empty field."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+        replace_file(self.folder / name, text.getvalue().encode())
+
+    def write_json(self, name: str, content: object) -> None:
+        """Write a JSON file whole."""
+        replace_file(self.folder / name, _to_json(content))
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write any file of the run whole."""
+        replace_file(self.folder / name, content)
+
+    def _order_of(self, trial: TrialSpec) -> tuple[float, ...]:
+        """Where a trial stands among the run's; a ValueError if it is none of this study's."""
+        study = self.study
+        seeds = {
+            "tune": study.tuning.seeds if study.tuning else (),
+            "score": study.seeds,
+            "time": range(study.timing.num_pairs),
+        }[trial.purpose]
+        return (
+            ("tune", "score", "time").index(trial.purpose),
+            study.devices.index(trial.device),
+            ("reference", "native").index(trial.engine),
+            study.variants.index(trial.variant),
+            trial.recipe.learning_rate,
+            seeds.index(trial.seed),
+        )
+
+
+def _parse_verification(row: dict[str, str]) -> VerificationRecord:
+    def number(name: str, kind: type) -> Any:
+        return kind(row[name]) if row[name] else None
+
+    return VerificationRecord(
+        model=row["model"],
+        runtime=row["runtime"],
+        correct=number("correct", int),
+        total=number("total", int),
+        accuracy=number("accuracy", float),
+        expected_correct=number("expected_correct", int),
+        disagreements=number("disagreements", int),
+        max_abs_logit_diff=number("max_abs_logit_diff", float),
+        status=row["status"],  # type: ignore[arg-type]
+    )
+
+
+def _read_json(path: Path, folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(
+            f"{folder}: required a run folder, found no {path.name} in it; "
+            "'bnbench run' makes one and prints where it lies"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: required readable JSON, found: {error}") from None
+    if not isinstance(content, dict):
+        raise RunError(f"{path}: required a JSON object, found {type(content).__name__}")
+    return content
+
+
+def _to_json(content: object) -> bytes:
+    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _read_umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask

@@ -1,0 +1,128 @@
+"""What tests share: a tiny data set under a name that says so, and the real one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from bnbench.data import Dataset, LabelledImages, load_fashion_mnist
+from bnbench.engines.interface import EpochObserver, TrainedTrial
+from bnbench.records import DataRecord, EnvironmentRecord, EpochRecord, TrialRecord
+from bnbench.specs import EngineName, RecipeSpec, StudySpec, TrialSpec, VariantSpec
+
+# Several threads that wait for each other over tiny arrays take minutes on a busy machine.
+torch.set_num_threads(1)
+
+
+def make_synthetic_images(num_images: int, seed: int) -> LabelledImages:
+    """Noise with a bright row that tells the class: learnable, and nothing like FashionMNIST."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, 10, (num_images,), generator=generator).to(torch.uint8)
+    images = torch.randint(0, 64, (num_images, 28, 28), generator=generator).to(torch.uint8)
+    images[torch.arange(num_images), labels.long() * 2 + 4] += 150
+    # Hashes of the IDX files that `write_idx_files` makes of them.
+    return LabelledImages(
+        images,
+        labels,
+        hashlib.sha256(encode_idx_images(images)).hexdigest(),
+        hashlib.sha256(encode_idx_labels(labels)).hexdigest(),
+    )
+
+
+def encode_idx_images(images: torch.Tensor) -> bytes:
+    header = b"\x00\x00\x08\x03" + b"".join(size.to_bytes(4, "big") for size in images.shape)
+    return header + images.numpy().tobytes()
+
+
+def encode_idx_labels(labels: torch.Tensor) -> bytes:
+    return b"\x00\x00\x08\x01" + len(labels).to_bytes(4, "big") + labels.numpy().tobytes()
+
+
+def write_idx_files(test: LabelledImages, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "t10k-images-idx3-ubyte").write_bytes(encode_idx_images(test.images))
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(encode_idx_labels(test.labels))
+
+
+@pytest.fixture(scope="session")
+def synthetic_dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    test = make_synthetic_images(100, seed=1)
+    folder = tmp_path_factory.mktemp("synthetic-data")
+    write_idx_files(test, folder)
+    train = make_synthetic_images(330, seed=0)
+    return Dataset("synthetic", train, test, folder, "made by the tests")
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist() -> Dataset:
+    return load_fashion_mnist(download=False)
+
+
+BASELINE = VariantSpec("baseline", hidden_sizes=(8, 6))
+BATCHNORM = VariantSpec("batchnorm", hidden_sizes=(8, 6), normalization="batch")
+
+
+@pytest.fixture
+def small_study() -> StudySpec:
+    recipe = RecipeSpec(epochs=2, batch_size=32, learning_rate=0.1)
+    return StudySpec("small", (BASELINE, BATCHNORM), recipe, seeds=(0, 1, 2))
+
+
+@pytest.fixture
+def environment() -> EnvironmentRecord:
+    return EnvironmentRecord(
+        cpu="a test's imagination",
+        cores=2,
+        threads=2,
+        memory_bytes=2**34,
+        devices={"cpu": "a test's imagination"},
+        system="Linux",
+        versions={"bnbench": "0", "torch": "0"},
+        commit="abc123",
+        started_at="2026-01-01T00:00:00+00:00",
+    )
+
+
+def make_epochs(accuracies: Sequence[float], train_seconds: float = 2.0) -> tuple[EpochRecord, ...]:
+    return tuple(
+        EpochRecord(epoch, 1.0 / epoch, 1.1 / epoch, accuracy, train_seconds, 0.1)
+        for epoch, accuracy in enumerate(accuracies, start=1)
+    )
+
+
+class FakeEngine:
+    """Takes no time: its trials reach accuracies that depend on variant and seed alone."""
+
+    def __init__(self, failing: Sequence[str] = (), interrupt_before: str | None = None) -> None:
+        self.failing = failing
+        self.interrupt_before = interrupt_before
+        self.trained: list[TrialSpec] = []
+
+    def train(self, trials: Sequence[TrialSpec], on_epoch: EpochObserver) -> Iterator[TrainedTrial]:
+        for trial in trials:
+            if trial.key == self.interrupt_before:
+                raise KeyboardInterrupt
+            self.trained.append(trial)
+            yield TrainedTrial(fake_record(trial, failed=trial.key in self.failing), None)
+
+
+def fake_record(trial: TrialSpec, failed: bool = False) -> TrialRecord:
+    start = 0.5 + 0.1 * (trial.variant.normalization == "batch") + 0.01 * trial.seed
+    epochs = make_epochs([start + 0.05 * epoch for epoch in range(trial.recipe.epochs)])
+    if failed:
+        return TrialRecord(trial, "failed", epochs[:1], "diverged: a test said so")
+    return TrialRecord(trial, "finished", epochs)
+
+
+REFERENCE: dict[str, EngineName] = {"cpu": "reference"}
+SYNTHETIC = DataRecord("synthetic", num_train_images=330, num_test_images=100)
+
+
+class SilentObserver:
+    def start_stage(self, name: str, num_trials: int, num_epochs: int) -> None: ...
+    def finish_epoch(self, trial: TrialSpec, epoch: EpochRecord) -> None: ...
+    def finish_trial(self, record: TrialRecord) -> None: ...

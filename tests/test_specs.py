@@ -1,0 +1,150 @@
+import pytest
+
+from bnbench.errors import SpecError
+from bnbench.specs import (
+    RecipeSpec,
+    StudySpec,
+    TrialSpec,
+    TuningSpec,
+    VariantSpec,
+    parse_seeds,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("0-4", (0, 1, 2, 3, 4)), ("7", (7,)), ("0,3,7", (0, 3, 7)), ("1-2, 9", (1, 2, 9))],
+)
+def test_seeds_are_read_as_people_write_them(text: str, seeds: tuple[int, ...]) -> None:
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "4-2", "1..3", "0-9999999", "1,,2", "²"])
+def test_seeds_that_do_not_parse_are_named(text: str) -> None:
+    with pytest.raises(SpecError, match="seeds: required"):
+        parse_seeds(text)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("inf")),
+        ("learning_rate", float("nan")),
+        ("momentum", 1.0),
+        ("weight_decay", -0.1),
+    ],
+)
+def test_a_recipe_refuses_what_cannot_be_trained(field: str, value: float) -> None:
+    with pytest.raises(SpecError, match=f"{field}: required .*, found"):
+        RecipeSpec(**{field: value})  # type: ignore[arg-type]
+
+
+def test_the_variants_order_turns_round_from_seed_to_seed() -> None:
+    study = StudySpec("s", (VariantSpec("a"), VariantSpec("b")), seeds=(5, 6, 7))
+    trials = study.list_scored_trials({"cpu": "reference"})
+    assert [(trial.seed, trial.variant.name) for trial in trials] == [
+        (5, "a"),
+        (5, "b"),
+        (6, "b"),
+        (6, "a"),
+        (7, "a"),
+        (7, "b"),
+    ]
+
+
+def test_every_device_has_every_trial() -> None:
+    study = StudySpec("s", (VariantSpec("a"),), seeds=(0, 1), devices=("cpu", "cuda:1"))
+    trials = study.list_scored_trials({"cpu": "reference", "cuda:1": "native"})
+    assert [trial.engine for trial in trials] == ["reference"] * 2 + ["native"] * 2
+    assert [trial.key for trial in trials] == [
+        "a-seed0-cpu",
+        "a-seed1-cpu",
+        "a-seed0-cuda1",
+        "a-seed1-cuda1",
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"variants": ()},
+        {"variants": (VariantSpec("a"), VariantSpec("a", normalization="batch"))},
+        {"seeds": (1, 1)},
+        {"seeds": (-1,)},
+        {"devices": ()},
+        {"name": "../elsewhere"},
+        {"threads": 0},
+    ],
+)
+def test_a_study_refuses_what_it_cannot_tell_apart(changes: dict[str, object]) -> None:
+    with pytest.raises(SpecError, match="required"):
+        StudySpec(**{"name": "s", "variants": (VariantSpec("a"),), **changes})  # type: ignore[arg-type]
+
+
+def test_a_variants_name_cannot_leave_its_folder() -> None:
+    with pytest.raises(SpecError, match="becomes part of file names"):
+        VariantSpec("../../etc")
+
+
+def test_equal_trials_are_one_trial() -> None:
+    trial = TrialSpec(VariantSpec("a"), RecipeSpec(), 0, "cpu")
+    assert {trial: 1}[TrialSpec(VariantSpec("a"), RecipeSpec(), 0, "cpu")] == 1
+
+
+TUNED = StudySpec(
+    "s", (VariantSpec("a"), VariantSpec("b")), tuning=TuningSpec((0.1, 1.0), seeds=(100, 101))
+)
+
+
+def test_every_variant_is_tuned_on_the_same_grid_with_the_same_seeds() -> None:
+    trials = TUNED.list_tuning_trials({"cpu": "native"})
+    budgets = {
+        name: [(t.recipe.learning_rate, t.seed) for t in trials if t.variant.name == name]
+        for name in ("a", "b")
+    }
+    assert budgets["a"] == budgets["b"] == [(0.1, 100), (1.0, 100), (0.1, 101), (1.0, 101)]
+    assert {(trial.purpose, trial.engine) for trial in trials} == {("tune", "native")}
+
+
+def test_a_variant_is_scored_at_its_own_rate_and_not_at_all_without_one() -> None:
+    trials = TUNED.list_scored_trials({"cpu": "native"}, {("b", "cpu"): 1.0})
+    assert {(trial.variant.name, trial.recipe.learning_rate) for trial in trials} == {("b", 1.0)}
+    assert [trial.seed for trial in trials] == [0, 1, 2, 3, 4]
+
+
+def test_a_seed_is_never_both_tuned_on_and_scored() -> None:
+    with pytest.raises(SpecError, match="seeds: required seeds that the tuning does not use"):
+        StudySpec("s", (VariantSpec("a"),), seeds=(1, 2), tuning=TuningSpec((0.1,), seeds=(2,)))
+
+
+def test_trials_that_share_the_machine_are_timed_again_one_at_a_time() -> None:
+    assert TUNED.list_timed_trials({"cpu": "reference"}) == ()
+    trials = TUNED.list_timed_trials({"cpu": "native"})
+    assert [(t.seed, t.engine, t.variant.name) for t in trials[:8]] == [
+        (0, "reference", "a"),
+        (0, "reference", "b"),
+        (0, "native", "a"),
+        (0, "native", "b"),
+        (1, "reference", "b"),
+        (1, "reference", "a"),
+        (1, "native", "b"),
+        (1, "native", "a"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"learning_rates": ()},
+        {"learning_rates": (1.0, 0.1)},
+        {"learning_rates": (0.0,)},
+        {"seeds": ()},
+        {"num_validation_images": 15},
+    ],
+)
+def test_a_tuning_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(SpecError, match="required"):
+        TuningSpec(**{"learning_rates": (0.1,), "seeds": (0,), **changes})  # type: ignore[arg-type]
