@@ -1,0 +1,275 @@
+"""FashionMNIST: found, checked against its SHA-256 and held in memory as bytes.
+
+The images are those of Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for
+Benchmarking Machine Learning Algorithms" (arXiv 1708.07747).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from bnbench.errors import DataError, SpecError
+from bnbench.specs import TuningSpec
+
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+DEBIAN_PACKAGE = "dataset-fashion-mnist"
+TORCHVISION_LAYOUT = Path("FashionMNIST") / "raw"
+CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+CONTENT_SHA256 = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+"""SHA-256 of each file's decompressed content; how it was compressed does not matter."""
+
+_IMAGES_HEADER_BYTES = 16
+_LABELS_HEADER_BYTES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Images and their classes, in memory as the bytes they are stored as."""
+
+    images: torch.Tensor
+    """uint8, shape (num_images, 28, 28), 0 black to 255 white."""
+    labels: torch.Tensor
+    """uint8, shape (num_images,), classes 0 to 9."""
+    images_sha256: str
+    """Of the IDX file's decompressed bytes."""
+    labels_sha256: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A training set and the images its models are evaluated on."""
+
+    name: str
+    train: LabelledImages
+    test: LabelledImages
+    folder: Path | None
+    """Where the files lie (for programs that read them themselves); None if in memory only."""
+    source: str
+    """Where the files came from, in words."""
+
+
+def load_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> Dataset:
+    """Load FashionMNIST from the first source that has it, every byte checked.
+
+    Sources, in order: `data_dir` (or the environment variable ``BNBENCH_DATA``), raw or ``.gz``,
+    as they are or in torchvision's layout; Debian's package; and, where `download` is true, the
+    folder of earlier downloads, torchvision's download, and Debian's package fetched and unpacked
+    without root.
+
+    Raises:
+        DataError: a file is altered, truncated or missing, or no source has the data.
+    """
+    folder, source = locate_fashion_mnist(data_dir, download)
+    contents = {name: read_checked(folder, name) for name in CONTENT_SHA256}
+
+    def parse(prefix: str) -> LabelledImages:
+        images_name, labels_name = f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
+        # The hashes were checked, so the headers are known to the byte and can be skipped.
+        images = torch.frombuffer(contents[images_name], dtype=torch.uint8)
+        labels = torch.frombuffer(contents[labels_name], dtype=torch.uint8)
+        return LabelledImages(
+            images=images[_IMAGES_HEADER_BYTES:].reshape(-1, 28, 28),
+            labels=labels[_LABELS_HEADER_BYTES:],
+            images_sha256=CONTENT_SHA256[images_name],
+            labels_sha256=CONTENT_SHA256[labels_name],
+        )
+
+    return Dataset("FashionMNIST", parse("train"), parse("t10k"), folder, source)
+
+
+def locate_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> tuple[Path, str]:
+    """Find the folder that holds the four files, fetching them where needed.
+
+    Returns:
+        The folder, and where its files came from, in words.
+
+    Raises:
+        DataError: `data_dir` holds some of the files but not all, or no source has them.
+    """
+    if data_dir is None and os.environ.get("BNBENCH_DATA"):
+        data_dir = Path(os.environ["BNBENCH_DATA"])
+    if data_dir is not None:
+        if data_dir.exists() and not data_dir.is_dir():
+            raise DataError(f"{data_dir}: required a folder for the data, found a file")
+        folder = _find_complete_folder(data_dir)
+        if folder is not None:
+            return folder, f"the data folder {data_dir}"
+    if _find_complete_folder(DEBIAN_FOLDER) is not None:
+        return DEBIAN_FOLDER, f"Debian's package {DEBIAN_PACKAGE}"
+    root = data_dir if data_dir is not None else _default_download_root()
+    folder = _find_complete_folder(root)
+    if folder is not None:
+        return folder, f"an earlier download in {root}"
+    if not download:
+        raise DataError(
+            f"required FashionMNIST, found none in {root} or {DEBIAN_FOLDER}; "
+            "run 'bnbench data' to fetch it, or name its folder by --data-dir"
+        )
+    return _download(root)
+
+
+def cut_validation_split(dataset: Dataset, tuning: TuningSpec) -> Dataset:
+    """Cut validation images from the training set, the same number of each class.
+
+    Returns:
+        A data set whose training images are the rest and whose evaluated images are those cut;
+        no test image is in it.
+
+    Raises:
+        SpecError: a class has too few images.
+    """
+    labels = dataset.train.labels
+    generator = torch.Generator().manual_seed(tuning.split_seed)
+    shuffled = torch.randperm(len(labels), generator=generator)
+    num_of_each = tuning.num_validation_images // len(CLASS_NAMES)
+    chosen = torch.zeros(len(labels), dtype=torch.bool)
+    for label in range(len(CLASS_NAMES)):
+        of_class = shuffled[labels[shuffled] == label]
+        if len(of_class) <= num_of_each:
+            raise SpecError(
+                f"num_validation_images: required fewer than {len(of_class)} images of each "
+                f"class, found {num_of_each}"
+            )
+        chosen[of_class[:num_of_each]] = True
+
+    def select(mask: torch.Tensor) -> LabelledImages:
+        # No file holds these images, so there is no file's hash to name.
+        return LabelledImages(dataset.train.images[mask], labels[mask], "", "")
+
+    return Dataset(
+        f"{dataset.name}, validation split", select(~chosen), select(chosen), None, dataset.source
+    )
+
+
+def read_checked(folder: Path, name: str) -> bytearray:
+    """Read one of the four files, raw or ``.gz``, and check its content's SHA-256.
+
+    Raises:
+        DataError: the file is missing, unreadable, truncated or altered.
+    """
+    path = folder / name
+    if not path.exists():
+        path = folder / f"{name}.gz"
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path}: required the file of FashionMNIST, but it cannot be read or unpacked "
+            f"({error}); delete it and run 'bnbench data'"
+        ) from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != CONTENT_SHA256[name]:
+        raise DataError(
+            f"{path}: required content with SHA-256 {CONTENT_SHA256[name]}, found {found}; the "
+            "file is truncated or altered: delete it and run 'bnbench data'"
+        )
+    return bytearray(content)
+
+
+def _find_complete_folder(root: Path) -> Path | None:
+    """The folder under `root` that has all four files; an incomplete set is an error."""
+    for folder in (root / TORCHVISION_LAYOUT, root):
+        present = [
+            name
+            for name in CONTENT_SHA256
+            if (folder / name).exists() or (folder / f"{name}.gz").exists()
+        ]
+        if len(present) == len(CONTENT_SHA256):
+            return folder
+        if present:
+            missing = [name for name in CONTENT_SHA256 if name not in present]
+            raise DataError(
+                f"{folder}: required all four files of FashionMNIST, found no "
+                f"{' and no '.join(missing)} (nor .gz); add what is missing or delete the rest"
+            )
+    return None
+
+
+def _default_download_root() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "bnbench"
+
+
+def _download(root: Path) -> tuple[Path, str]:
+    """Fetch the files into `root`, in torchvision's layout: all of them, checked, or none."""
+    attempts: list[tuple[str, Callable[[Path], Path]]] = [
+        ("torchvision's download", _fetch_by_torchvision),
+        (f"Debian's package {DEBIAN_PACKAGE}, fetched without root", _fetch_debian_package),
+    ]
+    failures = []
+    for source, fetch in attempts:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".download-", dir=root) as scratch:
+                fetched = fetch(Path(scratch))
+                draft = Path(scratch) / "checked"
+                draft.mkdir()
+                for name in CONTENT_SHA256:
+                    (draft / name).write_bytes(read_checked(fetched, name))
+                folder = root / TORCHVISION_LAYOUT
+                folder.parent.mkdir(exist_ok=True)
+                if folder.exists():
+                    shutil.rmtree(folder)
+                draft.rename(folder)
+            return folder, source
+        except (DataError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+            failures.append(f"{source}: {str(error).splitlines()[0] if str(error) else error!r}")
+    raise DataError(
+        "required FashionMNIST, found no source that has it ("
+        + "; ".join(failures)
+        + f"). Put the four files into a folder and name it by --data-dir, or install "
+        f"{DEBIAN_PACKAGE}"
+    )
+
+
+def _fetch_by_torchvision(scratch: Path) -> Path:
+    # Imported here: it costs over a second and is needed only for the download.
+    from torchvision.datasets import FashionMNIST
+
+    FashionMNIST(str(scratch), train=True, download=True)
+    return scratch / TORCHVISION_LAYOUT
+
+
+def _fetch_debian_package(scratch: Path) -> Path:
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        raise DataError("apt-get and dpkg-deb are not on this machine")
+    for command in (["apt-get", "download", DEBIAN_PACKAGE], ["dpkg-deb", "-x"]):
+        if command[0] == "dpkg-deb":
+            command += [str(next(scratch.glob("*.deb"))), "unpacked"]
+        result = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=300)
+        if result.returncode != 0:
+            raise DataError(f"{' '.join(command[:2])} failed: {result.stderr.strip()}")
+    return scratch / "unpacked" / DEBIAN_FOLDER.relative_to("/")
