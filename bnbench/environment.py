@@ -1,0 +1,121 @@
+"""The machine, its devices and the software: what a figure depends on besides the code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+import bnbench
+from bnbench.errors import SpecError
+from bnbench.records import EnvironmentRecord
+
+
+def list_devices() -> dict[str, str]:
+    """Every torch device of this machine that bnbench can train on, with its maker's name."""
+    devices = {"cpu": read_cpu_name()}
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            name = torch.cuda.get_device_name(index)
+            if index == 0:
+                devices["cuda"] = name
+            devices[f"cuda:{index}"] = name
+    if torch.backends.mps.is_available():
+        devices["mps"] = f"{platform.processor()} GPU"
+    return devices
+
+
+def require_devices(names: Iterable[str]) -> None:
+    """Check that every device is on this machine.
+
+    Raises:
+        SpecError: one is not; the text lists those that are.
+    """
+    available = list_devices()
+    for name in names:
+        if name not in available:
+            raise SpecError(
+                f"devices: required devices of this machine ({', '.join(available)}), "
+                f"found {name!r}"
+            )
+
+
+def use_threads(threads: int | None) -> None:
+    """Have torch compute with `threads` CPU threads; None leaves its own choice."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
+    """Describe this machine and the software, for the study's `devices`."""
+    names = list_devices()
+    return EnvironmentRecord(
+        cpu=read_cpu_name(),
+        cores=len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1,
+        threads=torch.get_num_threads(),
+        memory_bytes=_read_memory_bytes(),
+        devices={device: names[device] for device in devices},
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        versions={
+            "bnbench": bnbench.__version__,
+            "python": platform.python_version(),
+            **{name: _read_version(name) for name in ("torch", "torchvision", "numpy")},
+        },
+        commit=_read_commit(),
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def read_cpu_name() -> str:
+    """The processor's name as its maker gives it, where the system tells."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _read_memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+
+
+def _read_version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _read_commit() -> str | None:
+    """The checkout's commit, where bnbench runs from a checkout of its own."""
+    folder = Path(bnbench.__file__).parents[1]
+    if not (folder / ".git").exists():
+        return None
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], cwd=folder, capture_output=True, text=True
+        )
+        changes = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+    except OSError:
+        return None
+    if commit.returncode != 0 or changes.returncode != 0:
+        return None
+    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")

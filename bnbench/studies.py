@@ -1,0 +1,117 @@
+"""Where a study comes from: the built-in ones by name, or a TOML file."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from bnbench.errors import SpecError
+from bnbench.mapping import MappingError, build_from_mapping
+from bnbench.networks import VARIANTS, find_variant
+from bnbench.specs import RecipeSpec, StudySpec, parse_seeds
+from bnbench.store import RunStore
+
+STUDIES: dict[str, StudySpec] = {
+    "notebook": StudySpec(
+        name="notebook",
+        variants=(VARIANTS["baseline"], VARIANTS["batchnorm"]),
+        recipe=RecipeSpec(epochs=5, batch_size=64, learning_rate=0.001),
+        seeds=(0, 1, 2, 3, 4),
+        devices=("cpu",),
+    ),
+}
+
+
+def find_study(name: str) -> StudySpec:
+    """A built-in study by its name, that of a TOML file, or that of a run's ``run.json``.
+
+    Raises:
+        SpecError: there is none of these, or the file does not describe a study.
+        RunError: the run cannot be read.
+    """
+    if name in STUDIES:
+        return STUDIES[name]
+    path = Path(name)
+    if path.name == "run.json":
+        return RunStore.open(path.parent).study
+    if path.suffix == ".toml" or path.exists():
+        return read_study_file(path)
+    raise SpecError(
+        f"study: required {' or '.join(STUDIES)}, a .toml file or a run's run.json, found {name!r}"
+    )
+
+
+def read_study_file(path: Path) -> StudySpec:
+    """Read a study from TOML; what it leaves out is as in the notebook study.
+
+    ``variants`` lists names, or tables with the fields of `VariantSpec`; ``seeds`` is a list or
+    a text such as ``"0-29"``; ``[recipe]`` has the fields of `RecipeSpec`.
+
+    Raises:
+        SpecError: the file cannot be read; the text names the line and the key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: required a study file that can be read, found: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{path}: required TOML, found: {error}") from None
+    defaults = STUDIES["notebook"]
+    content.setdefault("name", path.stem)
+    content.setdefault("variants", [variant.name for variant in defaults.variants])
+    try:
+        if isinstance(content.get("seeds"), str):
+            content["seeds"] = parse_seeds(content["seeds"])
+        if isinstance(content["variants"], list):
+            content["variants"] = [
+                vars(find_variant(entry)) if isinstance(entry, str) else entry
+                for entry in content["variants"]
+            ]
+        return build_from_mapping(StudySpec, content)
+    except SpecError as error:
+        key = error.key if isinstance(error, MappingError) else str(error).split(":", 1)[0]
+        line = _find_line(text, key)
+        where = f"{path}, line {line}" if line else str(path)
+        raise SpecError(f"{where}: {error}") from None
+
+
+def _find_line(text: str, key: str) -> int | None:
+    """The line of a dotted key such as ``recipe.epochs`` or ``variants[1].hidden_sizes``.
+
+    The TOML reader keeps no positions, so the file is scanned for the key beneath its table.
+    """
+    *tables, name = re.sub(r"\[\d+\]", "", key).split(".")
+    index = re.search(r"\[(\d+)\]", key)
+    wanted, table, seen = ".".join(tables), "", 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*(\[\[?)\s*([\w.\-]+)\s*\]", line)
+        if header:
+            table = header[2]
+            seen += header[1] == "[[" and table == wanted
+        elif re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=", line):
+            in_right_table = index is None or not tables or seen == int(index[1]) + 1
+            if table == wanted and in_right_table:
+                return number
+        elif wanted and table == "" and re.match(rf"\s*{re.escape(wanted)}\s*=", line):
+            return number
+    return None
+
+
+def check_against_data(study: StudySpec, num_train_images: int) -> None:
+    """Check what only the size of the training set tells.
+
+    Raises:
+        SpecError: batch normalization would be left with a batch of one image.
+    """
+    left_over = num_train_images % study.recipe.batch_size
+    if study.recipe.batch_size != 1 and left_over != 1:
+        return
+    for variant in study.variants:
+        if variant.normalization == "batch":
+            raise SpecError(
+                f"batch_size: required batches of two images or more for {variant.name}, since a "
+                f"batch of one has no variance; found {study.recipe.batch_size}, which leaves one "
+                f"of {num_train_images} images alone; choose another batch size"
+            )

@@ -1,0 +1,50 @@
+import dataclasses
+
+import pytest
+import torch
+
+from bnbench.environment import (
+    describe_environment,
+    list_devices,
+    require_devices,
+    use_threads,
+)
+from bnbench.errors import SpecError
+from bnbench.records import EnvironmentRecord
+
+
+def test_the_environment_names_machine_and_versions() -> None:
+    environment = describe_environment(["cpu"])
+    assert environment.cores >= 1
+    assert environment.versions["torch"] == torch.__version__.partition("+")[0]
+    assert environment.devices == {"cpu": environment.cpu}
+
+
+def test_a_device_that_is_not_here_is_answered_with_those_that_are() -> None:
+    require_devices(["cpu"])
+    with pytest.raises(SpecError, match=rf"\({', '.join(list_devices())}\), found 'cuda:9'"):
+        require_devices(["cpu", "cuda:9"])
+
+
+def test_threads_are_set_where_asked_for_and_left_alone_otherwise() -> None:
+    before = torch.get_num_threads()
+    try:
+        use_threads(1)
+        assert describe_environment(["cpu"]).threads == 1
+        use_threads(None)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_another_version_of_torch_or_number_of_threads_is_a_difference(
+    environment: EnvironmentRecord,
+) -> None:
+    other = dataclasses.replace(
+        environment, threads=7, versions={"bnbench": "0", "torch": "9"}, started_at="later"
+    )
+    assert environment.list_differences(environment) == []
+    assert environment.list_differences(other) == [
+        "the number of threads was 2, is now 7",
+        "the version of torch was 0, is now 9",
+    ]
