@@ -1,0 +1,112 @@
+#include "bnbench/session.h"
+
+#include <algorithm>
+
+#include "bnbench/evaluate.h"
+#include "bnbench/file.h"
+#include "bnbench/manifest.h"
+#include "bnbench/sha256.h"
+#include "bnbench/test_set.h"
+#include "bnbench/verify.h"
+
+namespace bnbench {
+namespace {
+
+constexpr std::size_t kMaxModelBytes = std::size_t{4} << 30;
+
+// The bytes of the model at `path`, which must be those its manifest was written for.
+std::string ReadModelFile(const std::string& path, const std::optional<Manifest>& manifest) {
+  std::string problem;
+  std::string bytes = ReadFile(path, kMaxModelBytes, &problem);
+  if (!problem.empty()) throw ModelError("model file " + path + " " + problem);
+  if (manifest &&
+      (bytes.size() != manifest->model_size_bytes || Sha256Hex(bytes) != manifest->model_sha256)) {
+    throw ModelError("model file " + path + " is not the one in its manifest: it must have " +
+                     std::to_string(manifest->model_size_bytes) + " bytes with SHA-256 " +
+                     manifest->model_sha256 + "; export the model again");
+  }
+  return bytes;
+}
+
+void CheckData(const SessionSpec& spec, const std::optional<Manifest>& manifest,
+               const TestSet& test_set) {
+  if (manifest) {
+    CheckTestSetHashes(test_set, manifest->test_images_sha256, manifest->test_labels_sha256,
+                       "the model's manifest");
+  } else if (spec.check_data) {
+    CheckTestSetHashes(test_set, kFashionTestImagesSha256, kFashionTestLabelsSha256,
+                       "FashionMNIST (--unchecked-data accepts others)");
+  }
+}
+
+// Nothing is loaded before its hash is checked, and no number is set before all checks are done.
+void EvaluateModelFile(const SessionSpec& spec, const TestSet& test_set, const Pixels& pixels,
+                       ModelRecord* record) {
+  std::optional<Manifest> manifest;
+  if (spec.use_manifest) manifest = ReadManifest(ManifestPath(record->path));
+  const std::string bytes = ReadModelFile(record->path, manifest);
+  CheckData(spec, manifest, test_set);
+
+  const Model model = Model::Load(bytes, spec.device);
+  const EvaluationRecord found = Evaluate(model, pixels, test_set.labels, spec.batch_size);
+  record->status = Status::kUnchecked;
+  record->exit_code = ExitCode::kAgreed;
+  if (manifest) {
+    const VerificationRecord verified = Verify(*manifest, found, spec.logit_tolerance);
+    record->status = verified.agreed ? Status::kAgreed : Status::kDisagreed;
+    record->exit_code = verified.agreed ? ExitCode::kAgreed : ExitCode::kDisagreed;
+    record->reason = verified.reason;
+    record->expected_correct = manifest->correct;
+    record->disagreements = verified.disagreements;
+    record->num_probes = manifest->probes.size();
+    record->max_abs_logit_diff = verified.max_abs_logit_diff;
+    record->allowed_logit_diff = verified.allowed_logit_diff;
+  }
+  record->correct = found.correct;
+  record->total = test_set.count();
+  record->seconds = found.seconds;
+}
+
+ModelRecord RunModel(const SessionSpec& spec, const TestSet& test_set, const Pixels& pixels,
+                     const std::string& path) {
+  ModelRecord record;
+  record.path = path;
+  try {
+    EvaluateModelFile(spec, test_set, pixels, &record);
+  } catch (const Error& error) {
+    record = ModelRecord{};
+    record.path = path;
+    record.exit_code = error.code();
+    // Messages about files name them; those about what is in the model get its name here.
+    const std::string message = error.what();
+    record.reason = message.find(path) == std::string::npos ? path + ": " + message : message;
+  }
+  return record;
+}
+
+}  // namespace
+
+SessionRecord RunSession(const SessionSpec& spec) {
+  SessionRecord session;
+  session.torch_version = TorchVersion();
+  session.device = spec.device;
+  session.batch_size = spec.batch_size;
+  try {
+    if (spec.threads) SetNumThreads(*spec.threads);
+    session.threads = NumThreads();
+    if (spec.device == Device::kCuda) EnableCuda();
+    const TestSet test_set = LoadTestSet(spec.data_folder);
+    session.total = test_set.count();
+    const Pixels pixels(test_set.images);
+    for (const std::string& path : spec.models) {
+      session.models.push_back(RunModel(spec, test_set, pixels, path));
+      session.exit_code = std::max(session.exit_code, session.models.back().exit_code);
+    }
+  } catch (const Error& error) {
+    session.error = error.what();
+    session.exit_code = error.code();
+  }
+  return session;
+}
+
+}  // namespace bnbench

@@ -1,0 +1,61 @@
+// One call of bnbench-eval: a test set, some models, and what became of each.
+#ifndef BNBENCH_SESSION_H_
+#define BNBENCH_SESSION_H_
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bnbench/errors.h"
+#include "bnbench/runtime.h"
+
+namespace bnbench {
+
+struct SessionSpec {
+  std::vector<std::string> models;
+  std::string data_folder;
+  std::size_t batch_size = 1000;
+  std::optional<int> threads;  // LibTorch's own choice if not given
+  Device device = Device::kCpu;
+  bool use_manifest = true;
+  bool check_data = true;
+  double logit_tolerance = 1e-4;
+};
+
+enum class Status { kAgreed, kDisagreed, kUnusable, kUnchecked };
+
+// What was found for one model. Undefined is empty, never 0.
+struct ModelRecord {
+  std::string path;
+  Status status = Status::kUnusable;
+  ExitCode exit_code = ExitCode::kModel;
+  std::string reason;  // why it is unusable or disagrees
+  std::optional<std::size_t> correct;
+  std::optional<std::size_t> total;
+  std::optional<std::size_t> expected_correct;
+  std::optional<std::size_t> disagreements;
+  std::optional<std::size_t> num_probes;
+  std::optional<double> max_abs_logit_diff;
+  std::optional<double> allowed_logit_diff;
+  std::optional<double> seconds;
+};
+
+struct SessionRecord {
+  std::string torch_version;
+  Device device = Device::kCpu;
+  std::optional<int> threads;
+  std::size_t batch_size = 0;
+  std::optional<std::size_t> total;
+  std::vector<ModelRecord> models;
+  std::string error;  // why no model was looked at
+  ExitCode exit_code = ExitCode::kAgreed;
+};
+
+// Loads the test set once and evaluates each model; never throws an Error. A model that fails does
+// not keep the others from being evaluated; the highest exit code is the session's.
+SessionRecord RunSession(const SessionSpec& spec);
+
+}  // namespace bnbench
+
+#endif  // BNBENCH_SESSION_H_

@@ -1,0 +1,22 @@
+# Runs PROGRAM with ARGS and fails unless it ends with EXIT_CODE and its output matches the regular
+# expressions STDOUT and STDERR, where given. (ctest itself only knows zero and not zero.)
+cmake_minimum_required(VERSION 3.24)
+execute_process(COMMAND "${PROGRAM}" ${ARGS}
+  RESULT_VARIABLE code OUTPUT_VARIABLE stdout ERROR_VARIABLE stderr)
+set(context "exit code ${code}\nstdout: ${stdout}\nstderr: ${stderr}")
+if(NOT code STREQUAL EXIT_CODE)
+  message(FATAL_ERROR "expected exit code ${EXIT_CODE}, got ${context}")
+endif()
+foreach(stream IN ITEMS STDOUT STDERR)
+  string(TOLOWER ${stream} found)
+  if(${stream} AND NOT "${${found}}" MATCHES "${${stream}}")
+    message(FATAL_ERROR "expected ${found} to match '${${stream}}', got ${context}")
+  endif()
+endforeach()
+# Whatever happens, --json leaves one JSON document on standard output.
+if("--json" IN_LIST ARGS)
+  string(JSON json_code ERROR_VARIABLE json_error GET "${stdout}" exit_code)
+  if(json_error OR NOT json_code STREQUAL EXIT_CODE)
+    message(FATAL_ERROR "expected JSON with exit_code ${EXIT_CODE} (${json_error}), got ${context}")
+  endif()
+endif()
