@@ -1,0 +1,112 @@
+"""A trained network into a TorchScript file and the manifest that proves what it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import io
+import warnings
+from pathlib import Path
+
+import torch
+
+import bnbench
+from bnbench.data import LabelledImages
+from bnbench.files import replace_file
+from bnbench.manifests import seal_manifest
+from bnbench.networks import build_network
+from bnbench.records import TrialRecord
+from bnbench.runtimes.eager import compute_logits
+from bnbench.specs import VariantSpec
+
+NUM_PROBES = 8
+"""Test images whose logits the manifest holds."""
+
+
+def export_model(
+    record: TrialRecord,
+    state: dict[str, torch.Tensor],
+    dataset_name: str,
+    test: LabelledImages,
+    folder: Path,
+) -> Path:
+    """Write ``<trial>.pt`` and its manifest ``<trial>.json`` into `folder`.
+
+    What the model must score is computed from the eager network, not from the exported file.
+
+    Args:
+        record: the finished trial.
+        state: its network's ``state_dict``, on the CPU.
+        dataset_name: what the manifest calls the data.
+        test: the images the model is held against.
+        folder: where both files are written; neither is ever there half-written.
+
+    Returns:
+        The path of the ``.pt`` file.
+    """
+    trial = record.trial
+    network = build_network(trial.variant)
+    network.load_state_dict(state)
+    network.eval()
+    logits = compute_logits(network, test.images)
+    predictions = logits.argmax(dim=1)
+    digits = "".join(map(str, predictions.tolist()))
+    probes = [index * len(test) // NUM_PROBES for index in range(min(NUM_PROBES, len(test)))]
+
+    content = serialize_torchscript(trial.variant, state)
+    path = folder / f"{trial.key}.pt"
+    manifest = seal_manifest(
+        {
+            "model": {
+                "file": path.name,
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "size_bytes": len(content),
+            },
+            "variant": dataclasses.asdict(trial.variant),
+            "recipe": dataclasses.asdict(trial.recipe),
+            "seed": trial.seed,
+            "device": trial.device,
+            "engine": trial.engine,
+            "versions": {"bnbench": bnbench.__version__, "torch": torch.__version__},
+            "data": {
+                "name": dataset_name,
+                "test_images_sha256": test.images_sha256,
+                "test_labels_sha256": test.labels_sha256,
+            },
+            "expected": {
+                "total": len(test),
+                "correct": int((predictions == test.labels).sum()),
+                "predictions": digits,
+                "predictions_sha256": hashlib.sha256(digits.encode()).hexdigest(),
+                "probes": {"indices": probes, "logits": logits[probes].tolist()},
+            },
+        }
+    )
+    # The manifest last: a model without one is not taken for finished by anybody.
+    replace_file(path, content)
+    replace_file(path.with_suffix(".json"), manifest)
+    return path
+
+
+def serialize_torchscript(variant: VariantSpec, state: dict[str, torch.Tensor]) -> bytes:
+    """The bytes of a variant's TorchScript file with the given weights, in evaluation mode.
+
+    They are made in memory: what ``torch.jit.save`` writes depends on the file's name.
+    """
+    with warnings.catch_warnings():
+        # torch announces that torch.export will succeed TorchScript one day; the C++ side
+        # reads TorchScript, which is the point here.
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
+        scripted = _script_network(variant)
+        scripted.load_state_dict(state)
+        buffer = io.BytesIO()
+        torch.jit.save(scripted, buffer)
+    return buffer.getvalue()
+
+
+@functools.cache
+def _script_network(variant: VariantSpec) -> torch.jit.ScriptModule:
+    """Compile a variant once; its weights are loaded anew for every export."""
+    module: torch.jit.ScriptModule = torch.jit.script(build_network(variant).eval())
+    return module

@@ -1,0 +1,1 @@
+"""What evaluates an exported model, one file a runtime."""
