@@ -1,0 +1,98 @@
+"""Statistics of bnbench: arrays in, numbers out.
+
+Pure functions over NumPy arrays, with the random generator handed in; they know nothing of torch,
+of files or of the rest of bnbench. Accuracy comes as fractions with one row a seed, in the same
+order for both variants; a missing value is NaN. What comes out is plain frozen dataclasses, in
+which the undefined is ``None``. The same input and the same seed of the generator give the same
+bits.
+
+===================  ====================================================================
+``curves``           accuracy by epoch, summed up over seeds
+``pairing``          difference by epoch, seed by seed; whether pairing helped
+``improvement``      how likely a new trial of one variant beats a new trial of the other
+``decision``         better, worse, not meaningfully better, or how many seeds are missing
+``arrival``          when a trial first reaches a target, and which target to ask for
+``survival``         median of times of which some are censored
+``convergence``      epochs, steps and seconds to a target
+``speed_up``         the speed-up, split into fewer steps and costlier steps
+``epoch_time``       seconds per epoch, their ratio, and outliers
+``learning_rate``    which rate is best
+``sensitivity``      which rates work, and where trials diverge
+``means``            means and their intervals
+``medians``          medians of many rows at once
+``resampling``       the bootstrap under all of these
+``estimates``        the value with its interval that all of these give
+``arrays``           checks of what comes in
+===================  ====================================================================
+"""
+
+from bnbench.stats.arrival import choose_target, find_arrivals
+from bnbench.stats.convergence import Convergence, summarise_convergence
+from bnbench.stats.curves import EpochSummary, summarise_curve
+from bnbench.stats.decision import (
+    MEANINGFUL_PROBABILITY,
+    Decision,
+    Outcome,
+    count_required_pairs,
+    decide_improvement,
+)
+from bnbench.stats.epoch_time import (
+    EpochTime,
+    EpochTimeComparison,
+    SlowEpoch,
+    compare_epoch_time,
+    summarise_epoch_time,
+)
+from bnbench.stats.estimates import DEFAULT_CONFIDENCE, DEFAULT_NUM_RESAMPLES, Estimate, Method
+from bnbench.stats.improvement import Improvement, estimate_improvement
+from bnbench.stats.learning_rate import CHANCE_ACCURACY, choose_learning_rate
+from bnbench.stats.means import estimate_means
+from bnbench.stats.pairing import Pairing, compare_pairs, summarise_pairing
+from bnbench.stats.sensitivity import (
+    WORKING_TOLERANCE,
+    RateBand,
+    RateSensitivity,
+    RateSummary,
+    summarise_sensitivity,
+)
+from bnbench.stats.speed_up import SpeedUp, estimate_speed_up
+from bnbench.stats.survival import estimate_median_time
+
+__all__ = [
+    "CHANCE_ACCURACY",
+    "DEFAULT_CONFIDENCE",
+    "DEFAULT_NUM_RESAMPLES",
+    "MEANINGFUL_PROBABILITY",
+    "WORKING_TOLERANCE",
+    "Convergence",
+    "Decision",
+    "EpochSummary",
+    "EpochTime",
+    "EpochTimeComparison",
+    "Estimate",
+    "Improvement",
+    "Method",
+    "Outcome",
+    "Pairing",
+    "RateBand",
+    "RateSensitivity",
+    "RateSummary",
+    "SlowEpoch",
+    "SpeedUp",
+    "choose_learning_rate",
+    "choose_target",
+    "compare_epoch_time",
+    "compare_pairs",
+    "count_required_pairs",
+    "decide_improvement",
+    "estimate_improvement",
+    "estimate_means",
+    "estimate_median_time",
+    "estimate_speed_up",
+    "find_arrivals",
+    "summarise_convergence",
+    "summarise_curve",
+    "summarise_epoch_time",
+    "summarise_pairing",
+    "summarise_sensitivity",
+]

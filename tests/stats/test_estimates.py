@@ -1,0 +1,51 @@
+import dataclasses
+import json
+
+import pytest
+
+from bnbench.stats.estimates import Estimate, Method, count_least_for_interval
+
+
+def test_an_estimate_is_plain_json_in_which_the_undefined_is_null() -> None:
+    estimate = Estimate(0.5, None, 0.75, 0.95, Method.BCA, 3)
+    assert json.loads(json.dumps(dataclasses.asdict(estimate))) == {
+        "value": 0.5,
+        "low": None,
+        "high": 0.75,
+        "confidence": 0.95,
+        "method": "BCa bootstrap",
+        "count": 3,
+    }
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_an_estimate_refuses_what_is_not_a_number(number: float) -> None:
+    with pytest.raises(ValueError, match="value must be a finite number or None, found"):
+        Estimate(number, None, None, 0.95, None, 3)
+
+
+def test_an_estimate_refuses_an_interval_upside_down() -> None:
+    with pytest.raises(ValueError, match=r"low must not exceed high, found 2.0 > 1.0"):
+        Estimate(1.0, 2.0, 1.0, 0.95, Method.BCA, 3)
+
+
+def test_an_interval_without_a_method_is_refused() -> None:
+    with pytest.raises(ValueError, match="must say its method"):
+        Estimate(1.0, 0.0, 2.0, 0.95, None, 3)
+
+
+def test_a_confidence_in_percent_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"confidence must be in \(0, 1\).*found 95"):
+        Estimate(1.0, None, None, 95, None, 3)
+
+
+def test_six_values_are_the_least_for_a_95_percent_interval() -> None:
+    # 2 / 2^5 = 6.25 % is more than 5 %, 2 / 2^6 = 3.125 % is not.
+    assert count_least_for_interval(0.95) == 6
+    assert count_least_for_interval(0.9) == 5
+    assert count_least_for_interval(0.5) == 2
+
+
+def test_has_interval_is_true_if_one_end_is_known() -> None:
+    assert Estimate(1.0, 0.5, None, 0.95, Method.KAPLAN_MEIER, 6).has_interval
+    assert not Estimate(1.0, None, None, 0.95, None, 6).has_interval

@@ -1,0 +1,35 @@
+import math
+
+import pytest
+
+from bnbench.stats.learning_rate import choose_learning_rate
+
+NAN = math.nan
+
+
+def test_the_rate_with_the_highest_mean_is_chosen() -> None:
+    assert choose_learning_rate([0.01, 0.1, 1.0], [[0.7, 0.7], [0.8, 0.9], [0.9, 0.5]]) == 0.1
+
+
+def test_of_equal_rates_the_smallest_is_chosen() -> None:
+    assert choose_learning_rate([0.01, 0.1, 1.0], [[0.5, 0.5], [0.8, 0.8], [0.8, 0.8]]) == 0.1
+
+
+def test_a_diverged_trial_counts_as_chance_and_is_not_left_out() -> None:
+    # (0.95 + 0.1) / 2 = 0.525 is less than 0.6
+    assert choose_learning_rate([0.1, 1.0], [[0.6, 0.6], [0.95, NAN]]) == 0.1
+
+
+def test_there_is_no_best_rate_if_nothing_was_learnt() -> None:
+    assert choose_learning_rate([0.1, 1.0], [[NAN, NAN], [0.1, 0.105]]) is None
+
+
+@pytest.mark.parametrize("rates", [[0.1, 0.01], [0.1, 0.1], [0.0, 0.1], [-1.0, 0.1]])
+def test_rates_must_ascend_from_above_zero(rates: list[float]) -> None:
+    with pytest.raises(ValueError, match="positive and strictly ascending, found"):
+        choose_learning_rate(rates, [[0.5], [0.5]])
+
+
+def test_each_rate_needs_its_row() -> None:
+    with pytest.raises(ValueError, match=r"each of the 3 learning rates, found shape \(2, 1\)"):
+        choose_learning_rate([0.01, 0.1, 1.0], [[0.5], [0.5]])

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from bnbench.stats.resampling import (
+    RESAMPLES_PER_BATCH,
+    draw_seeds,
+    find_bca_limits,
+    find_percentile_limits,
+    widen_confidence,
+)
+
+
+def test_widening_makes_up_for_few_values() -> None:
+    # t(0.975, 29) = 2.0452; times sqrt(30/29) = 2.0802; 2 Phi(2.0802) - 1 = 0.9625
+    assert widen_confidence(0.95, 30) == pytest.approx(0.9625, abs=5e-5)
+    # t(0.975, 9) = 2.2622; times sqrt(10/9) = 2.3845; 2 Phi(2.3845) - 1 = 0.9829
+    assert widen_confidence(0.95, 10) == pytest.approx(0.9829, abs=5e-5)
+
+
+def test_widening_vanishes_with_many_values() -> None:
+    assert widen_confidence(0.95, 100_000) == pytest.approx(0.95, abs=1e-5)
+
+
+def test_one_value_cannot_be_resampled() -> None:
+    with pytest.raises(ValueError, match="at least 2 values, found 1"):
+        widen_confidence(0.95, 1)
+
+
+def test_bca_limits_agree_with_the_published_air_conditioning_example() -> None:
+    # Twelve times between failures (Davison and Hinkley 1997, example 1.1, mean 108.083). Their
+    # example 5.4 gives (55.3, 243.5) as the exact 95 % interval of an exponential mean scaled by
+    # 2 * 12 * 108.083 / chi2; a bootstrap without that model comes near its lower end.
+    hours = np.array([3.0, 5, 7, 18, 43, 85, 91, 98, 100, 130, 230, 487])
+    low, high = find_bca_limits(hours, np.mean, np.random.default_rng(1), 0.95, 9999)
+    assert 45 < float(low) < 60
+    assert 200 < float(high) < 290
+
+
+def test_bca_limits_lean_to_the_side_of_the_long_tail() -> None:
+    values = np.random.default_rng(0).exponential(size=30)
+    low, high = find_bca_limits(values, np.mean, np.random.default_rng(1), 0.95, 9999)
+    assert float(high) - values.mean() > values.mean() - float(low)
+
+
+def test_a_batch_does_not_change_the_numbers_drawn() -> None:
+    seeds = draw_seeds(31, RESAMPLES_PER_BATCH + 3, np.random.default_rng(5))
+    generator = np.random.default_rng(5)
+    parts = [draw_seeds(31, size, generator) for size in (RESAMPLES_PER_BATCH, 3)]
+    assert np.array_equal(seeds, np.vstack(parts))
+
+
+def test_percentile_limits_are_order_statistics() -> None:
+    # 5 % of 0..999 lie at 49.95, 95 % at 949.05: the interval takes the values beyond.
+    resampled = np.arange(1000, dtype=float)
+    assert find_percentile_limits(resampled, 1_000_000, 0.9) == (49.0, 950.0)
+
+
+def test_an_unbounded_end_is_none() -> None:
+    resampled = np.array([1.0] * 900 + [np.inf] * 100)
+    assert find_percentile_limits(resampled, 30, 0.95) == (1.0, None)
+
+
+def test_resamples_that_say_nothing_widen_both_ends() -> None:
+    resampled = np.array([1.0] * 900 + [np.nan] * 100)
+    assert find_percentile_limits(resampled, 30, 0.95) == (None, None)
+    resampled = np.array([1.0] * 999 + [np.nan])
+    assert find_percentile_limits(resampled, 30, 0.95) == (1.0, 1.0)
