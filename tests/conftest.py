@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
 from bnbench.data import Dataset, LabelledImages, load_fashion_mnist
-from bnbench.engines.interface import EpochObserver, TrainedTrial
+from bnbench.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 from bnbench.records import DataRecord, EnvironmentRecord, EpochRecord, TrialRecord
 from bnbench.specs import EngineName, RecipeSpec, StudySpec, TrialSpec, VariantSpec
 
@@ -102,12 +102,14 @@ class FakeEngine:
         self.interrupt_before = interrupt_before
         self.trained: list[TrialSpec] = []
 
-    def train(self, trials: Sequence[TrialSpec], on_epoch: EpochObserver) -> Iterator[TrainedTrial]:
+    def train(
+        self, trials: Sequence[TrialSpec], on_epoch: EpochObserver, on_trial: TrialReceiver
+    ) -> None:
         for trial in trials:
             if trial.key == self.interrupt_before:
                 raise KeyboardInterrupt
             self.trained.append(trial)
-            yield TrainedTrial(fake_record(trial, failed=trial.key in self.failing), None)
+            on_trial(TrainedTrial(fake_record(trial, failed=trial.key in self.failing), None))
 
 
 def fake_record(trial: TrialSpec, failed: bool = False) -> TrialRecord:

@@ -8,7 +8,7 @@ evaluation), in the same order. Its accuracies are therefore that loop's, digit 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from bnbench.clock import DeviceClock
 from bnbench.data import Dataset, LabelledImages
-from bnbench.engines.interface import EpochObserver, TrainedTrial
+from bnbench.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 from bnbench.errors import TrialFailure
 from bnbench.networks import build_network
 from bnbench.records import EpochRecord, TrialRecord
@@ -34,20 +34,22 @@ class ReferenceEngine:
         self._on_device: dict[str, _DeviceData] = {}
         self._warm: set[tuple[object, ...]] = set()
 
-    def train(self, trials: Sequence[TrialSpec], on_epoch: EpochObserver) -> Iterator[TrainedTrial]:
+    def train(
+        self, trials: Sequence[TrialSpec], on_epoch: EpochObserver, on_trial: TrialReceiver
+    ) -> None:
         """Train `trials` in their order; see `Engine.train`."""
         for trial in trials:
-            epochs: list[EpochRecord] = []
-            try:
-                data = self._prepare(trial)
-                network = _train_trial(trial, data, epochs, on_epoch)
-            except Exception as error:  # whatever ends a trial must not end the study
-                yield TrainedTrial(
-                    TrialRecord(trial, "failed", tuple(epochs), describe_failure(error)), None
-                )
-            else:
-                state = {name: value.cpu() for name, value in network.state_dict().items()}
-                yield TrainedTrial(TrialRecord(trial, "finished", tuple(epochs)), state)
+            on_trial(self._train_one(trial, on_epoch))
+
+    def _train_one(self, trial: TrialSpec, on_epoch: EpochObserver) -> TrainedTrial:
+        epochs: list[EpochRecord] = []
+        try:
+            network = _train_trial(trial, self._prepare(trial), epochs, on_epoch)
+        except Exception as error:  # whatever ends a trial must not end the study
+            reason = describe_failure(error)
+            return TrainedTrial(TrialRecord(trial, "failed", tuple(epochs), reason), None)
+        state = {name: value.cpu() for name, value in network.state_dict().items()}
+        return TrainedTrial(TrialRecord(trial, "finished", tuple(epochs)), state)
 
     def _prepare(self, trial: TrialSpec) -> _DeviceData:
         """Have the data on the trial's device, and its first-time costs paid."""

@@ -1,12 +1,13 @@
 import dataclasses
 import math
+from unittest.mock import Mock
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from bnbench.data import Dataset
-from bnbench.engines.interface import TrainedTrial
+from bnbench.engines.interface import TrainedTrial, train_all
 from bnbench.engines.reference import ReferenceEngine, draw_epoch_order
 from bnbench.records import EpochRecord
 from bnbench.specs import RecipeSpec, StudySpec, TrialSpec
@@ -14,7 +15,7 @@ from tests.conftest import BASELINE, BATCHNORM
 
 
 def train(dataset: Dataset, *trials: TrialSpec) -> list[TrainedTrial]:
-    return list(ReferenceEngine(dataset).train(trials, lambda trial, epoch: None))
+    return train_all(ReferenceEngine(dataset), trials)
 
 
 def make_trial(**changes: object) -> TrialSpec:
@@ -102,7 +103,9 @@ def test_an_error_in_a_trial_is_that_trials_failure(
         if epoch.epoch == 2:
             raise error
 
-    (trained,) = ReferenceEngine(synthetic_dataset).train([make_trial()], fail)
+    ended: list[TrainedTrial] = []
+    ReferenceEngine(synthetic_dataset).train([make_trial()], fail, ended.append)
+    (trained,) = ended
     assert (trained.record.status, trained.record.reason) == ("failed", reason)
     assert len(trained.record.epochs) == 2
 
@@ -112,7 +115,7 @@ def test_an_interruption_is_no_failure(synthetic_dataset: Dataset) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(ReferenceEngine(synthetic_dataset).train([make_trial()], interrupt))
+        ReferenceEngine(synthetic_dataset).train([make_trial()], interrupt, Mock())
 
 
 def test_momentum_and_weight_decay_reach_the_optimizer(synthetic_dataset: Dataset) -> None:
