@@ -1,0 +1,36 @@
+"""The report as content: titles, sentences and tables, before anybody writes them as a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of finished texts; the first column is left-aligned, the others right."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of the report: a figure, then paragraphs, then a table."""
+
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    figure: str | None = None
+    """Name of the figure shown here, a key of what `draw_figures` returns."""
+    table: Table | None = None
+    code: str | None = None
+    """A command to copy."""
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything a report says, in its order."""
+
+    title: str
+    answer: tuple[str, ...]
+    """At most three sentences; the first one answers the question."""
+    sections: tuple[Section, ...]

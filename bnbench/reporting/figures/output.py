@@ -1,0 +1,143 @@
+"""A drawing as SVG that follows the page's theme, and as PNG on white."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.style
+from matplotlib.transforms import Bbox
+
+from bnbench.reporting.figures.canvas import FONT_FAMILY, TITLE_HEIGHT
+from bnbench.reporting.figures.figure import Cell, Figure
+from bnbench.reporting.figures.palette import CSS_VARIABLES, PAPER
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+PNG_DOTS_PER_INCH = 192
+"""Twice the 96 of CSS."""
+
+SETTINGS = {
+    "font.family": [FONT_FAMILY],
+    "svg.fonttype": "none",
+    "svg.hashsalt": "bnbench",
+    "path.simplify": False,
+    # Names are names, whatever characters they have.
+    "text.parse_math": False,
+}
+
+
+@contextlib.contextmanager
+def use_settings() -> Iterator[None]:
+    """Draw with matplotlib's defaults and ours, whatever settings the user has."""
+    with matplotlib.style.context(["default", SETTINGS]), warnings.catch_warnings():
+        # A variant may be named in a script that the font lacks; a browser has others.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def make_figure(
+    drawing: Drawing,
+    name: str,
+    title: str,
+    caption: str,
+    alt: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Cell, ...]],
+) -> Figure:
+    """Write a finished drawing in all forms; to be called under `use_settings`."""
+    return Figure(
+        name=name,
+        title=title,
+        caption=caption,
+        alt=alt,
+        svg=_write_svg(drawing, name, alt),
+        png=_write_png(drawing),
+        columns=tuple(columns),
+        rows=tuple(rows),
+    )
+
+
+def _write_png(drawing: Drawing) -> bytes:
+    file = io.BytesIO()
+    drawing.savefig(
+        file,
+        format="png",
+        dpi=PNG_DOTS_PER_INCH,
+        facecolor=PAPER,
+        metadata={"Software": None},
+    )
+    return file.getvalue()
+
+
+def _write_svg(drawing: Drawing, name: str, alt: str) -> str:
+    """Write what lies below the title as one ``<svg>`` element."""
+    drawing.patch.set_visible(False)
+    title = drawing.texts[0]
+    title.set_visible(False)
+    width, height = drawing.get_size_inches()
+    file = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    drawing.savefig(
+        file,
+        format="svg",
+        bbox_inches=Bbox([[0, 0], [width, height - TITLE_HEIGHT]]),
+        metadata=nothing,
+    )
+    drawing.patch.set_visible(True)
+    title.set_visible(True)
+    return _adapt_svg(file.getvalue(), name, alt)
+
+
+def _adapt_svg(text: str, name: str, alt: str) -> str:
+    """Make matplotlib's SVG file an element that shares a page with others."""
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    view_box = re.search(r'viewBox="([^"]*)"', text)
+    opening = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="figure" role="img" '
+        f'preserveAspectRatio="xMinYMin" viewBox="{view_box[1] if view_box else ""}" '
+        f'aria-label="{html.escape(alt)}" stroke-linejoin="round" stroke-linecap="butt">'
+    )
+    text = opening + text[text.index(">") + 1 :].rstrip() + "\n"
+    # Its style sheet, moved to the element above, would hold for the whole page.
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
+    text = re.sub(r"\n\s+", "\n", text)
+    text = text.replace("xlink:href=", "href=")
+    text = re.sub(r"font(-family)?: ?([^;\"]*)'DejaVu Sans'[^;\"]*", _name_font, text)
+    for color, variable in CSS_VARIABLES.items():
+        text = re.sub(rf"{color}\b", f"var(--{variable}, {color})", text, flags=re.IGNORECASE)
+    text = _prefix_ids(text, name)
+    return re.sub(
+        r' (?:d|x|y|width|height|transform|viewBox)="[^"]*"',
+        lambda attribute: re.sub(r"-?\d+\.\d+", _round_number, attribute[0]),
+        text,
+    )
+
+
+def _name_font(match: re.Match[str]) -> str:
+    return f"font{match[1] or ''}: {match[2]}var(--font, {FONT_FAMILY}, sans-serif)"
+
+
+def _prefix_ids(text: str, name: str) -> str:
+    """Begin each id with the figure's name, and drop those that nothing refers to."""
+    used = set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r"url\(#([^)]+)\)", text))
+    text = re.sub(
+        r' id="([^"]+)"',
+        lambda match: f' id="{name}-{match[1]}"' if match[1] in used else "",
+        text,
+    )
+    return text.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
+
+
+def _round_number(match: re.Match[str]) -> str:
+    """Two decimals of a point: a fortieth of what an eye tells apart."""
+    rounded = f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
+    return "0" if rounded == "-0" else rounded

@@ -1,0 +1,36 @@
+"""The report's sum at the end of a run: the answer and the main tables, for a terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from bnbench.reporting.content import ReportContent, Table
+
+SHOWN_TABLES = ("Test accuracy by epoch", "Time to the target accuracy", "Time per epoch")
+LEFT_OUT_COLUMNS = {"lowest – highest", "after epoch 1", "quartiles", "epochs", "outliers"}
+"""They stand in the report; a terminal of 80 columns is too narrow for them."""
+
+
+def print_content(content: ReportContent, console: Console) -> None:
+    """Print the tables that sum the run up, then the answer."""
+    for section in content.sections:
+        if section.table is not None and section.title in SHOWN_TABLES:
+            console.print(_lay_out(section.title, section.table))
+    for sentence in content.answer:
+        console.print(sentence, highlight=False, markup=False)
+    console.print()
+
+
+def _lay_out(title: str, table: Table) -> RichTable:
+    laid_out = RichTable(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    shown = []
+    for index, column in enumerate(table.columns):
+        says_nothing = column == "device" and len({row[index] for row in table.rows}) == 1
+        if column not in LEFT_OUT_COLUMNS and not says_nothing:
+            shown.append(index)
+            laid_out.add_column(column, justify="right" if shown[1:] else "left", no_wrap=True)
+    for row in table.rows:
+        laid_out.add_row(*(row[index] for index in shown))
+    return laid_out
