@@ -8,6 +8,7 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms import ToTensor
 
 from bnbench.data import Dataset, LabelledImages
+from bnbench.engines.interface import train_all
 from bnbench.engines.reference import ReferenceEngine
 from bnbench.networks import VARIANTS
 from bnbench.specs import RecipeSpec, TrialSpec
@@ -91,7 +92,7 @@ def test_the_accuracy_after_every_epoch_is_exactly_the_notebooks(
     fashion_mnist: Dataset, variant: str, network_class: type[nn.Module], seed: int
 ) -> None:
     trial = TrialSpec(VARIANTS[variant], RecipeSpec(epochs=EPOCHS), seed, "cpu")
-    (trained,) = ReferenceEngine(fashion_mnist).train([trial], lambda trial, epoch: None)
+    (trained,) = train_all(ReferenceEngine(fashion_mnist), [trial])
     found = [epoch.test_accuracy for epoch in trained.record.epochs]
     assert found == run_notebook(network_class, seed, fashion_mnist)
     assert len(set(found)) == EPOCHS

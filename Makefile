@@ -1,0 +1,80 @@
+# 'make study' runs the main job and 'make test' all tests; both set up what they need first.
+#   make study ARGS="--seeds 0-9"      options of 'bnbench run', for both studies
+#   make study PYTHON=python3.12       another Python to make the environment with
+#   make study VENV=/path              another place for the environment
+
+PYTHON ?= python3
+VENV ?= .venv
+# What CI installs is pinned; pyproject.toml declares the ranges that work.
+TORCH ?= torch==2.14.1 torchvision==0.29.1
+ARGS ?=
+BENCH_ARGS ?=
+PEERS_ARGS ?=
+
+BIN := $(abspath $(VENV))/bin
+STAMPS := $(VENV)/.stamps
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+CPP_SOURCES := CMakeLists.txt CMakePresets.json $(shell find cpp -type f -not -path 'cpp/tests/*')
+export PATH := $(BIN):$(PATH)
+
+.PHONY: help study test setup data check bench peers clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make study   set up, run both studies, verify them in C++, write their reports
+study: setup data
+	bnbench run --study notebook $(ARGS)
+	bnbench run --study fair $(ARGS)
+
+## make test    set up, run every test, Python and C++
+test: setup data
+	cmake --preset default
+	cmake --build --preset default
+	ctest --preset default
+	python -m pytest
+
+## make check   lint and type checks
+check: setup
+	ruff check .
+	ruff format --check .
+	lint-imports
+	mypy
+
+## make bench   the benchmarks: pytest --benchmark-only
+bench: setup data
+	python -m pytest --benchmark-only $(BENCH_ARGS)
+
+## make peers   other frameworks' time per epoch beside ours (installs them; about 15 minutes)
+peers: setup data
+	$(PIP) --no-build-isolation --editable ".[dev,peers]"
+	python -m bench.peers $(PEERS_ARGS)
+
+## make setup   only set up: environment, packages, C++ build
+setup: $(STAMPS)/build
+
+data: setup
+	bnbench data
+
+$(STAMPS)/environment: cpp/prepare-system.sh
+	cpp/prepare-system.sh $(PYTHON)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/torch: $(STAMPS)/environment
+	$(PIP) $(TORCH)
+	touch $@
+
+$(STAMPS)/build-tools: $(STAMPS)/torch
+	$(PIP) "scikit-build-core>=0.10" "pybind11>=2.13" "cmake>=3.25" "ninja>=1.11"
+	touch $@
+
+# Editable: Python sources are used as they are; a changed C++ source or pyproject.toml builds anew.
+$(STAMPS)/build: $(STAMPS)/build-tools pyproject.toml $(CPP_SOURCES)
+	$(PIP) --no-build-isolation --editable ".[dev]"
+	touch $@
+
+## make clean   remove the builds (the environment and the runs stay)
+clean:
+	rm -rf build $(STAMPS)/build

@@ -1,0 +1,161 @@
+"""The commands of ``bnbench``. Each imports what it needs when it runs: help answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import bnbench
+from bnbench.errors import BnbenchError
+
+INTERRUPTED_EXIT_CODE = 130
+
+
+def main() -> None:
+    """Run the program; every expected error is a line or two and an exit code."""
+    try:
+        cli.main(prog_name="bnbench", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(INTERRUPTED_EXIT_CODE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BnbenchError as error:
+        click.echo(f"bnbench: error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("bnbench: interrupted", err=True)
+        sys.exit(INTERRUPTED_EXIT_CODE)
+    except BrokenPipeError:
+        # Whoever read our output (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(INTERRUPTED_EXIT_CODE)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(bnbench.__version__, prog_name="bnbench")
+def cli() -> None:
+    """What does batch normalization do to the training of a small network?
+
+    'bnbench run' trains the networks across seeds, exports each to TorchScript, has the C++
+    program bnbench-eval evaluate it again, and writes a report.
+
+    Exit codes: 0 all is well; 1 a trial failed; 2 wrong usage or input; 5 runtimes disagree;
+    130 interrupted.
+    """
+
+
+@cli.command()
+@click.option(
+    "--study",
+    "study_name",
+    default="notebook",
+    show_default=True,
+    help="notebook (one learning rate), fair (tuned), a TOML file, or a run's run.json.",
+)
+@click.option("--variants", help="Networks to compare, such as baseline,batchnorm,layernorm.")
+@click.option("--seeds", help="Random seeds, such as 0-4 or 0,3,7.")
+@click.option("--devices", help="Torch devices, such as cpu or cpu,cuda:1.")
+@click.option("--epochs", type=int, help="Passes over the training set.")
+@click.option("--batch-size", type=int, help="Images a step.")
+@click.option("--learning-rate", type=float, help="Step size of SGD.")
+@click.option("--momentum", type=float, help="Momentum of SGD.")
+@click.option("--weight-decay", type=float, help="L2 penalty, as torch.optim.SGD adds it.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "reference", "native"]),
+    help="What trains: a plain PyTorch loop (reference) or C++ (native, on the CPU).",
+)
+@click.option("--threads", type=int, help="CPU threads.  [default: torch's choice]")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of FashionMNIST, raw or .gz.  [default: $BNBENCH_DATA, or found or fetched]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="New folder for the run.  [default: runs/STUDY-TIME]",
+)
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Complete an unfinished run."
+)
+def run(data_dir: Path | None, out: Path | None, resume: Path | None, **options: Any) -> None:
+    """Train all trials of a study, export and verify them, and write the report.
+
+    Options change the study given by --study. Finished trials are on disk at once: a run that
+    was interrupted goes on by --resume RUN and ends as if nothing had happened.
+    """
+    from bnbench.cli.run import resume_run, start_run
+
+    if resume is not None:
+        given = [
+            f"--{name.replace('_name', '').replace('_', '-')}"
+            for name in options
+            if _was_given(name)
+        ]
+        if out is not None:
+            given.append("--out")
+        if given:
+            raise click.UsageError(
+                f"--resume goes on with the run's own study, so it takes no {', '.join(given)}"
+            )
+        sys.exit(resume_run(resume, data_dir))
+    study_name = options.pop("study_name")
+    sys.exit(start_run(study_name, options, data_dir, out))
+
+
+@cli.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+def report(run_folder: Path) -> None:
+    """Rebuild the report of RUN from what is stored in it."""
+    from bnbench.cli.run import show_report
+    from bnbench.store import RunStore
+
+    show_report(RunStore.open(run_folder))
+
+
+@cli.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of FashionMNIST.")
+def verify(run_folder: Path, data_dir: Path | None) -> None:
+    """Evaluate every model of RUN in C++ and hold it against its manifest.
+
+    Writes RUN/verification.csv; exit code 5 if any model disagrees.
+    """
+    from bnbench.cli.run import verify_and_show
+    from bnbench.data import locate_fashion_mnist
+    from bnbench.store import RunStore
+
+    store = RunStore.open(run_folder)
+    folder, _ = locate_fashion_mnist(data_dir)
+    sys.exit(verify_and_show(store, folder))
+
+
+@cli.command()
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder to look in first.")
+def data(data_dir: Path | None) -> None:
+    """Fetch FashionMNIST if it is not here yet, check every byte, and describe it."""
+    from bnbench.data import CLASS_NAMES, CONTENT_SHA256, load_fashion_mnist
+
+    dataset = load_fashion_mnist(data_dir)
+    click.echo(f"FashionMNIST from {dataset.source}, in {dataset.folder}")
+    for part, images in (("training", dataset.train), ("test", dataset.test)):
+        pixels = images.images.float().div(255)
+        click.echo(
+            f"{part}: {len(images)} images of 28 x 28, pixels with mean {pixels.mean():.4f} and "
+            f"standard deviation {pixels.std():.4f}, "
+            f"{', '.join(str(n) for n in sorted(set(images.labels.bincount().tolist())))} "
+            "images a class"
+        )
+    click.echo(f"classes: {', '.join(CLASS_NAMES)}")
+    click.echo(f"all {len(CONTENT_SHA256)} files have the SHA-256 they must have")
+
+
+def _was_given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE

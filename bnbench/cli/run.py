@@ -1,0 +1,172 @@
+"""What ``bnbench run`` does, step by step, and what it shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from bnbench.errors import DisagreementError, RunError, SpecError
+from bnbench.networks import find_variant
+from bnbench.records import DataRecord, VerificationRecord
+from bnbench.specs import StudySpec, parse_seeds
+from bnbench.store import RunStore
+from bnbench.studies import check_against_data, find_study
+
+TRIAL_FAILED_EXIT_CODE = 1
+
+
+def start_run(
+    study_name: str, options: dict[str, Any], data_dir: Path | None, out: Path | None
+) -> int:
+    """Run a new study; return the exit code."""
+    study = apply_options(find_study(study_name), options)
+    # Torch comes in here: a mistake in the options above is told in a blink.
+    from bnbench.data import load_fashion_mnist
+    from bnbench.engines import resolve_engines
+    from bnbench.environment import describe_environment, require_devices, use_threads
+    from bnbench.runtimes.libtorch import find_binary
+
+    require_devices(study.devices)
+    engines = resolve_engines(study)
+    find_binary()
+    dataset = load_fashion_mnist(data_dir)
+    check_against_data(study, len(dataset.train))
+    use_threads(study.threads)
+    store = RunStore.create(
+        out if out is not None else _name_run_folder(study),
+        study,
+        engines,
+        DataRecord(dataset.name, len(dataset.train), len(dataset.test)),
+        describe_environment(study.devices),
+    )
+    return _run(store, dataset)
+
+
+def resume_run(folder: Path, data_dir: Path | None) -> int:
+    """Complete an interrupted run; return the exit code.
+
+    Raises:
+        RunError: this machine or its software differs from what the run was made with.
+    """
+    store = RunStore.open(folder)
+    from bnbench.data import load_fashion_mnist
+    from bnbench.environment import describe_environment, require_devices, use_threads
+
+    require_devices(store.study.devices)
+    use_threads(store.study.threads)
+    environment = describe_environment(store.study.devices)
+    differences = store.environment.list_differences(environment)
+    if differences:
+        raise RunError(
+            f"{folder}: required the machine and software the run was begun with, found that "
+            f"{'; '.join(differences)}. Figures of both must not be mixed: start a new run"
+        )
+    return _run(store, load_fashion_mnist(data_dir))
+
+
+def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
+    """The study with the command line's options put in.
+
+    Raises:
+        SpecError: an option's value cannot be.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    changes: dict[str, Any] = {}
+    if study.tuning is not None and "learning_rate" in given:
+        raise SpecError(
+            f"learning_rate: required none, since the {study.name} study chooses it for each "
+            f"variant, found {given['learning_rate']:g}; leave it out or take another study"
+        )
+    if "variants" in given:
+        by_name = {variant.name: variant for variant in study.variants}
+        changes["variants"] = tuple(
+            by_name.get(name) or find_variant(name) for name in _split(given.pop("variants"))
+        )
+    if "seeds" in given:
+        changes["seeds"] = parse_seeds(given.pop("seeds"))
+    if "devices" in given:
+        changes["devices"] = tuple(_split(given.pop("devices")))
+    for name in ("threads", "engine"):
+        if name in given:
+            changes[name] = given.pop(name)
+    return dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, **given), **changes)
+
+
+def verify_and_show(store: RunStore, data_folder: Path) -> int:
+    """Verify a run's models, bring its report up to date and print the verdict."""
+    from bnbench.reporting.report import write_report
+    from bnbench.verification import verify_run
+
+    records = verify_run(store, data_folder)
+    write_report(store)
+    return _show_verdict(records)
+
+
+def show_report(store: RunStore) -> None:
+    """Write a run's report, print its table and say where it lies."""
+    from bnbench.reporting.report import write_report
+    from bnbench.reporting.terminal import print_content
+
+    print_content(write_report(store), Console())
+    for name in ("report.html", "report.md"):
+        click.echo(f"Report: {store.folder / name}")
+
+
+def _run(store: RunStore, dataset: Any) -> int:
+    from bnbench.cli.progress import StudyProgress
+    from bnbench.study import run_study
+    from bnbench.verification import verify_run
+
+    engines = ", ".join(f"{engine} on {device}" for device, engine in store.engines.items())
+    click.echo(f"Run folder: {store.folder}; engine: {engines}", err=True)
+    try:
+        with StudyProgress(Console(stderr=True)) as progress:
+            records = run_study(store, dataset, progress)
+        finished = any(r.status == "finished" and r.trial.purpose == "score" for r in records)
+        verifications = verify_run(store, dataset.folder) if finished else []
+        show_report(store)
+    except KeyboardInterrupt:
+        click.echo(
+            "Interrupted; finished trials are kept. Go on with: "
+            f"bnbench run --resume {shlex.quote(str(store.folder))}",
+            err=True,
+        )
+        raise click.exceptions.Abort from None
+    verdict = _show_verdict(verifications)
+    failed = [r for r in records if r.status == "failed" and r.trial.purpose != "tune"]
+    for record in failed:
+        click.echo(f"failed: {record.trial.key}: {record.reason}", err=True)
+    return verdict or (TRIAL_FAILED_EXIT_CODE if failed else 0)
+
+
+def _show_verdict(records: list[VerificationRecord]) -> int:
+    """Print what C++ says of the models; return the exit code."""
+    wrong = [record for record in records if record.status != "agreed"]
+    for record in wrong:
+        click.echo(f"{record.model}: {record.status}: {record.reason}", err=True)
+    if wrong:
+        click.echo(f"C++ verdict: {len(wrong)} of {len(records)} models disagree or are unusable")
+        return DisagreementError.exit_code
+    if not records:
+        click.echo("C++ verdict: none, since no trial finished")
+        return 0
+    predictions = sum(record.total or 0 for record in records)
+    click.echo(
+        f"C++ verdict: all {len(records)} models agree; each of {predictions:,} predictions is "
+        "the same in Python and in C++"
+    )
+    return 0
+
+
+def _name_run_folder(study: StudySpec) -> Path:
+    return Path("runs") / f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,94 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bnbench.cli import main
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["bnbench", *arguments])
+    try:
+        main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--variants", "basline"], ["required some of baseline, batchnorm", "'basline'"]),
+        (["--devices", "tpu"], ["devices: required devices of this machine (cpu", "'tpu'"]),
+        (["--seeds", "a-b"], ["seeds: required", "0-4 or 0,3,7", "'a-b'"]),
+        (["--epochs", "0"], ["epochs: required a whole number of at least 1, found 0"]),
+        (["--batch-size", "-3"], ["batch_size: required", "found -3"]),
+        (["--learning-rate", "0"], ["learning_rate: required a number above 0"]),
+        (["--batch-size", "59999"], ["batches of two images or more for batchnorm", "59999"]),
+        (["--batch-size", "1"], ["batches of two images or more for batchnorm"]),
+        (["--study", "gone.toml"], ["gone.toml: required a study file"]),
+        (["--threads", "0"], ["threads: required"]),
+        (["--study", "fair", "--learning-rate", "1"], ["learning_rate: required none", "fair"]),
+        (["--engine", "native", "--variants", "layernorm"], ["engine: required", "layernorm"]),
+        (["--epochs", "three"], ["'three' is not a valid integer"]),
+        (["--resume", "nowhere"], ["nowhere: required a run folder"]),
+        (["--resume", "nowhere", "--epochs", "3"], ["takes no --epochs"]),
+        (["--frobnicate"], ["No such option"]),
+    ],
+)
+def test_a_mistake_is_answered_in_a_line_or_two_with_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "run", *arguments) == 2
+    errors = capsys.readouterr().err
+    for word in words:
+        assert word in errors
+    assert "Traceback" not in errors
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["report", "verify"])
+def test_a_folder_that_is_no_run_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    command: str,
+) -> None:
+    assert run(monkeypatch, command, str(tmp_path)) == 2
+    assert "required a run folder, found no run.json" in capsys.readouterr().err
+
+
+def test_data_that_is_not_what_it_must_be_ends_with_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(b"short")
+    assert run(monkeypatch, "data", "--data-dir", str(tmp_path)) == 2
+    assert "required all four files of FashionMNIST" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "report", "verify", "data"])
+def test_every_command_has_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert run(monkeypatch, command, "--help") == 0
+    assert f"Usage: bnbench {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["run", "--seeds", "x"]])
+def test_help_and_mistakes_never_wait_for_torch(arguments: list[str]) -> None:
+    program = (
+        "import sys; from bnbench.cli import main\n"
+        f"sys.argv = ['bnbench', *{arguments!r}]\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "slow = {'torch', 'scipy', 'pandas', 'matplotlib', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {slow}' if slow else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
