@@ -156,6 +156,20 @@ def data(data_dir: Path | None) -> None:
     click.echo(f"all {len(CONTENT_SHA256)} files have the SHA-256 they must have")
 
 
+@cli.command()
+@click.argument("first", metavar="RUN_A", type=click.Path(path_type=Path))
+@click.argument("second", metavar="RUN_B", type=click.Path(path_type=Path))
+def compare(first: Path, second: Path) -> None:
+    """Hold RUN_B against RUN_A: another machine, version of torch, or recipe.
+
+    Both must have trained a variant from the same seeds on the same data.
+    """
+    from bnbench.cli.run import show_comparison
+    from bnbench.store import RunStore
+
+    show_comparison(RunStore.open(first), RunStore.open(second))
+
+
 def _was_given(name: str) -> bool:
     source = click.get_current_context().get_parameter_source(name)
     return source is click.core.ParameterSource.COMMANDLINE

@@ -118,6 +118,23 @@ def show_report(store: RunStore) -> None:
         click.echo(f"Report: {store.folder / name}")
 
 
+def show_comparison(first: RunStore, second: RunStore) -> None:
+    """Print what two runs say of each other."""
+    from bnbench.reporting.comparison import compare_runs, tabulate_comparison
+    from bnbench.reporting.terminal import print_rows
+
+    comparison = compare_runs(first, second)
+    print_rows(tabulate_comparison(comparison), Console())
+    for condition in comparison.conditions or ("nothing that is on record",):
+        click.echo(f"differs: {condition}")
+    for refusal in comparison.refusals:
+        click.echo(f"not compared: {refusal}")
+    click.echo(
+        "Times of two runs were not measured side by side: between runs, a machine's speed alone "
+        "may differ by as much."
+    )
+
+
 def _run(store: RunStore, dataset: Any) -> int:
     from bnbench.cli.progress import StudyProgress
     from bnbench.study import run_study

@@ -23,6 +23,14 @@ def print_content(content: ReportContent, console: Console) -> None:
     console.print()
 
 
+def print_rows(table: Table, console: Console) -> None:
+    """Print a table as a block of lines a row, which fits any width."""
+    for row in table.rows:
+        console.print(f"{row[0]} on {row[1]}", highlight=False, markup=False)
+        for column, text in zip(table.columns[2:], row[2:], strict=True):
+            console.print(f"  {column}: {text}", highlight=False, markup=False)
+
+
 def _lay_out(title: str, table: Table) -> RichTable:
     laid_out = RichTable(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     shown = []

@@ -2,12 +2,12 @@ import re
 from collections.abc import Callable
 
 import pytest
+from rich.console import Console
 
 from bnbench.reporting.report import write_report
 from bnbench.reporting.terminal import print_content
 from bnbench.specs import TuningSpec
 from bnbench.store import RunStore
-from rich.console import Console
 from tests.reporting.conftest import MakeRun, diverge, overlap, separate
 
 CASES: dict[str, Callable[[MakeRun], RunStore]] = {
