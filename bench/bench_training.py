@@ -1,0 +1,36 @@
+"""One epoch of training and the evaluation after it, each round with a fresh network."""
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bnbench.data import Dataset
+from bnbench.engines import make_engine
+from bnbench.engines.interface import train_all
+from bnbench.networks import VARIANTS
+from bnbench.specs import EngineName, RecipeSpec, TrialSpec
+
+
+@pytest.mark.parametrize("variant", ["baseline", "batchnorm"])
+@pytest.mark.parametrize("engine_name", ["reference", "native"])
+@pytest.mark.benchmark(group="training")
+def test_train_one_epoch(
+    benchmark: BenchmarkFixture,
+    fashion_mnist: Dataset,
+    environment: dict[str, object],
+    engine_name: EngineName,
+    variant: str,
+) -> None:
+    threads = environment["threads"]
+    assert isinstance(threads, int)
+    engine = make_engine(engine_name, fashion_mnist, threads)
+    trial = TrialSpec(VARIANTS[variant], RecipeSpec(epochs=1), 0, "cpu", engine_name)
+
+    (trained,) = benchmark.pedantic(train_all, (engine, [trial]), rounds=5, warmup_rounds=1)
+    (epoch,) = trained.record.epochs
+    benchmark.extra_info |= {
+        "environment": environment,
+        "test_accuracy": epoch.test_accuracy,
+        "train_seconds_of_last_round": epoch.train_seconds,
+        "eval_seconds_of_last_round": epoch.eval_seconds,
+    }
+    assert epoch.test_accuracy > 0.2

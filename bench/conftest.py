@@ -1,0 +1,63 @@
+"""What benchmarks share. They run only when asked for: ``pytest --benchmark-only``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from bnbench.data import Dataset, load_fashion_mnist
+from bnbench.engines.interface import TrainedTrial, train_all
+from bnbench.engines.reference import ReferenceEngine
+from bnbench.environment import describe_environment
+from bnbench.exporting import export_model
+from bnbench.networks import VARIANTS
+from bnbench.specs import RecipeSpec, TrialSpec
+
+BENCHMARKS_FOLDER = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave benchmarks out of plain ``pytest``, and tests out of ``pytest --benchmark-only``."""
+    wants_benchmarks = config.getoption("benchmark_only")
+    kept, left_out = [], []
+    for item in items:
+        is_benchmark = BENCHMARKS_FOLDER in item.path.parents
+        (kept if is_benchmark == wants_benchmarks else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist() -> Dataset:
+    return load_fashion_mnist()
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, object]:
+    """What a benchmark's figures depend on, for its ``extra_info``."""
+    return dataclasses.asdict(describe_environment(["cpu"]))
+
+
+@pytest.fixture(scope="session")
+def trained(fashion_mnist: Dataset) -> TrainedTrial:
+    """A network with batch normalization after one epoch, for what comes after training."""
+    trial = TrialSpec(VARIANTS["batchnorm"], RecipeSpec(epochs=1), 0, "cpu")
+    (trained,) = train_all(ReferenceEngine(fashion_mnist), [trial])
+    return trained
+
+
+@pytest.fixture(scope="session")
+def model(
+    trained: TrainedTrial, fashion_mnist: Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The exported file of `trained`, its manifest beside it."""
+    assert trained.state is not None
+    return export_model(
+        trained.record,
+        trained.state,
+        fashion_mnist.name,
+        fashion_mnist.test,
+        tmp_path_factory.mktemp("models"),
+    )
