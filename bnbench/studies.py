@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from bnbench.errors import SpecError
 from bnbench.mapping import MappingError, build_from_mapping
 from bnbench.networks import VARIANTS, find_variant
-from bnbench.specs import RecipeSpec, StudySpec, parse_seeds
+from bnbench.specs import RecipeSpec, StudySpec, TuningSpec, parse_seeds
 from bnbench.store import RunStore
 
 STUDIES: dict[str, StudySpec] = {
@@ -17,10 +18,18 @@ STUDIES: dict[str, StudySpec] = {
         name="notebook",
         variants=(VARIANTS["baseline"], VARIANTS["batchnorm"]),
         recipe=RecipeSpec(epochs=5, batch_size=64, learning_rate=0.001),
-        seeds=(0, 1, 2, 3, 4),
+        seeds=tuple(range(30)),  # one more than the verdict's error rates ask for
         devices=("cpu",),
     ),
 }
+STUDIES["fair"] = replace(
+    STUDIES["notebook"],
+    name="fair",
+    tuning=TuningSpec(
+        learning_rates=tuple(0.001 * 2**power for power in range(13)),  # up to 4.096
+        seeds=tuple(range(1000, 1005)),
+    ),
+)
 
 
 def find_study(name: str) -> StudySpec:
@@ -61,9 +70,11 @@ def read_study_file(path: Path) -> StudySpec:
     defaults = STUDIES["notebook"]
     content.setdefault("name", path.stem)
     content.setdefault("variants", [variant.name for variant in defaults.variants])
+    content.setdefault("seeds", list(defaults.seeds))
     try:
-        if isinstance(content.get("seeds"), str):
-            content["seeds"] = parse_seeds(content["seeds"])
+        for table in (content, content.get("tuning")):
+            if isinstance(table, dict) and isinstance(table.get("seeds"), str):
+                table["seeds"] = parse_seeds(table["seeds"])
         if isinstance(content["variants"], list):
             content["variants"] = [
                 vars(find_variant(entry)) if isinstance(entry, str) else entry

@@ -32,9 +32,7 @@ def original(
     (trained,) = train_all(ReferenceEngine(synthetic_dataset), [trial])
     assert trained.state is not None
     folder = tmp_path_factory.mktemp("model")
-    path = export_model(
-        trained.record, trained.state, "synthetic", synthetic_dataset.test, folder
-    )
+    path = export_model(trained.record, trained.state, "synthetic", synthetic_dataset.test, folder)
     return path, path.read_bytes(), path.with_suffix(".json").read_bytes()
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bnbench.data import Dataset
-from bnbench.engines.interface import TrainedTrial
+from bnbench.engines.interface import TrainedTrial, train_all
 from bnbench.engines.reference import ReferenceEngine
 from bnbench.exporting import export_model, serialize_torchscript
 from bnbench.manifests import read_manifest
@@ -18,7 +18,7 @@ from tests.conftest import BATCHNORM
 @pytest.fixture(scope="module")
 def trained(synthetic_dataset: Dataset) -> TrainedTrial:
     trial = TrialSpec(BATCHNORM, RecipeSpec(2, 32, 0.5), 7, "cpu")
-    (trained,) = ReferenceEngine(synthetic_dataset).train([trial], lambda trial, epoch: None)
+    (trained,) = train_all(ReferenceEngine(synthetic_dataset), [trial])
     return trained
 
 

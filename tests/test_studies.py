@@ -1,10 +1,12 @@
+import dataclasses
+import itertools
 from pathlib import Path
 
 import pytest
 
 from bnbench.errors import SpecError
 from bnbench.records import EnvironmentRecord
-from bnbench.specs import RecipeSpec, StudySpec, VariantSpec
+from bnbench.specs import RecipeSpec, StudySpec, TuningSpec, VariantSpec
 from bnbench.store import RunStore
 from bnbench.studies import check_against_data, find_study, read_study_file
 from tests.conftest import REFERENCE, SYNTHETIC
@@ -17,6 +19,27 @@ def test_the_notebook_study_is_the_notebooks() -> None:
         VariantSpec("baseline", (64, 32), "none", "relu"),
         VariantSpec("batchnorm", (64, 32), "batch", "relu"),
     )
+
+
+def test_the_fair_study_tunes_both_networks_over_the_whole_range_of_rates() -> None:
+    fair, notebook = find_study("fair"), find_study("notebook")
+    assert fair.tuning is not None
+    assert fair.tuning.learning_rates[0] <= 0.001
+    assert fair.tuning.learning_rates[-1] >= 4
+    ratios = [b / a for a, b in itertools.pairwise(fair.tuning.learning_rates)]
+    assert ratios == pytest.approx([2] * 12)
+    assert dataclasses.replace(fair, name="notebook", tuning=None) == notebook
+
+
+def test_an_empty_study_file_is_the_notebook_study(tmp_path: Path) -> None:
+    (tmp_path / "notebook.toml").write_text("")
+    assert read_study_file(tmp_path / "notebook.toml") == find_study("notebook")
+
+
+def test_a_study_file_may_ask_for_tuning(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[tuning]\nlearning_rates = [0.1, 1]\nseeds = "50-52"\n')
+    assert read_study_file(path).tuning == TuningSpec((0.1, 1.0), (50, 51, 52))
 
 
 def test_a_study_file_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -> None:
@@ -73,7 +96,7 @@ def test_a_runs_study_can_be_run_again(
 
 
 def test_a_study_that_is_nowhere_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"required notebook, .*found 'notbook'"):
+    with pytest.raises(SpecError, match=r"required notebook or fair, .*found 'notbook'"):
         find_study("notbook")
     with pytest.raises(SpecError, match="can be read"):
         find_study(str(tmp_path / "gone.toml"))

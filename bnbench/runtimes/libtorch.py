@@ -17,7 +17,6 @@ from bnbench.records import VerificationRecord
 NAME = "libtorch"
 BINARY = "bnbench-eval"
 MODELS_A_CALL = 200  # well below any system's limit on the length of a command line
-DATA_UNUSABLE_EXIT_CODE = 3
 
 
 def find_binary() -> Path:
@@ -57,8 +56,8 @@ def verify_models(models: Sequence[Path], data_folder: Path) -> Iterator[Verific
                 f"required an answer in JSON from {binary}, found exit code "
                 f"{result.returncode} and: {result.stderr.strip() or 'nothing'}"
             ) from None
-        if result.returncode == DATA_UNUSABLE_EXIT_CODE:
-            raise DataError(str(answer.get("error")))
+        if answer.get("error"):
+            raise DataError(str(answer["error"]))
         for model in answer["models"]:
             yield VerificationRecord(
                 model=Path(model["model"]).name,

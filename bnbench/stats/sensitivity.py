@@ -157,7 +157,7 @@ def summarise_sensitivity(
 
 def _find_band(means: FloatArray, best: int, tolerance: float) -> tuple[int, int]:
     """Find the first and last index of the run of rates around the best that work."""
-    # 0.90 - 0.02 is a little more than 0.88 in floating point: a rate at the border works.
+    # Means are rounded: a rate exactly at the border works all the same.
     works = means >= means[best] - tolerance - 1e-12
     first = last = best
     while first > 0 and works[first - 1]:

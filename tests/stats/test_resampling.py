@@ -26,14 +26,17 @@ def test_one_value_cannot_be_resampled() -> None:
         widen_confidence(0.95, 1)
 
 
-def test_bca_limits_agree_with_the_published_air_conditioning_example() -> None:
-    # Twelve times between failures (Davison and Hinkley 1997, example 1.1, mean 108.083). Their
-    # example 5.4 gives (55.3, 243.5) as the exact 95 % interval of an exponential mean scaled by
-    # 2 * 12 * 108.083 / chi2; a bootstrap without that model comes near its lower end.
-    hours = np.array([3.0, 5, 7, 18, 43, 85, 91, 98, 100, 130, 230, 487])
-    low, high = find_bca_limits(hours, np.mean, np.random.default_rng(1), 0.95, 9999)
-    assert 45 < float(low) < 60
-    assert 200 < float(high) < 290
+def test_bca_limits_agree_with_the_published_spatial_test_example() -> None:
+    # Efron and Tibshirani (1993), sections 14.2 and 14.3: the variance of 26 scores is 171.5, its
+    # 90 % BCa interval from 2,000 resamples (115.8, 259.6). 88.068 % is widened to those 90 %.
+    scores = [48, 36, 20, 29, 42, 42, 20, 42, 22, 41, 45, 14, 6, 0, 33, 28, 34, 4, 32, 24, 47, 41]
+    scores += [24, 26, 30, 41]
+    assert np.var(scores) == pytest.approx(171.5, abs=0.05)
+    assert widen_confidence(0.88068, 26) == pytest.approx(0.9, abs=1e-5)
+    values = np.array(scores, dtype=float)
+    low, high = find_bca_limits(values, np.var, np.random.default_rng(1), 0.88068, 9999)
+    assert float(low) == pytest.approx(115.8, rel=0.02)
+    assert float(high) == pytest.approx(259.6, rel=0.02)
 
 
 def test_bca_limits_lean_to_the_side_of_the_long_tail() -> None:

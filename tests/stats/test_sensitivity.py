@@ -28,6 +28,13 @@ def test_the_band_holds_the_rates_within_two_points_of_the_best() -> None:
     assert not band.reaches_highest
 
 
+def test_a_rate_exactly_two_points_below_the_best_works() -> None:
+    # Each trial is 0.02 below; the mean, by rounding, a hair more.
+    accuracy = [[0.9033, 0.951, 0.897], [0.9233, 0.971, 0.917]]
+    sensitivity = summarise_sensitivity([0.01, 0.1], accuracy, np.random.default_rng(0))
+    assert sensitivity.rates[0].works
+
+
 def test_the_band_ends_at_the_first_rate_that_fails() -> None:
     band = summarise([0.89, 0.50, 0.90, 0.89]).band
     assert band is not None
