@@ -39,8 +39,8 @@ def format_number(estimate: Estimate, digits: int = 2) -> str:
     text = f"{estimate.value:,.{digits}f}"
     if estimate.low is None and estimate.high is None:
         return text
-    low = "?" if estimate.low is None else f"{estimate.low:,.{digits}f}"
-    high = "?" if estimate.high is None else f"{estimate.high:,.{digits}f}"
+    low = "open" if estimate.low is None else f"{estimate.low:,.{digits}f}"
+    high = "open" if estimate.high is None else f"{estimate.high:,.{digits}f}"
     return f"{text} [{low}, {high}]"
 
 
