@@ -44,7 +44,6 @@ Options ParseOptions(int argc, const char* const* argv) {
   SessionSpec& session = options.session;
   session.data_folder = DefaultDataFolder();
   std::string device = "cpu";
-  int threads = 0;
   bool no_manifest = false;
   bool unchecked_data = false;
 
@@ -63,10 +62,10 @@ Options ParseOptions(int argc, const char* const* argv) {
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
-  CLI::Option* threads_option =
-      app.add_option("--threads", threads, "threads LibTorch computes with (default: its choice)")
-          ->type_name("N")
-          ->check(CLI::Range(1, kMaxThreads));
+  app.add_option("--threads", session.threads, "threads LibTorch computes with")
+      ->type_name("N")
+      ->check(CLI::Range(1, kMaxThreads))
+      ->capture_default_str();
   app.add_option("--device", device, "where the models run: cpu or cuda")
       ->type_name("DEVICE")
       ->check(CLI::IsMember({"cpu", "cuda"}))
@@ -93,7 +92,7 @@ Options ParseOptions(int argc, const char* const* argv) {
     }
     throw UsageError(std::string(error.what()) + "; see bnbench-eval --help");
   }
-  if (!(session.logit_tolerance >= 0) || !std::isfinite(session.logit_tolerance)) {
+  if (!std::isfinite(session.logit_tolerance) || session.logit_tolerance < 0) {
     throw UsageError("--logit-tolerance must be a finite number of at least 0");
   }
   if (session.data_folder.empty()) {
@@ -101,7 +100,6 @@ Options ParseOptions(int argc, const char* const* argv) {
         "found no test set: name its folder with --data or BNBENCH_DATA, or install Debian's "
         "package dataset-fashion-mnist");
   }
-  if (*threads_option) session.threads = threads;
   session.device = device == "cuda" ? Device::kCuda : Device::kCpu;
   session.use_manifest = !no_manifest;
   session.check_data = !unchecked_data;

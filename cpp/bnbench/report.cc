@@ -70,9 +70,10 @@ std::string FormatText(const SessionRecord& session) {
     text += model.path + "\n";
     text += Format("  accuracy  %.4f (%zu of %zu correct)\n", Accuracy(model).value_or(0),
                    model.correct.value_or(0), model.total.value_or(0));
-    text += Format("  time      %.4f s, %.0f images/s (%s, %d threads, batch size %zu)\n",
-                   model.seconds.value_or(0), ImagesPerSecond(model).value_or(0),
-                   Name(session.device), session.threads.value_or(0), session.batch_size);
+    text +=
+        Format("  time      %.4f s, %.0f images/s (%s, %d thread%s, batch size %zu)\n",
+               model.seconds.value_or(0), ImagesPerSecond(model).value_or(0), Name(session.device),
+               session.threads.value_or(0), session.threads == 1 ? "" : "s", session.batch_size);
     text += "  manifest  " + Agreement(model) + "\n";
   }
   return text;

@@ -92,7 +92,7 @@ SessionRecord RunSession(const SessionSpec& spec) {
   session.device = spec.device;
   session.batch_size = spec.batch_size;
   try {
-    if (spec.threads) SetNumThreads(*spec.threads);
+    SetNumThreads(spec.threads);
     session.threads = NumThreads();
     if (spec.device == Device::kCuda) EnableCuda();
     const TestSet test_set = LoadTestSet(spec.data_folder);

@@ -172,7 +172,8 @@ TEST_CASE("data that cannot be read ends the session before any model") {
 TEST_CASE("the thread count asked for is the one used") {
   Scene scene;
   const int before = bnbench::NumThreads();
-  scene.spec.threads = 1;
   CHECK(RunSession(scene.spec).threads == 1);
+  scene.spec.threads = 2;
+  CHECK(RunSession(scene.spec).threads == 2);
   bnbench::SetNumThreads(before);
 }
