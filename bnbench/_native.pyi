@@ -1,7 +1,8 @@
 """The C++ side of bnbench: reads IDX files and evaluates TorchScript models."""
 
+from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,3 +47,91 @@ def evaluate_model(
     forward passes alone. Other Python threads run meanwhile. Raises `ModelError`, `DataError` or
     `UsageError`. A TorchScript file is code, and no manifest is checked here.
     """
+
+class EnsembleTrial:
+    """One training run as asked for.
+
+    `parameters`: float32 `(N,)`, layer by layer in the order of PyTorch's `state_dict` without
+    `num_batches_tracked`. `random_state`: the bytes of `torch.get_rng_state()` after the network
+    was built. Neither is copied.
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden_sizes: Sequence[int],
+        parameters: NDArray[np.float32],
+        random_state: bytes,
+        normalization: str = "none",
+        activation: str = "relu",
+        epochs: int = 1,
+        batch_size: int = 64,
+        learning_rate: float = 0.01,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None: ...
+
+class EnsembleEpoch:
+    """What was measured in one epoch of a trial."""
+
+    @property
+    def train_loss(self) -> float: ...
+    @property
+    def test_loss(self) -> float: ...
+    @property
+    def test_accuracy(self) -> float: ...
+    @property
+    def train_seconds(self) -> float: ...
+    @property
+    def eval_seconds(self) -> float: ...
+
+class EnsembleResult:
+    """What became of a trial; `parameters` after the last epoch, None unless completed."""
+
+    @property
+    def status(self) -> Literal["completed", "failed", "stopped"]: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def epochs(self) -> list[EnsembleEpoch]: ...
+    @property
+    def parameters(self) -> NDArray[np.float32] | None: ...
+
+def train_ensemble(
+    train_images: NDArray[np.uint8],
+    train_labels: NDArray[np.uint8],
+    test_images: NDArray[np.uint8],
+    test_labels: NDArray[np.uint8],
+    trials: Sequence[EnsembleTrial],
+    threads: int = 1,
+    on_epoch: Callable[[int, EnsembleEpoch], None] | None = None,
+    on_trial: Callable[[int, EnsembleResult], None] | None = None,
+    instruction_set: str = "",
+) -> list[EnsembleResult]:
+    """Train every trial on uint8 images `(N, 28, 28)` or `(N, 784)`, divided by 255, on the CPU.
+
+    The callbacks are called by this thread as the training goes on; what they raise stops it, as
+    Ctrl-C does, and is raised from here. Other Python threads run meanwhile. A trial's results do
+    not depend on the other trials, nor on the number of threads. Raises `DataError` or
+    `UsageError`.
+    """
+
+def ensemble_gradients(
+    *,
+    hidden_sizes: Sequence[int],
+    parameters: NDArray[np.float64],
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    normalization: str = "none",
+    activation: str = "relu",
+    instruction_set: str = "",
+) -> tuple[float, NDArray[np.float64]]:
+    """Loss and gradients of one batch in float64, by the training's own code; 0 for statistics."""
+
+def draw_batch_orders(
+    random_state: bytes, num_images: int, epochs: int
+) -> tuple[NDArray[np.int64], bytes]:
+    """The orders in which a trial sees the training images, and the random state afterwards."""
+
+def ensemble_instruction_sets() -> list[str]:
+    """Those that `train_ensemble` can use here, the one it takes by default first."""

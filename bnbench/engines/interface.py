@@ -46,7 +46,7 @@ def train_all(engine: Engine, trials: Sequence[TrialSpec]) -> list[TrainedTrial]
     ended: dict[TrialSpec, TrainedTrial] = {}
     engine.train(
         trials,
-        lambda trial, epoch: None,
+        lambda _trial, _epoch: None,
         lambda trained: ended.update({trained.record.trial: trained}),
     )
     return [ended[trial] for trial in trials]

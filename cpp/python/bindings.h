@@ -6,6 +6,7 @@
 
 namespace bnbench {
 
+void BindEnsemble(pybind11::module_& module);
 void BindIdx(pybind11::module_& module);
 void BindEvaluate(pybind11::module_& module);
 

@@ -14,6 +14,7 @@ PYBIND11_MODULE(_native, module) {
   pybind11::register_exception<bnbench::ModelError>(module, "ModelError", PyExc_ValueError);
   module.def("torch_version", &bnbench::TorchVersion,
              "The version of the LibTorch this module runs.");
+  bnbench::BindEnsemble(module);
   bnbench::BindIdx(module);
   bnbench::BindEvaluate(module);
 }

@@ -1,0 +1,28 @@
+// The sizes and choices that the parts of the native engine agree on.
+#ifndef BNBENCH_ENSEMBLE_LAYOUT_H_
+#define BNBENCH_ENSEMBLE_LAYOUT_H_
+
+#include <cstddef>
+
+namespace bnbench {
+
+enum class Normalization { kNone, kBatch };
+enum class Activation { kRelu, kSigmoid, kTanh };
+
+inline constexpr std::size_t kNumPixels = 784;
+inline constexpr std::size_t kPixelPairs = kNumPixels / 2;
+inline constexpr std::size_t kNumOutputs = 10;
+
+// Two rows of an image: 784 is no multiple of 64, and is one of 56.
+inline constexpr std::size_t kInkWordPixels = 56;
+inline constexpr std::size_t kInkWords = kNumPixels / kInkWordPixels;
+
+// A word of pair ink has one bit for every image of a group.
+inline constexpr std::size_t kGroupRows = 64;
+
+// Padding: 16 floats fill 64 bytes, the widest vector and a cache line.
+inline constexpr std::size_t kWidthStep = 16;
+
+}  // namespace bnbench
+
+#endif  // BNBENCH_ENSEMBLE_LAYOUT_H_

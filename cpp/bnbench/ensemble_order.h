@@ -1,0 +1,35 @@
+// The order of the batches, drawn as PyTorch draws it. Torch's headers stay behind this one.
+#ifndef BNBENCH_ENSEMBLE_ORDER_H_
+#define BNBENCH_ENSEMBLE_ORDER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace bnbench {
+
+// What two DataLoaders without workers draw from the default generator: one over the training
+// images with shuffle=True, iterated in every epoch, and one over the test images after it.
+class OrderSource {
+ public:
+  // `state` as torch.get_rng_state() gives it. Throws UsageError if it is none.
+  explicit OrderSource(std::span<const std::uint8_t> state);
+  ~OrderSource();
+  OrderSource(OrderSource&&) noexcept;
+
+  // The order of the next epoch: a permutation of 0 .. num_images - 1.
+  std::vector<std::int64_t> DrawEpoch(std::size_t num_images);
+  // The draw that iterating over the test images costs.
+  void DrawEvaluation();
+  std::vector<std::uint8_t> State() const;
+
+ private:
+  struct Generator;
+  std::unique_ptr<Generator> generator_;
+};
+
+}  // namespace bnbench
+
+#endif  // BNBENCH_ENSEMBLE_ORDER_H_

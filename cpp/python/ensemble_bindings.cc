@@ -1,0 +1,256 @@
+#include <pybind11/functional.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <atomic>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bnbench/ensemble.h"
+#include "bnbench/errors.h"
+#include "python/bindings.h"
+#include "python/owned_array.h"
+
+namespace bnbench {
+namespace {
+
+namespace py = pybind11;
+using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
+using Floats = py::array_t<float, py::array::c_style>;
+using Doubles = py::array_t<double, py::array::c_style>;
+
+// A trial for Python. The array and the bytes are kept, not copied, for TrialInput's spans.
+struct Trial {
+  NetworkShape network;
+  TrainingRecipe recipe;
+  Floats parameters;
+  py::bytes random_state;
+};
+
+template <class Value>
+Value FindByName(const char* what, const std::string& name,
+                 std::initializer_list<std::pair<const char*, Value>> values) {
+  std::string names;
+  for (const auto& [known, value] : values) {
+    if (name == known) return value;
+    if (!names.empty()) names += ", ";
+    names += known;
+  }
+  throw UsageError(std::string(what) + " must be one of " + names + ", and is " + name);
+}
+
+std::size_t TakeCount(const char* name, py::ssize_t value) {
+  if (value < 1) {
+    throw UsageError(std::string(name) + " must be at least 1, and is " + std::to_string(value));
+  }
+  return static_cast<std::size_t>(value);
+}
+
+NetworkShape MakeNetwork(const std::vector<py::ssize_t>& hidden_sizes,
+                         const std::string& normalization, const std::string& activation) {
+  NetworkShape network;
+  for (const py::ssize_t size : hidden_sizes) {
+    network.hidden_sizes.push_back(TakeCount("hidden_sizes", size));
+  }
+  network.normalization =
+      FindByName<Normalization>("normalization", normalization,
+                                {{"none", Normalization::kNone}, {"batch", Normalization::kBatch}});
+  network.activation = FindByName<Activation>("activation", activation,
+                                              {{"relu", Activation::kRelu},
+                                               {"sigmoid", Activation::kSigmoid},
+                                               {"tanh", Activation::kTanh}});
+  return network;
+}
+
+template <class T>
+py::array_t<T, py::array::c_style> TakeValues(const char* name, const py::array& array,
+                                              const char* dtype) {
+  if (!py::isinstance<py::array_t<T>>(array) || array.ndim() != 1) {
+    throw UsageError(std::string(name) + " must be a " + dtype + " array of shape (N,), and is " +
+                     py::str(array.dtype()).cast<std::string>() + " of shape " +
+                     py::str(array.attr("shape")).cast<std::string>());
+  }
+  return py::array_t<T, py::array::c_style>::ensure(array);
+}
+
+Bytes TakeBytes(const char* name, const py::array& array) {
+  if (!py::isinstance<py::array_t<std::uint8_t>>(array)) {
+    throw DataError(std::string(name) + " must be a uint8 array, and is " +
+                    py::str(array.dtype()).cast<std::string>());
+  }
+  return Bytes::ensure(array);  // copies only what is not contiguous
+}
+
+template <class T>
+std::span<const T> View(const py::array_t<T, py::array::c_style>& array) {
+  return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
+std::span<const std::uint8_t> View(const py::bytes& bytes) {
+  const std::string_view view(bytes);
+  return {reinterpret_cast<const std::uint8_t*>(view.data()), view.size()};
+}
+
+py::bytes MakeBytes(const std::vector<std::uint8_t>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Trial MakeTrial(const std::vector<py::ssize_t>& hidden_sizes, const py::array& parameters,
+                py::bytes random_state, const std::string& normalization,
+                const std::string& activation, py::ssize_t epochs, py::ssize_t batch_size,
+                double learning_rate, double momentum, double weight_decay) {
+  return {MakeNetwork(hidden_sizes, normalization, activation),
+          {TakeCount("epochs", epochs), TakeCount("batch_size", batch_size), learning_rate,
+           momentum, weight_decay},
+          TakeValues<float>("parameters", parameters, "float32"),
+          std::move(random_state)};
+}
+
+const char* Name(TrialStatus status) {
+  switch (status) {
+    case TrialStatus::kCompleted:
+      return "completed";
+    case TrialStatus::kFailed:
+      return "failed";
+    case TrialStatus::kStopped:
+      break;
+  }
+  return "stopped";
+}
+
+py::object Parameters(const TrialResult& result) {
+  if (result.status != TrialStatus::kCompleted) return py::none();
+  return Floats(static_cast<py::ssize_t>(result.parameters.size()), result.parameters.data());
+}
+
+std::vector<TrialResult> Train(const py::array& train_images, const py::array& train_labels,
+                               const py::array& test_images, const py::array& test_labels,
+                               const std::vector<Trial*>& trials, py::ssize_t threads,
+                               const std::optional<py::function>& on_epoch,
+                               const std::optional<py::function>& on_trial,
+                               const std::string& instruction_set) {
+  const Bytes train_pixels = TakeBytes("train_images", train_images);
+  const Bytes train_classes = TakeBytes("train_labels", train_labels);
+  const Bytes test_pixels = TakeBytes("test_images", test_images);
+  const Bytes test_classes = TakeBytes("test_labels", test_labels);
+  std::vector<TrialInput> inputs;
+  inputs.reserve(trials.size());
+  for (const Trial* trial : trials) {
+    inputs.push_back(
+        {trial->network, trial->recipe, View(trial->parameters), View(trial->random_state)});
+  }
+
+  EnsembleOptions options;
+  options.threads = TakeCount("threads", threads);
+  options.instruction_set = instruction_set;
+  if (on_epoch) {
+    options.on_epoch = [&](std::size_t trial, const EpochResult& epoch) {
+      const py::gil_scoped_acquire locked;
+      (*on_epoch)(trial, epoch);
+    };
+  }
+  if (on_trial) {
+    options.on_trial = [&](std::size_t trial, const TrialResult& result) {
+      const py::gil_scoped_acquire locked;
+      (*on_trial)(trial, result);
+    };
+  }
+  options.on_tick = [] {
+    const py::gil_scoped_acquire locked;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  };
+  std::atomic<bool> stop{false};
+  const py::gil_scoped_release unlocked;
+  return TrainEnsemble({View(train_pixels), View(train_classes)},
+                       {View(test_pixels), View(test_classes)}, inputs, options, stop);
+}
+
+py::tuple Gradients(const std::vector<py::ssize_t>& hidden_sizes, const py::array& parameters,
+                    const py::array& images, const py::array& labels,
+                    const std::string& normalization, const std::string& activation,
+                    const std::string& instruction_set) {
+  const Doubles values = TakeValues<double>("parameters", parameters, "float64");
+  const Bytes pixels = TakeBytes("images", images);
+  const Bytes classes = TakeBytes("labels", labels);
+  GradientResult result =
+      ComputeGradients(MakeNetwork(hidden_sizes, normalization, activation), View(values),
+                       {View(pixels), View(classes)}, instruction_set);
+  const auto count = static_cast<py::ssize_t>(result.gradients.size());
+  return py::make_tuple(result.loss, OwnedArray(std::move(result.gradients), {count}));
+}
+
+py::tuple Orders(const py::bytes& random_state, py::ssize_t num_images, py::ssize_t epochs) {
+  BatchOrders orders = DrawBatchOrders(View(random_state), TakeCount("num_images", num_images),
+                                       TakeCount("epochs", epochs));
+  return py::make_tuple(OwnedArray(std::move(orders.indices), {epochs, num_images}),
+                        MakeBytes(orders.random_state));
+}
+
+void BindClasses(py::module_& module) {
+  py::class_<Trial>(module, "EnsembleTrial",
+                    "One training run as asked for.\n\n"
+                    "parameters: float32 (N,), layer by layer in the order of PyTorch's\n"
+                    "state_dict without num_batches_tracked. random_state: the bytes of\n"
+                    "torch.get_rng_state() after the network was built. Neither is copied.")
+      .def(py::init(&MakeTrial), py::kw_only(), py::arg("hidden_sizes"), py::arg("parameters"),
+           py::arg("random_state"), py::arg("normalization") = "none",
+           py::arg("activation") = "relu", py::arg("epochs") = 1, py::arg("batch_size") = 64,
+           py::arg("learning_rate") = 0.01, py::arg("momentum") = 0.0,
+           py::arg("weight_decay") = 0.0);
+  py::class_<EpochResult>(module, "EnsembleEpoch", "What was measured in one epoch of a trial.")
+      .def_readonly("train_loss", &EpochResult::train_loss)
+      .def_readonly("test_loss", &EpochResult::test_loss)
+      .def_readonly("test_accuracy", &EpochResult::test_accuracy)
+      .def_readonly("train_seconds", &EpochResult::train_seconds)
+      .def_readonly("eval_seconds", &EpochResult::eval_seconds);
+  py::class_<TrialResult>(
+      module, "EnsembleResult",
+      "What became of a trial. status: completed, failed or stopped; reason:\n"
+      "why it failed, else empty; epochs: those that ended; parameters: float32\n"
+      "(N,) after the last epoch, None unless completed.")
+      .def_property_readonly("status",
+                             [](const TrialResult& result) { return Name(result.status); })
+      .def_readonly("reason", &TrialResult::reason)
+      .def_readonly("epochs", &TrialResult::epochs)
+      .def_property_readonly("parameters", &Parameters);
+}
+
+}  // namespace
+
+void BindEnsemble(py::module_& module) {
+  BindClasses(module);
+  module.def(
+      "train_ensemble", &Train, py::arg("train_images"), py::arg("train_labels"),
+      py::arg("test_images"), py::arg("test_labels"), py::arg("trials"), py::arg("threads") = 1,
+      py::arg("on_epoch") = py::none(), py::arg("on_trial") = py::none(),
+      py::arg("instruction_set") = "",
+      "Train every trial on uint8 images (N, 28, 28) or (N, 784), divided by 255, on the CPU.\n\n"
+      "on_epoch(index of the trial, EnsembleEpoch) and on_trial(index, EnsembleResult) are called\n"
+      "by this thread as the training goes on; what they raise stops it, as Ctrl-C does, and is\n"
+      "raised from here. Other Python threads run meanwhile. A trial's results do not depend on\n"
+      "the other trials, nor on the number of threads.\n"
+      "Returns a list of EnsembleResult, one a trial. Raises DataError or UsageError, both\n"
+      "ValueError.");
+  module.def(
+      "ensemble_gradients", &Gradients, py::kw_only(), py::arg("hidden_sizes"),
+      py::arg("parameters"), py::arg("images"), py::arg("labels"),
+      py::arg("normalization") = "none", py::arg("activation") = "relu",
+      py::arg("instruction_set") = "",
+      "Gradients of the mean loss over one batch in float64, by the training's own code.\n\n"
+      "Returns (loss, gradients), the latter in the order of `parameters`, and 0 for running\n"
+      "statistics.");
+  module.def("draw_batch_orders", &Orders, py::arg("random_state"), py::arg("num_images"),
+             py::arg("epochs"),
+             "The orders in which a trial sees the training images.\n\n"
+             "Returns (int64 array (epochs, num_images), the random state afterwards).");
+  module.def("ensemble_instruction_sets", &SupportedInstructionSets,
+             "Those train_ensemble can use here, the one it takes by default first.");
+}
+
+}  // namespace bnbench
