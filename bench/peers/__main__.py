@@ -1,0 +1,5 @@
+"""Run ``python -m bench.peers``."""
+
+from bench.peers.command import main
+
+main()
