@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class FloatDataset:
     test: FloatImages
 
 
-def load_float_dataset(data_dir: Path) -> FloatDataset:
+def read_float_dataset(data_dir: Path) -> FloatDataset:
     """Load the images from `data_dir`, every byte checked, and turn them into float32."""
     dataset = load_fashion_mnist(data_dir, download=False)
 
@@ -38,3 +39,9 @@ def load_float_dataset(data_dir: Path) -> FloatDataset:
         return FloatImages(pixels / np.float32(255), part.labels.numpy().astype(np.int32))
 
     return FloatDataset(convert(dataset.train), convert(dataset.test))
+
+
+@functools.cache
+def share_float_dataset(data_dir: Path) -> FloatDataset:
+    """The images of `data_dir`, held once in a process, whichever variants are trained in it."""
+    return read_float_dataset(data_dir)

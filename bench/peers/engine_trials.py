@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from bench.peers.interface import TrainingJob
 from bnbench.data import load_fashion_mnist
@@ -63,9 +65,14 @@ class EngineTrials:
         return records
 
 
+@functools.cache
+def _share_engine(name: EngineName, data_dir: Path) -> Engine:
+    """The engine of that name with all cores, made once in a process: it holds the images."""
+    dataset = load_fashion_mnist(data_dir, download=False)
+    return make_engine(name, dataset, threads=len(os.sched_getaffinity(0)))
+
+
 def make_trainer(job: TrainingJob) -> EngineTrials:
-    """Make the engine `job.flavour` names, ``reference`` or ``native``, with all cores."""
+    """Describe the trials for the engine `job.flavour` names: ``reference`` or ``native``."""
     name: EngineName = "native" if job.flavour == "native" else "reference"
-    dataset = load_fashion_mnist(job.data_dir, download=False)
-    engine = make_engine(name, dataset, threads=len(os.sched_getaffinity(0)))
-    return EngineTrials(engine, name, job)
+    return EngineTrials(_share_engine(name, job.data_dir), name, job)

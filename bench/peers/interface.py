@@ -1,7 +1,8 @@
 """What the measurement asks of a peer, whichever library it is written for.
 
-A peer is a module with a function ``make_trainer(job: TrainingJob) -> Trainer``. It imports its
-library there, not at its top, so that what is not installed costs one row and not the program.
+A peer is a module with a function ``make_trainer(job: TrainingJob) -> Trainer``, called once a
+variant. The module is imported in the peer's own process alone, so that what is not installed
+costs one row and not the program.
 """
 
 from __future__ import annotations

@@ -7,14 +7,17 @@ the scan: on a CPU that is faster than gathering the epoch before it.
 
 from __future__ import annotations
 
+import functools
 import os
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.peers.arrays import load_float_dataset
+from bench.peers.arrays import read_float_dataset
 from bench.peers.interface import TrainingJob
 
 Tree = Any
@@ -29,13 +32,8 @@ class JaxScan:
     """
 
     def __init__(self, job: TrainingJob) -> None:
-        num_devices = 1
-        if job.flavour == "cores":
-            num_devices = count_devices(job.num_trials, len(os.sched_getaffinity(0)))
-            # JAX reads it when it is first used; both variants of a process ask for the same.
-            flags = os.environ.get("XLA_FLAGS", "")
-            device_count = f"--xla_force_host_platform_device_count={num_devices}"
-            os.environ["XLA_FLAGS"] = f"{flags} {device_count}".strip()
+        placing = _share_placing(job.flavour, job.num_trials, job.data_dir)
+        # Imported here: how many devices there are is settled once JAX is used.
         import jax
 
         from bench.peers.jax_network import JaxNetwork
@@ -43,25 +41,16 @@ class JaxScan:
         self._jax = jax
         self._num_trials = job.num_trials
         self._network = JaxNetwork(job)
-        mesh = jax.make_mesh((num_devices,), ("core",), axis_types=(jax.sharding.AxisType.Auto,))
-        spread = jax.sharding.PartitionSpec("core")
-        if job.flavour == "cores":
-            copied = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-            self._dealt = jax.sharding.NamedSharding(mesh, spread)
-        else:
-            copied = self._dealt = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-        data = load_float_dataset(job.data_dir)
-        self._num_images = len(data.train.labels)
-        self._train = jax.device_put((data.train.pixels, data.train.labels), copied)
-        self._test = jax.device_put((data.test.pixels, data.test.labels), copied)
+        self._dealt = placing.dealt
+        self._train, self._test = placing.train, placing.test
         keys = jax.random.split(jax.random.key(0), job.num_trials)
         self._states = jax.device_put(jax.vmap(self._network.draw_state)(keys), self._dealt)
         self._generator = np.random.default_rng(0)
         if job.flavour == "cores":
-            whole = jax.sharding.PartitionSpec()
+            spread, whole = jax.sharding.PartitionSpec("core"), jax.sharding.PartitionSpec()
             train = jax.shard_map(
                 self._train_in_turn,
-                mesh=mesh,
+                mesh=placing.mesh,
                 in_specs=(spread, spread, whole, whole),
                 out_specs=spread,
                 check_vma=False,
@@ -94,7 +83,8 @@ class JaxScan:
 
     def _draw_orders(self) -> npt.NDArray[np.int32]:
         """Draw each trial's order of the images; shape (num_trials, num_images)."""
-        orders = [self._generator.permutation(self._num_images) for _ in range(self._num_trials)]
+        num_images = len(self._train[1])
+        orders = [self._generator.permutation(num_images) for _ in range(self._num_trials)]
         return np.stack(orders).astype(np.int32)
 
     def measure_accuracies(self) -> list[float]:
@@ -103,6 +93,41 @@ class JaxScan:
         predict = self._jax.vmap(self._network.predict, in_axes=(0, None))
         correct = predict(self._states, pixels) == labels
         return [float(fraction) for fraction in correct.mean(axis=1)]
+
+
+@dataclass(frozen=True)
+class _Placing:
+    """The devices of a process and the images on them, held once for all variants."""
+
+    mesh: Any
+    dealt: Any
+    """Where arrays with a leading axis of trials are."""
+    train: tuple[Any, Any]
+    """Pixels and labels, whole on every device."""
+    test: tuple[Any, Any]
+
+
+@functools.cache
+def _share_placing(flavour: str, num_trials: int, data_dir: Path) -> _Placing:
+    num_devices = 1
+    if flavour == "cores":
+        num_devices = count_devices(num_trials, len(os.sched_getaffinity(0)))
+        flags = os.environ.get("XLA_FLAGS", "")
+        device_count = f"--xla_force_host_platform_device_count={num_devices}"
+        os.environ["XLA_FLAGS"] = f"{flags} {device_count}".strip()
+    import jax
+
+    sharding = jax.sharding
+    mesh = jax.make_mesh((num_devices,), ("core",), axis_types=(sharding.AxisType.Auto,))
+    if flavour == "cores":
+        dealt = sharding.NamedSharding(mesh, sharding.PartitionSpec("core"))
+        whole = sharding.NamedSharding(mesh, sharding.PartitionSpec())
+    else:
+        dealt = whole = sharding.SingleDeviceSharding(jax.devices()[0])
+    data = read_float_dataset(data_dir)
+    train = jax.device_put((data.train.pixels, data.train.labels), whole)
+    test = jax.device_put((data.test.pixels, data.test.labels), whole)
+    return _Placing(mesh, dealt, train, test)
 
 
 def count_devices(num_trials: int, num_cores: int) -> int:

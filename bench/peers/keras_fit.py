@@ -6,7 +6,7 @@ import time
 
 import keras
 
-from bench.peers.arrays import load_float_dataset
+from bench.peers.arrays import share_float_dataset
 from bench.peers.interface import TrainingJob
 from bench.peers.work import list_linear_layers
 
@@ -36,7 +36,7 @@ class KerasFit:
             raise ValueError(f"num_trials: required 1, found {job.num_trials}")
         if keras.backend.backend() != job.flavour:
             raise ValueError(f"Keras runs on {keras.backend.backend()}, not on {job.flavour}")
-        self._data = load_float_dataset(job.data_dir)
+        self._data = share_float_dataset(job.data_dir)
         self._batch_size = job.recipe.batch_size
         keras.utils.set_random_seed(0)
         self._model = _build_model(job)

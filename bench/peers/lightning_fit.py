@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.peers.arrays import load_float_dataset
+from bench.peers.arrays import share_float_dataset
 from bench.peers.interface import TrainingJob
 from bnbench.networks import build_network
 from bnbench.specs import RecipeSpec
@@ -72,7 +72,7 @@ class LightningFit:
             raise ValueError(f"num_trials: required 1, found {job.num_trials}")
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="lightning")
-        data = load_float_dataset(job.data_dir)
+        data = share_float_dataset(job.data_dir)
         self._batches = _ShuffledBatches(
             torch.from_numpy(data.train.pixels),
             torch.from_numpy(data.train.labels).long(),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.neural_network import MLPClassifier
 
-from bench.peers.arrays import load_float_dataset
+from bench.peers.arrays import share_float_dataset
 from bench.peers.interface import TrainingJob
 from bnbench.networks import NUM_CLASSES, build_network
 
@@ -19,7 +19,7 @@ class SklearnMlp:
     def __init__(self, job: TrainingJob) -> None:
         if job.num_trials != 1 or job.variant.normalization != "none":
             raise ValueError("MLPClassifier trains one network at a time, without normalization")
-        self._data = load_float_dataset(job.data_dir)
+        self._data = share_float_dataset(job.data_dir)
         self._network = MLPClassifier(
             hidden_layer_sizes=job.variant.hidden_sizes,
             activation=job.variant.activation,

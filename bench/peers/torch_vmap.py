@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.peers.arrays import load_float_dataset
+from bench.peers.arrays import share_float_dataset
 from bench.peers.interface import TrainingJob
 from bnbench.networks import build_network
 
@@ -18,7 +18,7 @@ class TorchVmap:
     """Trains a stack of networks by ``torch.compile`` over ``vmap`` of ``grad``, SGD by hand."""
 
     def __init__(self, job: TrainingJob) -> None:
-        data = load_float_dataset(job.data_dir)
+        data = share_float_dataset(job.data_dir)
         self._train_pixels = torch.from_numpy(data.train.pixels)
         self._train_labels = torch.from_numpy(data.train.labels).long()
         self._test_pixels = torch.from_numpy(data.test.pixels)

@@ -83,8 +83,8 @@ ImageTable::ImageTable(const LabelledImages& images, const char* name)
 
 void ImageTable::SortBatches(std::span<const std::int64_t> order, std::size_t batch_size,
                              std::vector<std::uint32_t>* sorted) const {
-  // Dealing all images, in order of similarity, to the batches they belong to sorts all batches at
-  // once, in a twentieth of the time that sorting each takes.
+  // Dealing all images, in order of similarity, to the batches they belong to sorts all batches in
+  // one pass.
   std::vector<std::uint32_t> batch_of(size());
   for (std::size_t i = 0; i < order.size(); ++i) {
     batch_of[static_cast<std::size_t>(order[i])] = static_cast<std::uint32_t>(i / batch_size);

@@ -124,9 +124,11 @@ const char* Name(TrialStatus status) {
   return "stopped";
 }
 
-py::object Parameters(const TrialResult& result) {
+// A view, which keeps the result it looks at.
+py::object Parameters(const py::object& self) {
+  const auto& result = self.cast<const TrialResult&>();
   if (result.status != TrialStatus::kCompleted) return py::none();
-  return Floats(static_cast<py::ssize_t>(result.parameters.size()), result.parameters.data());
+  return Floats(static_cast<py::ssize_t>(result.parameters.size()), result.parameters.data(), self);
 }
 
 std::vector<TrialResult> Train(const py::array& train_images, const py::array& train_labels,

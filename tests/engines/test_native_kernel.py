@@ -214,8 +214,8 @@ def test_smooth_networks_end_where_pytorch_ends(
 
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_relu_networks_follow_pytorch_for_some_steps(data: Data, normalization: str) -> None:
-    # A ReLU whose input rounds to the other side of zero steps elsewhere, in PyTorch itself too when
-    # its number of threads changes. Ten steps leave little chance for that.
+    # A ReLU whose input rounds to the other side of zero steps elsewhere, in PyTorch itself too
+    # when its number of threads changes. Ten steps leave little chance for that.
     few = (data[0][:640], data[1][:640], *data[2:])
     weights, losses, _ = train_by_pytorch(few, 0, normalization, "relu", weight_decay=1e-3)
     trial = make_trial(0, normalization, weight_decay=1e-3)
