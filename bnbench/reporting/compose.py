@@ -74,7 +74,7 @@ def _compose_accuracy(summary: RunSummary) -> Section:
         "engine",
         "learning rate",
         "finished",
-        "after epoch 1",
+        "after the first",
         f"after epoch {summary.study.recipe.epochs}",
         "lowest – highest",
     )
