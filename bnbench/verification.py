@@ -14,12 +14,13 @@ def verify_run(store: RunStore, data_folder: Path) -> list[VerificationRecord]:
     """Evaluate the run's models in C++ and write ``verification.csv``.
 
     Raises:
-        RunError: the run has no model, or lacks that of a finished trial.
+        RunError: the run has no model, or lacks that of a finished, scored trial.
         RuntimeUnavailableError, DataError: the program cannot be run, or refuses the data.
     """
     models = []
     for record in store.read_trials():
-        if record.status == "finished":
+        # Only scored trials are exported.
+        if record.status == "finished" and record.trial.purpose == "score":
             path = store.models_folder / f"{record.trial.key}.pt"
             if not path.exists():
                 raise RunError(f"{path}: required the model of a finished trial, found none")

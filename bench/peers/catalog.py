@@ -80,7 +80,7 @@ PEERS: dict[str, PeerSpec] = {
         PeerSpec("native-1", "bnbench native", "bench.peers.engine_trials", "native", 1),
         PeerSpec("native-8", "bnbench native", "bench.peers.engine_trials", "native", 8),
         PeerSpec("native-32", "bnbench native", "bench.peers.engine_trials", "native", 32),
-        PeerSpec(LIMIT, "the limit (sgemm rate)", "bench.peers.matrix_product"),
+        PeerSpec(LIMIT, "the limit (torch's sgemm rate)", "bench.peers.matrix_product"),
     )
 }
 

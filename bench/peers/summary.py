@@ -122,8 +122,8 @@ def _find_problem(
     return None
 
 
-def describe_fastest(summaries: Sequence[PeerSummary], variant: str) -> list[str]:
-    """Say in sentences how the fastest native peer of a variant stands to the others."""
+def describe_native(summaries: Sequence[PeerSummary], variant: str) -> list[str]:
+    """Say in sentences how the native engine, with the most trials at once, stands to others."""
     usable = [
         row
         for row in summaries
@@ -134,7 +134,11 @@ def describe_fastest(summaries: Sequence[PeerSummary], variant: str) -> list[str
         rows = [row for row in usable if row.record.peer.name.startswith(prefix)]
         return min(rows, key=lambda row: row.median_seconds or 0.0, default=None)
 
-    native = find_fastest("native-")
+    native = max(
+        (row for row in usable if row.record.peer.name.startswith("native-")),
+        key=lambda row: row.record.peer.num_trials,
+        default=None,
+    )
     if native is None:
         return []
     name = f"{variant}: native with {_count_trials(native)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.markup import escape
 from rich.table import Table
 
-from bench.peers.summary import PeerSummary, describe_fastest
+from bench.peers.summary import PeerSummary, describe_native
 
 MISSING = "-"
 
@@ -82,7 +82,7 @@ def render_markdown_table(variant: str, summaries: Sequence[PeerSummary]) -> str
 
 def list_sentences(variants: Sequence[str], summaries: Sequence[PeerSummary]) -> list[str]:
     """The comparisons in words, of all variants."""
-    return [sentence for variant in variants for sentence in describe_fastest(summaries, variant)]
+    return [sentence for variant in variants for sentence in describe_native(summaries, variant)]
 
 
 def _select(summaries: Sequence[PeerSummary], variant: str) -> list[PeerSummary]:
