@@ -134,9 +134,9 @@ class TimingSpec:
     One trial at a time, the variants in alternation, by each engine that the report speaks of.
     """
 
-    num_pairs: int = 5
-    """Trials of each variant; at least 1."""
-    epochs: int = 2
+    num_pairs: int = 10
+    """Trials of each variant; at least 1. Below six pairs a ratio of times has no interval."""
+    epochs: int = 1
     """Epochs of each trial; at least 1."""
 
     def __post_init__(self) -> None:

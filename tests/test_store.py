@@ -159,5 +159,5 @@ def test_tuning_and_timing_have_tables_of_their_own(
     assert tuning[0].startswith("variant,learning_rate,seed,device,engine,epoch,")
     assert tuning[1].startswith("baseline,0.1,7,cpu,native,1,")
     timing = (store.folder / "timing.csv").read_text().splitlines()
-    assert len(timing) == 1 + 5 * 2 * 2 * 2
+    assert len(timing) == 1 + 10 * 2 * 2 * 1
     assert len((store.folder / "epochs.csv").read_text().splitlines()) == 1

@@ -156,4 +156,4 @@ def test_timed_trials_run_one_at_a_time(
         tmp_path / "native", small_study, {"cpu": "native"}, SYNTHETIC, environment
     )
     run_study(store, synthetic_dataset, SilentObserver())
-    assert batches == [["score"] * 6] + [["time"]] * 20
+    assert batches == [["score"] * 6] + [["time"]] * 40

@@ -52,10 +52,10 @@ def _describe_keras(backend: str, title: str) -> PeerSpec:
 PEERS: dict[str, PeerSpec] = {
     peer.name: peer
     for peer in (
-        PeerSpec(NOTEBOOK, "notebook loop (DataLoader)", "bench.peers.notebook_loop"),
+        PeerSpec(NOTEBOOK, "notebook loop", "bench.peers.notebook_loop"),
         PeerSpec(
             "sklearn",
-            "scikit-learn MLPClassifier",
+            "scikit-learn MLP",
             "bench.peers.sklearn_mlp",
             packages=("sklearn",),
             normalizations=("none",),
@@ -66,21 +66,21 @@ PEERS: dict[str, PeerSpec] = {
         PeerSpec(REFERENCE, "bnbench reference", "bench.peers.engine_trials", "reference"),
         PeerSpec(
             "torch-vmap-8",
-            "torch.compile over vmap",
+            "torch.compile + vmap",
             "bench.peers.torch_vmap",
             num_trials=8,
             # Compiled code of an earlier run would make the compile time a matter of chance.
             environment={"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"},
         ),
-        _describe_jax("jax-1", "JAX jit + scan", "vmap", 1),
-        _describe_jax("jax-8", "JAX jit + vmap + scan", "vmap", 8),
-        _describe_jax("jax-32", "JAX jit + vmap + scan", "vmap", 32),
-        _describe_jax("jax-cores-8", "JAX jit + scan, a trial a core", "cores", 8),
-        _describe_jax("jax-cores-32", "JAX jit + scan, a trial a core", "cores", 32),
+        _describe_jax("jax-1", "JAX scan", "vmap", 1),
+        _describe_jax("jax-8", "JAX vmap + scan", "vmap", 8),
+        _describe_jax("jax-32", "JAX vmap + scan", "vmap", 32),
+        _describe_jax("jax-cores-8", "JAX scan, one a core", "cores", 8),
+        _describe_jax("jax-cores-32", "JAX scan, one a core", "cores", 32),
         PeerSpec("native-1", "bnbench native", "bench.peers.engine_trials", "native", 1),
         PeerSpec("native-8", "bnbench native", "bench.peers.engine_trials", "native", 8),
         PeerSpec("native-32", "bnbench native", "bench.peers.engine_trials", "native", 32),
-        PeerSpec(LIMIT, "the limit (torch's sgemm rate)", "bench.peers.matrix_product"),
+        PeerSpec(LIMIT, "limit (torch's sgemm)", "bench.peers.matrix_product"),
     )
 }
 

@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -22,7 +22,7 @@ from bench.peers.measure import MeasurementSpec, measure_peers
 from bench.peers.process import WorkerProcess
 from bench.peers.report import PeersReport, describe_conditions, write_report
 from bench.peers.summary import summarize_peers
-from bench.peers.table import build_table, list_sentences
+from bench.peers.table import LEGEND, build_table, list_problems, list_sentences
 from bnbench.errors import BnbenchError
 from bnbench.networks import VARIANTS
 from bnbench.records import EnvironmentRecord
@@ -215,6 +215,9 @@ def _print_report(report: PeersReport) -> None:
     console = Console(highlight=False)
     for variant in report.variants:
         console.print(build_table(variant, report.summaries))
-    lines: Sequence[str] = list_sentences(report.variants, report.summaries)
-    for line in (*lines, *describe_conditions(report)):
+        for problem in list_problems(variant, report.summaries):
+            console.print(problem, markup=False)
+        console.print()
+    sentences = list_sentences(report.variants, report.summaries)
+    for line in (f"Columns: {LEGEND}", *sentences, *describe_conditions(report)):
         console.print(line, markup=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.peers.measure import MeasurementSpec
 from bench.peers.summary import PeerSummary
-from bench.peers.table import list_sentences, render_markdown_table
+from bench.peers.table import LEGEND, list_sentences, render_markdown_table
 from bench.peers.work import count_epoch_flops
 from bnbench.files import replace_file
 from bnbench.networks import find_variant
@@ -72,8 +72,8 @@ def render_markdown(report: PeersReport) -> str:
     """The whole Markdown file."""
     parts = [
         "# Peers: seconds per epoch per trial",
-        "Written by `python -m bench.peers`; every figure is measured. Speed and share of the "
-        "limit are medians of ratios taken within a round.",
+        f"Written by `python -m bench.peers`; every figure is measured. Columns: {LEGEND}. Speed "
+        "and share of the limit are medians of ratios taken within a round.",
         "\n".join(f"- {condition}" for condition in describe_conditions(report)),
     ]
     for variant in report.variants:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rich.markup import escape
 from rich.table import Table
@@ -11,6 +12,11 @@ from rich.table import Table
 from bench.peers.summary import PeerSummary, describe_native
 
 MISSING = "-"
+LEGEND = (
+    "seconds per epoch per trial, the median over rounds, with quartiles; speed as a multiple of "
+    "the reference engine's; share of the limit's speed; test accuracy; compiling"
+)
+"""What the columns hold."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ def _write_number(value: float | None, form: str) -> str:
 def _write_quartiles(row: PeerSummary) -> str:
     if row.quartiles is None:
         return MISSING
-    return f"{row.quartiles[0]:.3f} to {row.quartiles[1]:.3f}"
+    return f"{row.quartiles[0]:.3f}-{row.quartiles[1]:.3f}"
 
 
 def _write_share(value: float | None) -> str:
@@ -42,28 +48,36 @@ def _write_accuracy(row: PeerSummary) -> str:
 
 COLUMNS = (
     Column("peer", lambda row: row.record.peer.title, "left"),
-    Column("trials at once", lambda row: str(row.record.peer.num_trials)),
-    Column("s / epoch / trial", lambda row: _write_number(row.median_seconds, "{:.3f}")),
+    Column("trials", lambda row: str(row.record.peer.num_trials)),
+    Column("seconds", lambda row: _write_number(row.median_seconds, "{:.3f}")),
     Column("quartiles", _write_quartiles),
-    Column("speed over reference", lambda row: _write_number(row.speed_up, "{:.2f}x")),
-    Column("of the limit", lambda row: _write_share(row.share_of_limit)),
+    Column("speed", lambda row: _write_number(row.speed_up, "{:.2f}x")),
+    Column("limit", lambda row: _write_share(row.share_of_limit)),
     Column("accuracy", _write_accuracy),
-    Column("compile s", lambda row: _write_number(row.compile_seconds, "{:.1f}")),
+    Column("compile", lambda row: _write_number(row.compile_seconds, "{:.1f} s")),
 )
 
 
 def build_table(variant: str, summaries: Sequence[PeerSummary]) -> Table:
-    """The table of one variant for the terminal; what went wrong is in red below its row."""
-    table = Table(title=variant, title_justify="left", caption_justify="left")
+    """The table of one variant for a terminal of 80 columns."""
+    table = Table(title=variant, title_justify="left", box=None, pad_edge=False)
+    table.padding = (0, 1, 0, 0)
     for column in COLUMNS:
-        table.add_column(column.heading, justify="left" if column.align == "left" else "right")
+        justify: Literal["left", "right"] = "left" if column.align == "left" else "right"
+        table.add_column(column.heading, justify=justify, no_wrap=True)
     for row in _select(summaries, variant):
-        cells = [escape(column.write(row)) for column in COLUMNS]
-        if row.problem is not None:
-            style = "red" if row.is_failure else "yellow"
-            cells[0] += f"\n[{style}]{escape(row.problem)}[/]"
-        table.add_row(*cells)
+        style = "red" if row.is_failure else "dim" if row.problem is not None else None
+        table.add_row(*(escape(column.write(row)) for column in COLUMNS), style=style)
     return table
+
+
+def list_problems(variant: str, summaries: Sequence[PeerSummary]) -> list[str]:
+    """What is wrong with the rows of one variant, a line each."""
+    return [
+        f"{row.record.peer.name}: {row.problem}"
+        for row in _select(summaries, variant)
+        if row.problem is not None
+    ]
 
 
 def render_markdown_table(variant: str, summaries: Sequence[PeerSummary]) -> str:

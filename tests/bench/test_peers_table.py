@@ -10,7 +10,7 @@ from bench.peers.measure import MeasurementSpec, PeerRecord
 from bench.peers.process import Status
 from bench.peers.report import PeersReport, write_report
 from bench.peers.summary import PeerSummary, describe_native, summarize_peers
-from bench.peers.table import build_table, render_markdown_table
+from bench.peers.table import build_table, list_problems, render_markdown_table
 from bnbench.records import EnvironmentRecord
 
 
@@ -114,32 +114,34 @@ def test_the_markdown_table_has_a_row_a_peer() -> None:
         "baseline", summarize_peers([*RECORDS, missing, broken], 11)
     ).splitlines()
     assert lines[0] == (
-        "| peer | trials at once | s / epoch / trial | quartiles | speed over reference "
-        "| of the limit | accuracy | compile s |"
+        "| peer | trials | seconds | quartiles | speed | limit | accuracy | compile |"
     )
     assert lines[1] == "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     assert lines[5] == (
-        "| bnbench native | 32 | 0.200 | 0.150 to 0.200 | 6.00x | 80 % | 70.0 % | 0.0 |"
+        "| bnbench native | 32 | 0.200 | 0.150-0.200 | 6.00x | 80 % | 70.0 % | 0.0 s |"
     )
     assert lines[6] == (
-        "| the limit (torch's sgemm rate) | 1 | 0.080 | 0.080 to 0.120 | 7.50x | 100 % | - | - |"
+        "| limit (torch's sgemm) | 1 | 0.080 | 0.080-0.120 | 7.50x | 100 % | - | - |"
     )
     assert lines[7] == (
-        "| scikit-learn MLPClassifier (not installed: pip install scikit-learn) "
-        "| 1 | - | - | - | - | - | - |"
+        "| scikit-learn MLP (not installed: pip install scikit-learn) | 1 | - | - | - | - | - | - |"
     )
-    assert lines[8].startswith("| JAX jit + scan (**failed: Error: a \\| b**) | 1 | - |")
+    assert lines[8].startswith("| JAX scan (**failed: Error: a \\| b**) | 1 | - |")
 
 
-def test_the_terminal_shows_the_same_and_reads_no_markup_in_reasons() -> None:
+def test_the_table_fits_a_terminal_and_problems_stand_below_it() -> None:
     broken = make_record("jax-1", (), None, "failed", "Error: [bold]x[/bold]")
-    console = Console(file=io.StringIO(), width=160)
-    console.print(build_table("baseline", summarize_peers([*RECORDS, broken], 11)))
+    slow = make_record("jax-cores-32", (4.321, 5.432, 5.432))
+    rows = summarize_peers([*RECORDS, broken, slow], 11)
+    console = Console(file=io.StringIO(), width=80)
+    console.print(build_table("baseline", rows))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
-    assert "0.150 to 0.200" in text
-    assert "6.00x" in text
-    assert "failed: Error: [bold]x[/bold]" in text
+    assert "0.150-0.200" in text
+    assert "JAX scan, one a core" in text
+    assert "4.877-5.432" in text
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    assert list_problems("baseline", rows) == ["jax-1: failed: Error: [bold]x[/bold]"]
 
 
 def test_the_native_engine_with_most_trials_is_described_in_words() -> None:
