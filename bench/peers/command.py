@@ -20,7 +20,7 @@ from rich.console import Console
 from bench.peers.catalog import LIMIT, PEERS, REFERENCE, PeerSpec
 from bench.peers.measure import MeasurementSpec, measure_peers
 from bench.peers.process import WorkerProcess
-from bench.peers.report import PeersReport, describe_conditions, write_report
+from bench.peers.report import PeersReport, describe_conditions, find_tuning_variables, write_report
 from bench.peers.summary import summarize_peers
 from bench.peers.table import LEGEND, build_table, list_problems, list_sentences
 from bnbench.errors import BnbenchError
@@ -139,6 +139,7 @@ def peers(
         variants,
         environment,
         load_average,
+        find_tuning_variables(os.environ),
         summarize_peers(records, spec.num_epochs),
     )
     _print_report(report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,12 @@ from bnbench.networks import find_variant
 from bnbench.records import EnvironmentRecord
 
 FORMAT_VERSION = 1
+TUNING_PREFIXES = ("GOMP_", "JAX_", "KERAS_", "KMP_", "MKL_", "OMP_", "OPENBLAS_", "TF_", "XLA_")
+
+
+def find_tuning_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Pick from an environment what sets numeric libraries' threads, kernels and compilers."""
+    return {n: value for n, value in sorted(environment.items()) if n.startswith(TUNING_PREFIXES)}
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class PeersReport:
     environment: EnvironmentRecord
     load_average: float | None
     """Processes that wanted the CPU in the minute before the start; None if not known."""
+    variables: dict[str, str]
+    """Environment variables by which numeric libraries let themselves be slowed or hastened."""
     summaries: Sequence[PeerSummary]
 
 
@@ -42,10 +50,12 @@ def describe_conditions(report: PeersReport) -> list[str]:
         f"{name} {count_epoch_flops(find_variant(name)) / 1e9:.2f} GFLOP"
         for name in report.variants
     )
+    variables = " ".join(f"{name}={value}" for name, value in report.variables.items())
     return [
         f"Machine: {environment.cpu}, {environment.cores} cores, {environment.system}"
         + ("" if load is None else f"; load average before the start {load:.2f}"),
         f"Versions: {versions}" + (f"; commit {environment.commit}" if environment.commit else ""),
+        *([f"Environment variables: {variables}"] if variables else []),
         f"Date: {environment.started_at}",
         f"Command: {report.command}",
         f"Measured: {spec.rounds} rounds of {spec.epochs_per_round} epoch(s) a peer, in turn, "
@@ -92,6 +102,7 @@ def encode_report(report: PeersReport) -> dict[str, object]:
         "measurement": {**dataclasses.asdict(report.spec), "num_epochs": report.spec.num_epochs},
         "load_average": report.load_average,
         "environment": dataclasses.asdict(report.environment),
+        "variables": report.variables,
         "flops_per_epoch": {
             name: count_epoch_flops(find_variant(name)) for name in report.variants
         },

@@ -8,7 +8,7 @@ from rich.console import Console
 from bench.peers.catalog import PEERS
 from bench.peers.measure import MeasurementSpec, PeerRecord
 from bench.peers.process import Status
-from bench.peers.report import PeersReport, write_report
+from bench.peers.report import PeersReport, find_tuning_variables, write_report
 from bench.peers.summary import PeerSummary, describe_native, summarize_peers
 from bench.peers.table import build_table, list_problems, render_markdown_table
 from bnbench.records import EnvironmentRecord
@@ -180,6 +180,7 @@ def test_the_files_hold_the_conditions_and_every_round(
         ("baseline",),
         environment,
         0.5,
+        find_tuning_variables({"OMP_NUM_THREADS": "1", "HOME": "/home/someone"}),
         summarize_peers(RECORDS, 4),
     )
     json_file = write_report(report, tmp_path / "new" / "peers.md")
@@ -188,6 +189,7 @@ def test_the_files_hold_the_conditions_and_every_round(
     assert "a test's imagination, 2 cores, Linux; load average before the start 0.50" in markdown
     assert "Versions: bnbench 0, torch 0; commit abc123" in markdown
     assert "Command: python -m bench.peers --rounds 3" in markdown
+    assert "Environment variables: OMP_NUM_THREADS=1\n" in markdown
     assert "after 4 epochs" in markdown
     assert "baseline 12.89 GFLOP" in markdown
     assert "| bnbench native | 32 | 0.200 |" in markdown
