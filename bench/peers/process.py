@@ -73,13 +73,16 @@ class WorkerProcess:
 
     def close(self) -> None:
         """End the process and whatever it started, whatever it is doing."""
-        with contextlib.suppress(OSError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(EXIT_SECONDS)
+        self._kill()
+        self._process.wait()  # without a limit: it is killed, and a stalled machine takes its time
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(OSError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request and wait for its answer.
@@ -97,6 +100,7 @@ class WorkerProcess:
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             if not selector.select(self._answer_seconds):
+                self._kill()  # it would work on, beside the peers that are measured next
                 raise WorkerError("failed", f"gave no answer in {self._answer_seconds:g} s")
         line = self._process.stdout.readline()
         if not line:
@@ -107,7 +111,10 @@ class WorkerProcess:
         return answer
 
     def _describe_end(self) -> str:
-        code = self._process.wait(EXIT_SECONDS)
+        try:
+            code = self._process.wait(EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "its process answers no more"
         lines = self._log_file.read_text(errors="replace").strip().splitlines()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return f"its process ended with {how}" + (f": {lines[-1]}" if lines else "")

@@ -17,7 +17,7 @@ from bnbench.networks import find_variant
 from bnbench.records import EnvironmentRecord
 
 FORMAT_VERSION = 1
-TUNING_PREFIXES = ("GOMP_", "JAX_", "KERAS_", "KMP_", "MKL_", "OMP_", "OPENBLAS_", "TF_", "XLA_")
+TUNING_PREFIXES = ("GOMP_", "KMP_", "MKL_", "OMP_", "OPENBLAS_", "TF_NUM_", "TF_XLA_", "XLA_")
 
 
 def find_tuning_variables(environment: Mapping[str, str]) -> dict[str, str]:

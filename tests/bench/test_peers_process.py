@@ -102,6 +102,8 @@ def test_a_process_that_says_nothing_is_given_up(peer: PeerSpec, tmp_path: Path)
         process._answer_seconds = 0.1
         with pytest.raises(WorkerError, match=r"gave no answer in 0\.1 s"):
             process.train("baseline", 99)
+        with pytest.raises(WorkerError, match="ended with signal 9"):
+            process.train("baseline", 1)
     finally:
         process.close()
     assert not is_alive(process._process.pid)

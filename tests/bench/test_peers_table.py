@@ -180,7 +180,7 @@ def test_the_files_hold_the_conditions_and_every_round(
         ("baseline",),
         environment,
         0.5,
-        find_tuning_variables({"OMP_NUM_THREADS": "1", "HOME": "/home/someone"}),
+        find_tuning_variables({"OMP_NUM_THREADS": "1", "TF_CLI_CONFIG_FILE": "/home/someone"}),
         summarize_peers(RECORDS, 4),
     )
     json_file = write_report(report, tmp_path / "new" / "peers.md")
