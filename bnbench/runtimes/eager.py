@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
+
+from bnbench.manifests import read_manifest
+from bnbench.mapping import build_from_mapping
+from bnbench.networks import build_network
+from bnbench.specs import VariantSpec
+from bnbench.stored_network import read_stored_network
 
 BATCH_SIZE = 1000
 """Images a call, the same in every runtime: another batch size may round otherwise."""
@@ -29,3 +40,35 @@ def compute_logits(
                 for batch in images.split(batch_size)
             ]
         )
+
+
+class ModuleModel:
+    """A PyTorch or TorchScript module as a `LoadedModel`."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `LoadedModel`."""
+        values: NDArray[np.float32] = compute_logits(self._module, torch.tensor(images)).numpy()
+        return values
+
+
+class EagerRuntime:
+    """Rebuilds the manifest's variant and gives it the weights that stand in the file."""
+
+    name = "eager"
+    version = f"torch {torch.__version__}"
+
+    def load(self, model: Path) -> ModuleModel:
+        """See `Runtime`."""
+        manifest = read_manifest(model.with_suffix(".json"))
+        network = build_network(build_from_mapping(VariantSpec, manifest["variant"], "variant"))
+        tensors = read_stored_network(model.read_bytes()).tensors
+        network.load_state_dict({name: torch.tensor(value) for name, value in tensors.items()})
+        return ModuleModel(network.eval())
+
+
+def open_runtime(models: Sequence[Path], data_folder: Path) -> EagerRuntime:  # noqa: ARG001
+    """See `bnbench.runtimes`."""
+    return EagerRuntime()

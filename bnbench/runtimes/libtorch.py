@@ -7,11 +7,15 @@ import os
 import shutil
 import subprocess
 import sysconfig
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnbench.errors import DataError, RuntimeUnavailableError
+import numpy as np
+from numpy.typing import NDArray
+
+from bnbench.errors import DataError, RunError, RuntimeUnavailableError
 from bnbench.records import VerificationRecord
 
 NAME = "libtorch"
@@ -71,3 +75,73 @@ def verify_models(models: Sequence[Path], data_folder: Path) -> Iterator[Verific
                 status=model["status"],
                 reason=model["reason"],
             )
+
+
+class LibTorchRuntime:
+    """Asks the program for the logits of all models at once, when the first is loaded.
+
+    The program reads the test set by itself: that it sees the same images is part of what is
+    verified.
+    """
+
+    name = NAME
+
+    def __init__(self, models: Sequence[Path], data_folder: Path) -> None:
+        """Take the models that will be loaded and the folder of the test set.
+
+        Raises:
+            RuntimeUnavailableError: the program is missing or does not run.
+        """
+        self._models = list(models)
+        self._data_folder = data_folder
+        self._logits: dict[Path, NDArray[np.float32]] = {}
+        answer = subprocess.run([find_binary(), "--version"], capture_output=True, text=True)
+        if answer.returncode != 0:
+            raise RuntimeUnavailableError(f"{BINARY} does not run: {answer.stderr.strip()}")
+        self.version = answer.stdout.strip()
+
+    def load(self, model: Path) -> LibTorchModel:
+        """See `Runtime`."""
+        if model not in self._logits:
+            first = self._models.index(model)
+            chunk = self._models[first : first + MODELS_A_CALL]
+            self._logits = dict(zip(chunk, self._compute_logits(chunk), strict=True))
+        return LibTorchModel(self._logits[model])
+
+    def _compute_logits(self, models: Sequence[Path]) -> NDArray[np.float32]:
+        with tempfile.TemporaryDirectory(prefix="bnbench-") as folder:
+            output = Path(folder) / "logits.npy"
+            command = [find_binary(), *models, "--data", self._data_folder, "--logits", output]
+            result = subprocess.run([*map(str, command), "--json"], capture_output=True, text=True)
+            if not output.exists():
+                raise RunError(
+                    f"required logits from {BINARY}, found exit code {result.returncode} and: "
+                    f"{result.stderr.strip() or 'nothing'}"
+                )
+            logits: NDArray[np.float32] = np.load(output)
+        return logits.reshape(len(models), -1, 10)
+
+
+class LibTorchModel:
+    """What the program computed for one model."""
+
+    def __init__(self, logits: NDArray[np.float32]) -> None:
+        self._logits = logits
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `LoadedModel`; the images are the program's own.
+
+        Raises:
+            RunError: the program evaluated another number of images.
+        """
+        if len(self._logits) != len(images):
+            raise RunError(
+                f"required the logits of {len(images)} images from {BINARY}, found those of "
+                f"{len(self._logits)}"
+            )
+        return self._logits
+
+
+def open_runtime(models: Sequence[Path], data_folder: Path) -> LibTorchRuntime:
+    """See `bnbench.runtimes`."""
+    return LibTorchRuntime(models, data_folder)

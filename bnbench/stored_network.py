@@ -1,0 +1,281 @@
+"""The network in a TorchScript file, read without torch: plain arrays, and no code is run.
+
+A TorchScript file is a zip archive: the module tree as a pickle (``data.pkl``), each tensor's
+storage as raw little-endian values (``data/N``), and the classes' source (``code/``), in which
+constants such as ``eps`` stand. The pickle is read with a table of the few names that such a tree
+is made of; any other name is refused, so a hostile file can name nothing that would run.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import re
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bnbench.errors import RunError
+
+ActivationKind = Literal["relu", "sigmoid", "tanh"]
+
+_STORAGE_TYPES = {
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "<i1",
+    "ByteStorage": "<u1",
+    "BoolStorage": "?",
+}
+_ACTIVATIONS: dict[str, ActivationKind] = {"ReLU": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
+_MAX_ARCHIVE_BYTES = 2**30
+
+
+@dataclass(frozen=True, eq=False)
+class LinearLayer:
+    """``z = W a + b``."""
+
+    name: str
+    weight: NDArray[np.float32]
+    """Shape (num_outputs, num_inputs)."""
+    bias: NDArray[np.float32]
+    """Shape (num_outputs,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class BatchNormLayer:
+    """``(z - running_mean) / sqrt(running_var + eps) * weight + bias``, in evaluation mode.
+
+    All arrays have shape (num_units,).
+    """
+
+    name: str
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    running_mean: NDArray[np.float32]
+    running_var: NDArray[np.float32]
+    eps: float
+
+
+@dataclass(frozen=True, eq=False)
+class LayerNormLayer:
+    """``(z - mean(z)) / sqrt(var(z) + eps) * weight + bias``, over an image's own units."""
+
+    name: str
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    eps: float
+
+
+@dataclass(frozen=True)
+class ActivationLayer:
+    """An activation, unit by unit."""
+
+    name: str
+    kind: ActivationKind
+
+
+Layer = LinearLayer | BatchNormLayer | LayerNormLayer | ActivationLayer
+
+
+@dataclass(frozen=True, eq=False)
+class StoredNetwork:
+    """A stack of layers from 784 pixels to 10 logits, as a file holds it."""
+
+    layers: tuple[Layer, ...]
+    """In the order in which they are applied; flattening is not among them."""
+    tensors: dict[str, NDArray[Any]]
+    """Every parameter and buffer by the name torch gives it, such as ``linear1.weight``."""
+    modules_in_training: tuple[str, ...]
+    """Modules saved in training mode; the whole network's name is the empty text."""
+
+
+def read_stored_network(content: bytes) -> StoredNetwork:
+    """Read the network out of a TorchScript file's bytes.
+
+    Raises:
+        RunError: they are no TorchScript file, or hold a network that is no plain stack of
+            linear layers, normalizations and activations.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return _read_network(_Archive(archive))
+    except (zipfile.BadZipFile, pickle.UnpicklingError, KeyError, ValueError, TypeError) as error:
+        raise RunError(f"required a TorchScript file, found damage: {error}") from None
+    except (EOFError, IndexError, AttributeError, RecursionError, NotImplementedError) as error:
+        raise RunError(f"required a TorchScript file, found damage: {error!r}") from None
+
+
+class _Module:
+    """A module of the pickled tree: its qualified class name and its attributes."""
+
+    qualified_name = ""
+
+
+class _ArchiveUnpickler(pickle.Unpickler):
+    """Knows the names that a module tree is made of and refuses every other."""
+
+    def __init__(self, content: bytes, load_storage: Callable[[str, str], NDArray[Any]]) -> None:
+        super().__init__(io.BytesIO(content))
+        self._load_storage = load_storage
+        self._classes: dict[str, type[_Module]] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.startswith("__torch__."):
+            qualified = f"{module}.{name}"
+            if qualified not in self._classes:
+                self._classes[qualified] = type("Module", (_Module,), {"qualified_name": qualified})
+            return self._classes[qualified]
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _rebuild_tensor
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module == "torch" and name in _STORAGE_TYPES:
+            return _STORAGE_TYPES[name]
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which no network is made of")
+
+    def persistent_load(self, pid: Any) -> NDArray[Any]:
+        kind, storage_type, key, _device, num_values = pid
+        if kind != "storage" or not str(key).isdigit():
+            raise pickle.UnpicklingError("it refers to something that is no storage")
+        storage = self._load_storage(str(key), storage_type)
+        if len(storage) != num_values:
+            raise ValueError(f"storage {key} has {len(storage)} values, not {num_values}")
+        return storage
+
+
+def _rebuild_tensor(
+    storage: NDArray[Any],
+    offset: int,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    *_ignored: object,
+) -> NDArray[Any]:
+    """A tensor's values as a fresh array; `offset` and `stride` count values."""
+    contiguous = tuple(math.prod(size[axis + 1 :]) for axis in range(len(size)))
+    if any(s != c for s, c, n in zip(stride, contiguous, size, strict=True) if n > 1):
+        raise ValueError("a tensor is not contiguous")
+    count = math.prod(size)
+    if offset < 0 or offset + count > len(storage):
+        raise ValueError("a tensor reaches beyond its storage")
+    return storage[offset : offset + count].reshape(size).copy()
+
+
+class _Archive:
+    """The parts of a TorchScript file that a network is read from."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        if sum(entry.file_size for entry in archive.infolist()) > _MAX_ARCHIVE_BYTES:
+            raise ValueError("it unpacks to more than 1 GiB")
+        names = archive.namelist()
+        (tree,) = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
+        self._archive = archive
+        self._prefix = tree.removesuffix("data.pkl")
+        if f"{self._prefix}byteorder" in names:
+            order = self._read("byteorder")
+            if order != b"little":
+                raise ValueError(f"its byte order is {order.decode(errors='replace')}, not little")
+
+    def read_tree(self) -> _Module:
+        root = _ArchiveUnpickler(self._read("data.pkl"), self._load_storage).load()
+        if not isinstance(root, _Module):
+            raise ValueError("its data are no module")
+        return root
+
+    def read_constant(self, module: _Module, name: str) -> float:
+        # The class a.b.C stands in the file code/a/b.py.
+        path, _, class_name = module.qualified_name.rpartition(".")
+        source = self._read(f"code/{path.replace('.', '/')}.py").decode()
+        body = source[source.index(f"class {class_name}(") :]
+        found = re.search(rf"^  {name} : Final\[float\] = (\S+)$", body, re.MULTILINE)
+        if found is None:
+            raise ValueError(f"{module.qualified_name} has no constant {name}")
+        return float(found.group(1))
+
+    def _load_storage(self, key: str, storage_type: str) -> NDArray[Any]:
+        return np.frombuffer(self._read(f"data/{key}"), dtype=storage_type)
+
+    def _read(self, name: str) -> bytes:
+        return self._archive.read(self._prefix + name)
+
+
+def _read_network(archive: _Archive) -> StoredNetwork:
+    root = archive.read_tree()
+    layers: list[Layer] = []
+    tensors: dict[str, NDArray[Any]] = {}
+    in_training = [""] if _is_training(root) else []
+    for name, child in vars(root).items():
+        if not isinstance(child, _Module):
+            continue
+        own = {key: value for key, value in vars(child).items() if isinstance(value, np.ndarray)}
+        tensors.update({f"{name}.{key}": value for key, value in own.items()})
+        if _is_training(child):
+            in_training.append(name)
+        layer = _make_layer(name, child, own, archive.read_constant)
+        if layer is not None:
+            layers.append(layer)
+    _check_stack(layers)
+    return StoredNetwork(tuple(layers), tensors, tuple(in_training))
+
+
+def _is_training(module: _Module) -> bool:
+    return bool(vars(module).get("training", False))
+
+
+def _make_layer(
+    name: str,
+    module: _Module,
+    own: Mapping[str, NDArray[Any]],
+    read_constant: Callable[[_Module, str], float],
+) -> Layer | None:
+    kind = module.qualified_name.rpartition(".")[2]
+    if kind == "Flatten":
+        return None
+    if kind == "Linear":
+        return LinearLayer(name, own["weight"], own["bias"])
+    if kind == "BatchNorm1d":
+        return BatchNormLayer(
+            name,
+            own["weight"],
+            own["bias"],
+            own["running_mean"],
+            own["running_var"],
+            read_constant(module, "eps"),
+        )
+    if kind == "LayerNorm":
+        return LayerNormLayer(name, own["weight"], own["bias"], read_constant(module, "eps"))
+    if kind in _ACTIVATIONS:
+        return ActivationLayer(name, _ACTIVATIONS[kind])
+    raise ValueError(f"{name} is a {kind}, which is none of the layers that can be read")
+
+
+def _check_stack(layers: list[Layer]) -> None:
+    """Every layer takes what the one before it gives, and all values are binary32."""
+    num_units = 28 * 28
+    for layer in layers:
+        if isinstance(layer, ActivationLayer):
+            continue
+        arrays = [value for value in vars(layer).values() if isinstance(value, np.ndarray)]
+        if any(array.dtype != np.dtype("<f4") for array in arrays):
+            raise ValueError(f"{layer.name} holds other values than binary32")
+        if isinstance(layer, LinearLayer):
+            if layer.weight.ndim != 2 or layer.weight.shape[1] != num_units:
+                raise ValueError(
+                    f"{layer.name} must take {num_units} inputs, and its weight has shape "
+                    f"{layer.weight.shape}"
+                )
+            num_units = layer.weight.shape[0]
+            arrays = [layer.bias]
+        if any(array.shape != (num_units,) for array in arrays):
+            raise ValueError(f"{layer.name} must have {num_units} units")
+    if num_units != 10:
+        raise ValueError(f"it must give 10 logits, and gives {num_units}")
