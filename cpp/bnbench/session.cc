@@ -5,6 +5,7 @@
 #include "bnbench/evaluate.h"
 #include "bnbench/file.h"
 #include "bnbench/manifest.h"
+#include "bnbench/outputs.h"
 #include "bnbench/sha256.h"
 #include "bnbench/test_set.h"
 #include "bnbench/verify.h"
@@ -40,15 +41,15 @@ void CheckData(const SessionSpec& spec, const std::optional<Manifest>& manifest,
 }
 
 // Nothing is loaded before its hash is checked, and no number is set before all checks are done.
-void EvaluateModelFile(const SessionSpec& spec, const TestSet& test_set, const Pixels& pixels,
-                       ModelRecord* record) {
+EvaluationRecord EvaluateModelFile(const SessionSpec& spec, const TestSet& test_set,
+                                   const Pixels& pixels, ModelRecord* record) {
   std::optional<Manifest> manifest;
   if (spec.use_manifest) manifest = ReadManifest(ManifestPath(record->path));
   const std::string bytes = ReadModelFile(record->path, manifest);
   CheckData(spec, manifest, test_set);
 
   const Model model = Model::Load(bytes, spec.device);
-  const EvaluationRecord found = Evaluate(model, pixels, test_set.labels, spec.batch_size);
+  EvaluationRecord found = Evaluate(model, pixels, test_set.labels, spec.batch_size);
   record->status = Status::kUnchecked;
   record->exit_code = ExitCode::kAgreed;
   if (manifest) {
@@ -65,14 +66,17 @@ void EvaluateModelFile(const SessionSpec& spec, const TestSet& test_set, const P
   record->correct = found.correct;
   record->total = test_set.count();
   record->seconds = found.seconds;
+  return found;
 }
 
 ModelRecord RunModel(const SessionSpec& spec, const TestSet& test_set, const Pixels& pixels,
-                     const std::string& path) {
+                     std::size_t index, Outputs* outputs) {
+  const std::string& path = spec.models[index];
   ModelRecord record;
   record.path = path;
+  std::optional<EvaluationRecord> found;
   try {
-    EvaluateModelFile(spec, test_set, pixels, &record);
+    found = EvaluateModelFile(spec, test_set, pixels, &record);
   } catch (const Error& error) {
     record = ModelRecord{};
     record.path = path;
@@ -80,6 +84,12 @@ ModelRecord RunModel(const SessionSpec& spec, const TestSet& test_set, const Pix
     // Messages about files name them; those about what is in the model get its name here.
     const std::string message = error.what();
     record.reason = message.find(path) == std::string::npos ? path + ": " + message : message;
+  }
+  // A model that disagrees has its results written as well: that is when one needs them.
+  if (found) {
+    outputs->Write(index, *found);
+  } else {
+    outputs->WriteUnusable(index);
   }
   return record;
 }
@@ -98,10 +108,12 @@ SessionRecord RunSession(const SessionSpec& spec) {
     const TestSet test_set = LoadTestSet(spec.data_folder);
     session.total = test_set.count();
     const Pixels pixels(test_set.images);
-    for (const std::string& path : spec.models) {
-      session.models.push_back(RunModel(spec, test_set, pixels, path));
+    Outputs outputs(spec.logits_path, spec.predictions_path, spec.models.size(), test_set.count());
+    for (std::size_t i = 0; i < spec.models.size(); ++i) {
+      session.models.push_back(RunModel(spec, test_set, pixels, i, &outputs));
       session.exit_code = std::max(session.exit_code, session.models.back().exit_code);
     }
+    outputs.Commit();
   } catch (const Error& error) {
     session.error = error.what();
     session.exit_code = error.code();

@@ -159,6 +159,15 @@ TEST_CASE("a model that fails does not keep the others from running, and the wor
   CHECK(session.total == 12);
 }
 
+TEST_CASE("a file that cannot be written is told before any model is evaluated") {
+  Scene scene;
+  scene.spec.logits_path = scene.folder.File("none/logits.npy");
+  const SessionRecord session = RunSession(scene.spec);
+  CHECK(session.exit_code == ExitCode::kUsage);
+  CHECK(session.models.empty());
+  CHECK(Contains(session.error, "none/logits.npy"));
+}
+
 TEST_CASE("data that cannot be read ends the session before any model") {
   Scene scene;
   scene.spec.data_folder = scene.folder.File("none");
