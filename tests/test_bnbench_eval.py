@@ -215,6 +215,20 @@ def test_another_models_manifest_exits_with_4(model: Path, data: Path) -> None:
     assert evaluate(model, "--data", data).returncode == 4
 
 
+def test_a_manifest_may_lie_elsewhere_if_it_is_named(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "renamed.json"
+    model.with_suffix(".json").rename(elsewhere)
+    assert evaluate(model, "--data", data).returncode == 4
+    assert evaluate(model, "--data", data, "--expect", elsewhere).returncode == 0
+    # It wins over the one beside the model, and is checked like that one.
+    model.with_suffix(".json").write_bytes(elsewhere.read_bytes())
+    rewrite_manifest(elsewhere, lambda content: content["model"].update(sha256="0" * 64))
+    assert evaluate(model, "--data", data, "--expect", elsewhere).returncode == 4
+    assert evaluate(model, "--data", data, "--expect", tmp_path / "gone.json").returncode == 4
+
+
 def test_results_that_disagree_exit_with_5_and_are_counted(model: Path, data: Path) -> None:
     import hashlib
 

@@ -89,6 +89,10 @@ Options ParseOptions(int argc, const char* const* argv) {
   app.add_flag("--json", options.json, "print one JSON document instead of text");
   CLI::Option* no_manifest_flag =
       app.add_flag("--no-manifest", no_manifest, "evaluate bare TorchScript files, unchecked");
+  app.add_option("--expect", session.manifest_path,
+                 "hold the one model against this manifest instead of the one beside it")
+      ->type_name("MANIFEST")
+      ->excludes(no_manifest_flag);
   app.add_flag("--unchecked-data", unchecked_data,
                "with --no-manifest: accept a test set that is not FashionMNIST's")
       ->needs(no_manifest_flag);
@@ -110,6 +114,10 @@ Options ParseOptions(int argc, const char* const* argv) {
   }
   if (!std::isfinite(session.logit_tolerance) || session.logit_tolerance < 0) {
     throw UsageError("--logit-tolerance must be a finite number of at least 0");
+  }
+  if (!session.manifest_path.empty() && session.models.size() > 1) {
+    throw UsageError("--expect is one model's manifest, and " +
+                     std::to_string(session.models.size()) + " models are named");
   }
   CheckArrayName("--logits", session.logits_path);
   CheckArrayName("--predictions", session.predictions_path);

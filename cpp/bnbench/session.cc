@@ -44,7 +44,10 @@ void CheckData(const SessionSpec& spec, const std::optional<Manifest>& manifest,
 EvaluationRecord EvaluateModelFile(const SessionSpec& spec, const TestSet& test_set,
                                    const Pixels& pixels, ModelRecord* record) {
   std::optional<Manifest> manifest;
-  if (spec.use_manifest) manifest = ReadManifest(ManifestPath(record->path));
+  if (spec.use_manifest) {
+    manifest =
+        ReadManifest(spec.manifest_path.empty() ? ManifestPath(record->path) : spec.manifest_path);
+  }
   const std::string bytes = ReadModelFile(record->path, manifest);
   CheckData(spec, manifest, test_set);
 

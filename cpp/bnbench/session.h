@@ -14,6 +14,7 @@ namespace bnbench {
 
 struct SessionSpec {
   std::vector<std::string> models;
+  std::string manifest_path;  // of the only model; empty: each has its own beside it
   std::string data_folder;
   std::string logits_path;       // where to write all logits; empty: nowhere
   std::string predictions_path;  // the same for predictions
