@@ -70,10 +70,11 @@ Options ParseOptions(int argc, const char* const* argv) {
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
-  app.add_option("--threads", session.threads, "threads LibTorch computes with")
+  app.add_option("--threads", session.threads,
+                 "models evaluated side by side, each by one thread; no result depends on it "
+                 "[the processors there are]")
       ->type_name("N")
-      ->check(CLI::Range(1, kMaxThreads))
-      ->capture_default_str();
+      ->check(CLI::Range(1, kMaxThreads));
   app.add_option("--device", device, "where the models run: cpu or cuda")
       ->type_name("DEVICE")
       ->check(CLI::IsMember({"cpu", "cuda"}))

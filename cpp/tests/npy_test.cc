@@ -4,8 +4,6 @@
 
 #include <array>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <vector>
 
 #include "bnbench/errors.h"
@@ -20,11 +18,6 @@ using bnbench::testing::TemporaryFolder;
 namespace {
 
 using Shape = std::vector<std::size_t>;
-
-std::string Content(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 }  // namespace
 
@@ -59,7 +52,7 @@ TEST_CASE("values are found where they belong, in whatever order they were writt
   file.Write(2, std::span(values).subspan(2));
   file.Write(0, std::span(values).first(2));
   file.Commit();
-  const std::string content = Content(path);
+  const std::string content = folder.Read("values.npy");
   CHECK(content.starts_with(NpyHeader("<f4", Shape{2, 2})));
   CHECK(content.substr(128) ==
         std::string(reinterpret_cast<const char*>(values.data()), sizeof(values)));
@@ -71,14 +64,14 @@ TEST_CASE("until it is committed, what was there stays, and a draft that is give
   {
     NpyFile<std::uint8_t> file(path, Shape{1});
     file.Write(0, std::array<std::uint8_t, 1>{5});
-    CHECK(Content(path) == "the old one");
+    CHECK(folder.Read("values.npy") == "the old one");
   }
-  CHECK(Content(path) == "the old one");
+  CHECK(folder.Read("values.npy") == "the old one");
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
   NpyFile<std::uint8_t> file(path, Shape{1});
   file.Write(0, std::array<std::uint8_t, 1>{5});
   file.Commit();
-  CHECK(Content(path).ends_with("\n\x05"));
+  CHECK(folder.Read("values.npy").ends_with("\n\x05"));
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
 

@@ -5,8 +5,6 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "tests/fixtures.h"
 
@@ -16,11 +14,6 @@ using bnbench::testing::Contains;
 using bnbench::testing::TemporaryFolder;
 
 namespace {
-
-std::string Content(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 EvaluationRecord MakeRecord(float logit, const char* predictions) {
   EvaluationRecord record;
@@ -42,11 +35,11 @@ TEST_CASE("one model's arrays have no dimension for the model") {
   Outputs outputs(folder.File("l.npy"), folder.File("p.npy"), 1, 2);
   outputs.Write(0, MakeRecord(0.5F, "37"));
   outputs.Commit();
-  CHECK(Contains(Content(folder.File("l.npy")), "'descr': '<f4'"));
-  CHECK(Contains(Content(folder.File("l.npy")), "'shape': (2, 10)"));
-  CHECK(Contains(Content(folder.File("p.npy")), "'descr': '|u1'"));
-  CHECK(Contains(Content(folder.File("p.npy")), "'shape': (2,)"));
-  CHECK(Content(folder.File("p.npy")).ends_with("\n\x03\x07"));
+  CHECK(Contains(folder.Read("l.npy"), "'descr': '<f4'"));
+  CHECK(Contains(folder.Read("l.npy"), "'shape': (2, 10)"));
+  CHECK(Contains(folder.Read("p.npy"), "'descr': '|u1'"));
+  CHECK(Contains(folder.Read("p.npy"), "'shape': (2,)"));
+  CHECK(folder.Read("p.npy").ends_with("\n\x03\x07"));
 }
 
 TEST_CASE("several models lie in the order given, and an unusable one is NaN and 255") {
@@ -56,14 +49,14 @@ TEST_CASE("several models lie in the order given, and an unusable one is NaN and
   outputs.WriteUnusable(1);
   outputs.Write(0, MakeRecord(0.5F, "37"));
   outputs.Commit();
-  const std::string logits = Content(folder.File("l.npy"));
+  const std::string logits = folder.Read("l.npy");
   CHECK(Contains(logits, "'shape': (3, 2, 10)"));
   REQUIRE(logits.size() == 128 + 60 * sizeof(float));
   CHECK(FloatAt(logits, 19) == 0.5F);
   CHECK(std::isnan(FloatAt(logits, 20)));
   CHECK(std::isnan(FloatAt(logits, 39)));
   CHECK(FloatAt(logits, 40) == 2.5F);
-  CHECK(Content(folder.File("p.npy")).ends_with("\n\x03\x07\xff\xff\x09\x08"));
+  CHECK(folder.Read("p.npy").ends_with("\n\x03\x07\xff\xff\x09\x08"));
 }
 
 TEST_CASE("what is not asked for is not written") {
