@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,38 @@ def test_evaluate_cpp_in_process(
     record(benchmark, environment, model, evaluation["correct"])
 
 
+LAUNCHER = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def measure_peak_memory(command: list[str]) -> int:
+    """The most memory `command` has resident, in bytes.
+
+    It is started by a small process: a child begins its account with the memory of its parent.
+    """
+    kilobytes = subprocess.check_output([sys.executable, "-S", "-c", LAUNCHER, *command])
+    return int(kilobytes) * 1024
+
+
+def run_and_record(
+    benchmark: BenchmarkFixture, environment: dict[str, object], command: list[str]
+) -> subprocess.CompletedProcess[str]:
+    result: subprocess.CompletedProcess[str] = benchmark.pedantic(
+        subprocess.run,
+        (command,),
+        {"capture_output": True, "text": True},
+        rounds=5,
+        warmup_rounds=1,
+    )
+    assert result.returncode == 0, result.stderr
+    memory = measure_peak_memory(command)
+    benchmark.extra_info |= {"environment": environment, "peak_memory_bytes": memory}
+    return result
+
+
 @pytest.mark.benchmark(group="evaluation, start to finish")
 def test_evaluate_cpp_binary(
     benchmark: BenchmarkFixture,
@@ -83,17 +116,34 @@ def test_evaluate_cpp_binary(
     environment: dict[str, object],
     model: Path,
 ) -> None:
-    command = [find_binary(), model, "--data", str(fashion_mnist.folder)]
-    result = benchmark.pedantic(
-        subprocess.run,
-        (command,),
-        {"capture_output": True, "text": True},
-        rounds=10,
-        warmup_rounds=1,
-    )
-    assert result.returncode == 0, result.stderr
+    command = [str(find_binary()), str(model), "--data", str(fashion_mnist.folder)]
+    run_and_record(benchmark, environment, command)
     expected = read_manifest(model.with_suffix(".json"))["expected"]["correct"]
     record(benchmark, environment, model, expected)
+
+
+@pytest.mark.benchmark(group="evaluation, start to finish")
+def test_evaluate_python_script(
+    benchmark: BenchmarkFixture,
+    fashion_mnist: Dataset,
+    environment: dict[str, object],
+    model: Path,
+) -> None:
+    script = Path(__file__).with_name("first_accuracy.py")
+    command = [sys.executable, str(script), str(model), str(fashion_mnist.folder)]
+    result = run_and_record(benchmark, environment, command)
+    record(benchmark, environment, model, int(result.stdout))
+
+
+@pytest.mark.benchmark(group="evaluation of 100 models, start to finish")
+def test_evaluate_cpp_binary_on_many_models(
+    benchmark: BenchmarkFixture,
+    fashion_mnist: Dataset,
+    environment: dict[str, object],
+    model: Path,
+) -> None:
+    command = [str(find_binary()), *[str(model)] * 100, "--data", str(fashion_mnist.folder)]
+    run_and_record(benchmark, environment, command)
 
 
 @pytest.mark.benchmark(group="export")

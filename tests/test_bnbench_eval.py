@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -18,6 +19,7 @@ from bnbench.engines.interface import train_all
 from bnbench.engines.reference import ReferenceEngine
 from bnbench.exporting import export_model
 from bnbench.manifests import seal_manifest
+from bnbench.runtimes.eager import compute_logits
 from bnbench.runtimes.libtorch import find_binary
 from bnbench.specs import RecipeSpec, TrialSpec
 from tests.conftest import BATCHNORM, encode_idx_images, encode_idx_labels, write_idx_files
@@ -213,6 +215,20 @@ def test_another_models_manifest_exits_with_4(model: Path, data: Path) -> None:
     assert evaluate(model, "--data", data).returncode == 4
 
 
+def test_a_manifest_may_lie_elsewhere_if_it_is_named(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "renamed.json"
+    model.with_suffix(".json").rename(elsewhere)
+    assert evaluate(model, "--data", data).returncode == 4
+    assert evaluate(model, "--data", data, "--expect", elsewhere).returncode == 0
+    # It wins over the one beside the model, and is checked like that one.
+    model.with_suffix(".json").write_bytes(elsewhere.read_bytes())
+    rewrite_manifest(elsewhere, lambda content: content["model"].update(sha256="0" * 64))
+    assert evaluate(model, "--data", data, "--expect", elsewhere).returncode == 4
+    assert evaluate(model, "--data", data, "--expect", tmp_path / "gone.json").returncode == 4
+
+
 def test_results_that_disagree_exit_with_5_and_are_counted(model: Path, data: Path) -> None:
     import hashlib
 
@@ -237,6 +253,55 @@ def test_probe_logits_beyond_the_tolerance_exit_with_5(model: Path, data: Path) 
     rewrite_manifest(model.with_suffix(".json"), move_a_logit)
     assert evaluate(model, "--data", data).returncode == 5
     assert evaluate(model, "--data", data, "--logit-tolerance", "0.1").returncode == 0
+
+
+def test_logits_and_predictions_are_written_as_numpy_arrays(
+    model: Path, data: Path, tmp_path: Path, synthetic_dataset: Dataset
+) -> None:
+    logits, predictions = tmp_path / "logits.npy", tmp_path / "predictions.npy"
+    arguments = ("--data", data, "--logits", logits, "--predictions", predictions)
+    assert evaluate(model, *arguments).returncode == 0
+    eager = compute_logits(torch.jit.load(str(model)), synthetic_dataset.test.images).numpy()
+    assert np.load(logits).dtype == np.float32
+    assert np.array_equal(np.load(logits), eager)
+    assert np.load(predictions).dtype == np.uint8
+    assert np.array_equal(np.load(predictions), eager.argmax(1))
+
+    assert evaluate(model, tmp_path / "missing.pt", model, *arguments).returncode == 4
+    both = np.load(logits)
+    assert both.shape == (3, 100, 10)
+    assert np.array_equal(both[0], eager)
+    assert np.isnan(both[1]).all()
+    assert np.array_equal(both[2], eager)
+    assert (np.load(predictions)[1] == 255).all()
+
+
+def test_logits_of_a_model_that_disagrees_are_written_all_the_same(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    def move_a_logit(content: dict) -> None:  # type: ignore[type-arg]
+        content["expected"]["probes"]["logits"][2][4] += 0.01
+
+    rewrite_manifest(model.with_suffix(".json"), move_a_logit)
+    path = tmp_path / "logits.npy"
+    assert evaluate(model, "--data", data, "--logits", path).returncode == 5
+    assert np.isfinite(np.load(path)).all()
+
+
+def test_arrays_that_cannot_be_written_exit_with_2_and_leave_nothing(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    for option in ("--logits", "--predictions"):
+        for name in (tmp_path / "nowhere" / "a.npy", tmp_path / "a.pt"):
+            result = evaluate(model, "--data", data, option, name)
+            assert result.returncode == 2, result.stderr
+            assert result.stdout == ""
+    same = tmp_path / "same.npy"
+    assert evaluate(model, "--data", data, "--logits", same, "--predictions", same).returncode == 2
+    missing = tmp_path / "none"
+    assert evaluate(model, "--data", missing, "--logits", same).returncode == 3
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 class Shaped(nn.Module):

@@ -25,7 +25,7 @@ constexpr char kFooter[] =
     "Exit codes (the highest of all models):\n"
     "  0  every model agrees with its manifest, or none was asked for\n"
     "  1  internal error, or the output could not be written\n"
-    "  2  usage: an option is wrong or the device is not there\n"
+    "  2  usage: an option is wrong, the device is not there or a file cannot be written\n"
     "  3  data unusable: missing, malformed, or not the data of the manifest\n"
     "  4  model unusable: missing, malformed, or not the one in its manifest\n"
     "  5  results disagree with the manifest\n"
@@ -35,6 +35,14 @@ constexpr char kFooter[] =
 std::string DefaultDataFolder() {
   std::error_code ignored;
   return std::filesystem::is_directory(kDebianDataFolder, ignored) ? kDebianDataFolder : "";
+}
+
+// Whoever forgets the name would otherwise have a model or a manifest overwritten.
+void CheckArrayName(const char* option, const std::string& path) {
+  if (!path.empty() && !path.ends_with(".npy")) {
+    throw UsageError(std::string(option) + " must name a file that ends in .npy, and names " +
+                     path);
+  }
 }
 
 }  // namespace
@@ -62,17 +70,30 @@ Options ParseOptions(int argc, const char* const* argv) {
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
-  app.add_option("--threads", session.threads, "threads LibTorch computes with")
+  app.add_option("--threads", session.threads,
+                 "models evaluated side by side, each by one thread; no result depends on it "
+                 "[the processors there are]")
       ->type_name("N")
-      ->check(CLI::Range(1, kMaxThreads))
-      ->capture_default_str();
+      ->check(CLI::Range(1, kMaxThreads));
   app.add_option("--device", device, "where the models run: cpu or cuda")
       ->type_name("DEVICE")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
+  app.add_option("--logits", session.logits_path,
+                 "write all logits as float32 (images, 10), or (models, images, 10) of several "
+                 "models in the order given; NaN for a model that is unusable")
+      ->type_name("FILE.npy");
+  app.add_option("--predictions", session.predictions_path,
+                 "write all predictions as uint8 (images), or (models, images); 255 for a model "
+                 "that is unusable")
+      ->type_name("FILE.npy");
   app.add_flag("--json", options.json, "print one JSON document instead of text");
   CLI::Option* no_manifest_flag =
       app.add_flag("--no-manifest", no_manifest, "evaluate bare TorchScript files, unchecked");
+  app.add_option("--expect", session.manifest_path,
+                 "hold the one model against this manifest instead of the one beside it")
+      ->type_name("MANIFEST")
+      ->excludes(no_manifest_flag);
   app.add_flag("--unchecked-data", unchecked_data,
                "with --no-manifest: accept a test set that is not FashionMNIST's")
       ->needs(no_manifest_flag);
@@ -94,6 +115,15 @@ Options ParseOptions(int argc, const char* const* argv) {
   }
   if (!std::isfinite(session.logit_tolerance) || session.logit_tolerance < 0) {
     throw UsageError("--logit-tolerance must be a finite number of at least 0");
+  }
+  if (!session.manifest_path.empty() && session.models.size() > 1) {
+    throw UsageError("--expect is one model's manifest, and " +
+                     std::to_string(session.models.size()) + " models are named");
+  }
+  CheckArrayName("--logits", session.logits_path);
+  CheckArrayName("--predictions", session.predictions_path);
+  if (!session.logits_path.empty() && session.logits_path == session.predictions_path) {
+    throw UsageError("--logits and --predictions must name different files");
   }
   if (session.data_folder.empty()) {
     throw UsageError(

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,22 +13,6 @@
 #include "bnbench/runtime.h"
 
 namespace bnbench {
-
-// Images as a model takes them: float pixels in [0, 1], shape (count, 1, 28, 28).
-class Pixels {
- public:
-  // Divides every byte by 255 in binary32, which is bit for bit what torchvision's ToTensor does.
-  explicit Pixels(std::span<const std::uint8_t> images);
-  const float* data() const { return values_.get(); }
-  std::size_t count() const { return count_; }
-
- private:
-  struct Free {
-    void operator()(float* values) const { std::free(values); }
-  };
-  std::unique_ptr<float[], Free> values_;
-  std::size_t count_;
-};
 
 // A TorchScript model in evaluation mode. A model is code: load only bytes you have reason to
 // trust.
@@ -43,9 +26,10 @@ class Model {
   Model& operator=(Model&&) noexcept;
   ~Model();
 
-  // Logits of all images, shape (count, 10) row-major, computed `batch_size` images at a time.
-  // Throws ModelError unless the model returns finite float logits of shape (batch, 10).
-  std::vector<float> Logits(const Pixels& pixels, std::size_t batch_size) const;
+  // Logits of all images (28 · 28 bytes each), shape (count, 10) row-major. The model gets them
+  // `batch_size` at a time, as floats in [0, 1] of shape (batch, 1, 28, 28). Throws ModelError
+  // unless it returns finite float logits of shape (batch, 10).
+  std::vector<float> Logits(std::span<const std::uint8_t> images, std::size_t batch_size) const;
 
  private:
   struct Impl;
@@ -58,12 +42,15 @@ struct EvaluationRecord {
   std::vector<float> logits;  // (count, 10)
   std::string predictions;    // one digit an image
   std::size_t correct = 0;
-  double seconds = 0;  // the forward passes alone
+  double seconds = 0;  // from the images' bytes to their logits
 };
 
-// Runs `model` over `pixels` and scores it against `labels` (as many, each 0..9). An image's
+// Divides every byte by 255 in binary32, which is bit for bit what torchvision's ToTensor does.
+void ConvertPixels(std::span<const std::uint8_t> bytes, float* pixels);
+
+// Runs `model` over `images` and scores it against `labels` (as many, each 0..9). An image's
 // prediction is its largest logit's index, the first of equals.
-EvaluationRecord Evaluate(const Model& model, const Pixels& pixels,
+EvaluationRecord Evaluate(const Model& model, std::span<const std::uint8_t> images,
                           std::span<const std::uint8_t> labels, std::size_t batch_size);
 
 }  // namespace bnbench

@@ -70,11 +70,14 @@ std::string FormatText(const SessionRecord& session) {
     text += model.path + "\n";
     text += Format("  accuracy  %.4f (%zu of %zu correct)\n", Accuracy(model).value_or(0),
                    model.correct.value_or(0), model.total.value_or(0));
-    text +=
-        Format("  time      %.4f s, %.0f images/s (%s, %d thread%s, batch size %zu)\n",
-               model.seconds.value_or(0), ImagesPerSecond(model).value_or(0), Name(session.device),
-               session.threads.value_or(0), session.threads == 1 ? "" : "s", session.batch_size);
+    text += Format("  time      %.4f s, %.0f images/s (%s, one thread, batch size %zu)\n",
+                   model.seconds.value_or(0), ImagesPerSecond(model).value_or(0),
+                   Name(session.device), session.batch_size);
     text += "  manifest  " + Agreement(model) + "\n";
+  }
+  if (session.models.size() > 1 && !text.empty()) {
+    text += Format("%zu models in %.3f s, %d at a time\n", session.models.size(),
+                   session.seconds.value_or(0), session.threads.value_or(0));
   }
   return text;
 }
@@ -115,6 +118,7 @@ std::string FormatJson(const SessionRecord& session) {
                          {"threads", OrNull(session.threads)},
                          {"batch_size", session.batch_size},
                          {"total", OrNull(session.total)},
+                         {"seconds", OrNull(session.seconds)},
                          {"error", TextOrNull(session.error)},
                          {"models", models},
                          {"exit_code", static_cast<int>(session.exit_code)}};

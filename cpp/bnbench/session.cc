@@ -1,10 +1,14 @@
 #include "bnbench/session.h"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 #include "bnbench/evaluate.h"
 #include "bnbench/file.h"
 #include "bnbench/manifest.h"
+#include "bnbench/outputs.h"
+#include "bnbench/parallel.h"
 #include "bnbench/sha256.h"
 #include "bnbench/test_set.h"
 #include "bnbench/verify.h"
@@ -40,15 +44,18 @@ void CheckData(const SessionSpec& spec, const std::optional<Manifest>& manifest,
 }
 
 // Nothing is loaded before its hash is checked, and no number is set before all checks are done.
-void EvaluateModelFile(const SessionSpec& spec, const TestSet& test_set, const Pixels& pixels,
-                       ModelRecord* record) {
+EvaluationRecord EvaluateModelFile(const SessionSpec& spec, const TestSet& test_set,
+                                   ModelRecord* record) {
   std::optional<Manifest> manifest;
-  if (spec.use_manifest) manifest = ReadManifest(ManifestPath(record->path));
+  if (spec.use_manifest) {
+    manifest =
+        ReadManifest(spec.manifest_path.empty() ? ManifestPath(record->path) : spec.manifest_path);
+  }
   const std::string bytes = ReadModelFile(record->path, manifest);
   CheckData(spec, manifest, test_set);
 
   const Model model = Model::Load(bytes, spec.device);
-  const EvaluationRecord found = Evaluate(model, pixels, test_set.labels, spec.batch_size);
+  EvaluationRecord found = Evaluate(model, test_set.images, test_set.labels, spec.batch_size);
   record->status = Status::kUnchecked;
   record->exit_code = ExitCode::kAgreed;
   if (manifest) {
@@ -65,14 +72,17 @@ void EvaluateModelFile(const SessionSpec& spec, const TestSet& test_set, const P
   record->correct = found.correct;
   record->total = test_set.count();
   record->seconds = found.seconds;
+  return found;
 }
 
-ModelRecord RunModel(const SessionSpec& spec, const TestSet& test_set, const Pixels& pixels,
-                     const std::string& path) {
+ModelRecord RunModel(const SessionSpec& spec, const TestSet& test_set, std::size_t index,
+                     Outputs* outputs) {
+  const std::string& path = spec.models[index];
   ModelRecord record;
   record.path = path;
+  std::optional<EvaluationRecord> found;
   try {
-    EvaluateModelFile(spec, test_set, pixels, &record);
+    found = EvaluateModelFile(spec, test_set, &record);
   } catch (const Error& error) {
     record = ModelRecord{};
     record.path = path;
@@ -81,7 +91,40 @@ ModelRecord RunModel(const SessionSpec& spec, const TestSet& test_set, const Pix
     const std::string message = error.what();
     record.reason = message.find(path) == std::string::npos ? path + ": " + message : message;
   }
+  // A model that disagrees has its results written as well: that is when one needs them.
+  if (found) {
+    outputs->Write(index, *found);
+  } else {
+    outputs->WriteUnusable(index);
+  }
   return record;
+}
+
+int ChooseThreads(const SessionSpec& spec) {
+  const auto most = static_cast<int>(std::min<std::size_t>(spec.models.size(), kMaxThreads));
+  return std::clamp(spec.threads.value_or(NumProcessors()), 1, std::max(most, 1));
+}
+
+void RunModels(const SessionSpec& spec, SessionRecord* session) {
+  const TestSet test_set = LoadTestSet(spec.data_folder);
+  session->total = test_set.count();
+  session->threads = ChooseThreads(spec);
+  Outputs outputs(spec.logits_path, spec.predictions_path, spec.models.size(), test_set.count());
+
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<ModelRecord> models(spec.models.size());
+  ForEachInParallel(
+      models.size(), *session->threads,
+      // LibTorch's own threads are not used; OpenMP keeps their number for each calling thread.
+      [] { SetNumThreads(1); },
+      [&](std::size_t i) { models[i] = RunModel(spec, test_set, i, &outputs); });
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  session->seconds = elapsed.count();
+  for (const ModelRecord& model : models) {
+    session->exit_code = std::max(session->exit_code, model.exit_code);
+  }
+  session->models = std::move(models);
+  outputs.Commit();
 }
 
 }  // namespace
@@ -92,16 +135,8 @@ SessionRecord RunSession(const SessionSpec& spec) {
   session.device = spec.device;
   session.batch_size = spec.batch_size;
   try {
-    SetNumThreads(spec.threads);
-    session.threads = NumThreads();
     if (spec.device == Device::kCuda) EnableCuda();
-    const TestSet test_set = LoadTestSet(spec.data_folder);
-    session.total = test_set.count();
-    const Pixels pixels(test_set.images);
-    for (const std::string& path : spec.models) {
-      session.models.push_back(RunModel(spec, test_set, pixels, path));
-      session.exit_code = std::max(session.exit_code, session.models.back().exit_code);
-    }
+    RunModels(spec, &session);
   } catch (const Error& error) {
     session.error = error.what();
     session.exit_code = error.code();

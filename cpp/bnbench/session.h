@@ -14,11 +14,15 @@ namespace bnbench {
 
 struct SessionSpec {
   std::vector<std::string> models;
+  std::string manifest_path;  // of the only model; empty: each has its own beside it
   std::string data_folder;
+  std::string logits_path;       // where to write all logits; empty: nowhere
+  std::string predictions_path;  // the same for predictions
   std::size_t batch_size = 1000;
-  // One thread is as fast as two for networks of this size, and never waits: OpenMP's threads spin
-  // at every barrier, which on a busy machine made 0.03 s of evaluation 0.6 s.
-  int threads = 1;
+  // Models evaluated side by side, at most as many as there are; none: the processors there are.
+  // Each is computed by one thread: two for a network of this size wait for each other most of the
+  // time, and OpenMP's spin meanwhile, which on a busy machine made 0.03 s of evaluation 0.6 s.
+  std::optional<int> threads;
   Device device = Device::kCpu;
   bool use_manifest = true;
   bool check_data = true;
@@ -40,7 +44,7 @@ struct ModelRecord {
   std::optional<std::size_t> num_probes;
   std::optional<double> max_abs_logit_diff;
   std::optional<double> allowed_logit_diff;
-  std::optional<double> seconds;
+  std::optional<double> seconds;  // from the images' bytes to their logits
 };
 
 struct SessionRecord {
@@ -49,13 +53,15 @@ struct SessionRecord {
   std::optional<int> threads;
   std::size_t batch_size = 0;
   std::optional<std::size_t> total;
+  std::optional<double> seconds;  // of all models, with reading, checking and loading them
   std::vector<ModelRecord> models;
   std::string error;  // why no model was looked at
   ExitCode exit_code = ExitCode::kAgreed;
 };
 
 // Loads the test set once and evaluates each model; never throws an Error. A model that fails does
-// not keep the others from being evaluated; the highest exit code is the session's.
+// not keep the others from being evaluated; the highest exit code is the session's. No result
+// depends on the number of threads.
 SessionRecord RunSession(const SessionSpec& spec);
 
 }  // namespace bnbench

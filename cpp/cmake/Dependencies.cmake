@@ -1,7 +1,9 @@
 # Everything the C++ side stands on. Installed packages come first; the three header-only libraries
 # are fetched from their official releases, checked by SHA-256, where they are not installed.
 
-find_package(LibTorch REQUIRED)
+if(NOT BNBENCH_FILES_ONLY)
+  find_package(LibTorch REQUIRED)
+endif()
 
 find_package(ZLIB QUIET)
 find_package(OpenSSL QUIET COMPONENTS Crypto)
@@ -43,9 +45,11 @@ function(bnbench_header_library name)
   add_library(bnbench::${name} ALIAS bnbench_${name})
 endfunction()
 
-bnbench_header_library(cli11 PACKAGE CLI11 TARGET CLI11::CLI11 INCLUDE_DIR include
-  URL https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.4.2.tar.gz
-  SHA256 f2d893a65c3b1324c50d4e682c0cdc021dd0477ae2c048544f39eed6654b699a)
+if(NOT BNBENCH_FILES_ONLY)
+  bnbench_header_library(cli11 PACKAGE CLI11 TARGET CLI11::CLI11 INCLUDE_DIR include
+    URL https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.4.2.tar.gz
+    SHA256 f2d893a65c3b1324c50d4e682c0cdc021dd0477ae2c048544f39eed6654b699a)
+endif()
 bnbench_header_library(json PACKAGE nlohmann_json TARGET nlohmann_json::nlohmann_json
   INCLUDE_DIR include
   URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz

@@ -52,7 +52,7 @@ EvaluationRecord EvaluateUnlocked(const std::string& path, std::span<const std::
   CheckLabels(labels);
   const ThreadCount thread_count(threads);
   try {
-    return Evaluate(Model::Load(bytes), Pixels(images), labels, batch_size);
+    return Evaluate(Model::Load(bytes), images, labels, batch_size);
   } catch (const ModelError& error) {
     throw ModelError(path + ": " + error.what());
   }
@@ -110,7 +110,7 @@ void BindEvaluate(py::module_& module) {
       py::arg("batch_size") = 1000, py::arg("threads") = py::none(),
       "Run a TorchScript model over uint8 images (N, 28, 28), divided by 255, on the CPU.\n\n"
       "Returns a dict: logits (float32, (N, 10)), predictions (uint8, (N,)), correct (int)\n"
-      "and seconds (float, the forward passes alone). Other Python threads run meanwhile.\n"
+      "and seconds (float, from the bytes to the logits). Other Python threads run meanwhile.\n"
       "Raises ModelError, DataError or UsageError, all of them ValueError.\n\n"
       "A TorchScript file is code, and no manifest is checked here.");
 }

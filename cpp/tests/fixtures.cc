@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 #include "bnbench/sha256.h"
@@ -29,6 +30,12 @@ std::string TemporaryFolder::Write(const std::string& name, std::string_view byt
   stream.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   if (!stream) throw std::runtime_error("cannot write " + file.string());
   return file.string();
+}
+
+std::string TemporaryFolder::Read(const std::string& name) const {
+  std::ifstream stream(path_ / name, std::ios::binary);
+  if (!stream) throw std::runtime_error("cannot read " + File(name));
+  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 std::string ToString(const ByteVector& bytes) { return {bytes.begin(), bytes.end()}; }

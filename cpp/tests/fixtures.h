@@ -23,6 +23,8 @@ class TemporaryFolder {
   std::string File(const std::string& name) const { return (path_ / name).string(); }
   // Writes a file, with the folders above it, and returns its path.
   std::string Write(const std::string& name, std::string_view bytes) const;
+  // The bytes of the file `name` in the folder.
+  std::string Read(const std::string& name) const;
 
  private:
   std::filesystem::path path_;

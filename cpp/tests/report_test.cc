@@ -36,6 +36,7 @@ SessionRecord MakeSession() {
   session.threads = 2;
   session.batch_size = 1000;
   session.total = 4;
+  session.seconds = 1.25;
   session.models = {agreed, unusable};
   session.exit_code = ExitCode::kModel;
   return session;
@@ -50,6 +51,7 @@ TEST_CASE("the JSON document holds what was measured, and null for what was not"
   CHECK(document["torch_version"] == "9.8.7");
   CHECK(document["device"] == "cpu");
   CHECK(document["threads"] == 2);
+  CHECK(document["seconds"] == 1.25);
   CHECK(document["total"] == 4);
   CHECK(document["error"].is_null());
   CHECK(document["exit_code"] == 4);
@@ -90,8 +92,9 @@ TEST_CASE("text tells results on one stream and errors on the other") {
   const SessionRecord session = MakeSession();
   const std::string text = FormatText(session);
   CHECK(Contains(text, "good.pt\n  accuracy  0.7500 (3 of 4 correct)\n"));
-  CHECK(Contains(text, "0.5000 s, 8 images/s (cpu, 2 threads, batch size 1000)"));
+  CHECK(Contains(text, "0.5000 s, 8 images/s (cpu, one thread, batch size 1000)"));
   CHECK(Contains(text, "2 probes' logits differ by at most 0.25 (allowed 0.5)"));
+  CHECK(text.ends_with("\n2 models in 1.250 s, 2 at a time\n"));
   CHECK(text.find("caf") == std::string::npos);
   CHECK(FormatErrors(session) == "bnbench-eval: error: bad.pt is empty\n");
 }
@@ -101,6 +104,7 @@ TEST_CASE("a disagreement stands in the results and among the errors") {
   session.models.resize(1);
   session.models[0].status = Status::kDisagreed;
   session.models[0].reason = "1 of 4 predictions differ (image 2)";
+  CHECK_FALSE(Contains(FormatText(session), "at a time"));
   CHECK(Contains(FormatText(session), "DISAGREES: 1 of 4 predictions differ (image 2)"));
   CHECK(FormatErrors(session) ==
         "bnbench-eval: error: good.pt: 1 of 4 predictions differ (image 2)\n");

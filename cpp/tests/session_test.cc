@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
+#include "bnbench/parallel.h"
 #include "tests/fixtures.h"
 #include "tests/tiny_models.h"
 
@@ -159,6 +162,15 @@ TEST_CASE("a model that fails does not keep the others from running, and the wor
   CHECK(session.total == 12);
 }
 
+TEST_CASE("a file that cannot be written is told before any model is evaluated") {
+  Scene scene;
+  scene.spec.logits_path = scene.folder.File("none/logits.npy");
+  const SessionRecord session = RunSession(scene.spec);
+  CHECK(session.exit_code == ExitCode::kUsage);
+  CHECK(session.models.empty());
+  CHECK(Contains(session.error, "none/logits.npy"));
+}
+
 TEST_CASE("data that cannot be read ends the session before any model") {
   Scene scene;
   scene.spec.data_folder = scene.folder.File("none");
@@ -169,11 +181,47 @@ TEST_CASE("data that cannot be read ends the session before any model") {
   CHECK_FALSE(session.total.has_value());
 }
 
-TEST_CASE("the thread count asked for is the one used") {
+TEST_CASE("as many models as asked for are evaluated at a time, if there are as many") {
   Scene scene;
-  const int before = bnbench::NumThreads();
   CHECK(RunSession(scene.spec).threads == 1);
-  scene.spec.threads = 2;
-  CHECK(RunSession(scene.spec).threads == 2);
+  scene.spec.models.assign(3, scene.spec.models[0]);
+  CHECK(RunSession(scene.spec).threads == std::min(3, bnbench::NumProcessors()));
+  for (const int threads : {1, 2, 3}) {
+    scene.spec.threads = threads;
+    CHECK(RunSession(scene.spec).threads == threads);
+  }
+  scene.spec.threads = 4;
+  CHECK(RunSession(scene.spec).threads == 3);
+}
+
+TEST_CASE("results stand in the order given and do not depend on the number of threads") {
+  Scene scene;
+  const std::string other =
+      ScriptModel("def forward(self, x):\n  return torch.flatten(x, 1)[:, :10] * 0.1\n");
+  const std::string first = scene.spec.models[0];
+  const std::string second = scene.Export("other", other, TinyManifestBody(other));
+  scene.spec.models = {first, second, scene.folder.File("none.pt"), second, first, first, second};
+  scene.spec.logits_path = scene.folder.File("logits.npy");
+  std::string expected;
+  for (const int threads : {1, 2, 5}) {
+    scene.spec.threads = threads;
+    const SessionRecord session = RunSession(scene.spec);
+    REQUIRE(session.models.size() == 7);
+    for (std::size_t i = 0; i < 7; ++i) CHECK(session.models[i].path == scene.spec.models[i]);
+    CHECK(session.models[1].status == Status::kDisagreed);
+    CHECK(session.models[2].status == Status::kUnusable);
+    CHECK(session.models[5].status == Status::kAgreed);
+    const std::string logits = scene.folder.Read("logits.npy");
+    if (expected.empty()) expected = logits;
+    CHECK(logits == expected);
+  }
+}
+
+TEST_CASE("a session leaves the threads of its caller as they were") {
+  const int before = bnbench::NumThreads();
+  bnbench::SetNumThreads(2);
+  const Scene scene;
+  RunSession(scene.spec);
+  CHECK(bnbench::NumThreads() == 2);
   bnbench::SetNumThreads(before);
 }
