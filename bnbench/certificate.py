@@ -180,7 +180,7 @@ def _certify_batch(
     local_errors: list[NDArray[np.float64]] = []
     actives: list[NDArray[np.bool_]] = []
     undecideds: list[NDArray[np.bool_]] = []
-    values, errors = pixels, np.zeros_like(pixels)
+    values, errors = pixels, np.zeros((len(pixels), 1))  # pixels are what they are
     nonzero = pixels != 0
     for number, stage in enumerate(stages):
         magnitude = np.abs(stage.matrix)
@@ -192,7 +192,8 @@ def _certify_batch(
         local = gamma * reach * _INFLATION + _UNDERFLOW
         local_errors.append(local)
         values = values @ stage.matrix.T + stage.constant
-        errors = (errors @ magnitude.T + local) * _INFLATION
+        carried = errors @ magnitude.T if number > 0 else 0.0
+        errors = (carried + local) * _INFLATION
         if number + 1 < len(stages):
             active, undecided = values > errors, np.abs(values) <= errors
             actives.append(active)

@@ -107,3 +107,48 @@ class VerificationRecord:
     status: VerificationStatus
     reason: str | None = field(default=None)
     """Why the status is not ``agreed``."""
+
+
+@dataclass(frozen=True)
+class CertificateRecord:
+    """What can be proven about one exported model before any runtime is asked."""
+
+    model: str
+    variant: str
+    total: int
+    """Test images."""
+    correct: int
+    """Of them, classified correctly by the model evaluated in binary64."""
+    certified: int | None
+    """Test images whose prediction is the same in every binary32 runtime; None where no bound
+    covers the network."""
+    undecided_units: int | None
+    """Hidden units, summed over the images, whose sign the bound can't decide."""
+    largest_bound: float | None
+    """How far a logit may be off at most, in any runtime, over all images and classes."""
+
+
+@dataclass(frozen=True)
+class AgreementRecord:
+    """What one runtime makes of one exported model, held against the model in binary64."""
+
+    model: str
+    variant: str
+    runtime: str
+    version: str
+    """The software that evaluated, such as ``torch 2.14.1``."""
+    total: int | None
+    correct: int | None
+    differing: int | None
+    """Test images whose prediction differs from the one in binary64."""
+    explained: int | None
+    """Of them, those that rounding can explain: the bound reaches the lead of the class."""
+    max_abs_diff: float | None
+    """Largest absolute difference of a logit over all images and classes."""
+    max_ulp_diff: float | None
+    """The same in units in the last place (binary32) of the image's largest logit."""
+    max_bound_share: float | None
+    """The same as a fraction of the bound on that very logit; None where there is no bound."""
+    status: VerificationStatus
+    reason: str | None = field(default=None)
+    """Why the status is not ``agreed``."""

@@ -16,15 +16,25 @@ import json
 import os
 import shutil
 import tempfile
+import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from bnbench.errors import RunError, SpecError
 from bnbench.files import replace_file
 from bnbench.mapping import build_from_mapping
-from bnbench.records import DataRecord, EnvironmentRecord, TrialRecord, VerificationRecord
+from bnbench.records import (
+    AgreementRecord,
+    CertificateRecord,
+    DataRecord,
+    EnvironmentRecord,
+    TrialRecord,
+    VerificationRecord,
+)
 from bnbench.specs import EngineName, Purpose, StudySpec, TrialSpec
+
+Row = TypeVar("Row")
 
 FORMAT_VERSION = 1
 EPOCH_COLUMNS = (
@@ -243,17 +253,43 @@ class RunStore:
                 )
 
     def write_verification(self, records: Iterable[VerificationRecord]) -> None:
-        """Write ``verification.csv``: a row for every model and runtime."""
-        rows = [[getattr(record, column) for column in VERIFICATION_COLUMNS] for record in records]
-        self.write_table("verification.csv", VERIFICATION_COLUMNS, rows)
+        """Write ``verification.csv``: a row for every model."""
+        self._write_records("verification.csv", VERIFICATION_COLUMNS, records)
 
     def read_verification(self) -> list[VerificationRecord]:
         """The rows of ``verification.csv``; none where the run was not verified yet."""
-        path = self.folder / "verification.csv"
+        return self._read_records("verification.csv", VerificationRecord)
+
+    def write_agreement(
+        self, certificates: Iterable[CertificateRecord], agreements: Iterable[AgreementRecord]
+    ) -> None:
+        """Write ``certificates.csv``, a row a model, and ``agreement.csv``, one a runtime more."""
+        self._write_records("certificates.csv", _list_fields(CertificateRecord), certificates)
+        self._write_records("agreement.csv", _list_fields(AgreementRecord), agreements)
+
+    def read_certificates(self) -> list[CertificateRecord]:
+        """The rows of ``certificates.csv``; none where runtimes were not compared yet."""
+        return self._read_records("certificates.csv", CertificateRecord)
+
+    def read_agreement(self) -> list[AgreementRecord]:
+        """The rows of ``agreement.csv``; none where runtimes were not compared yet."""
+        return self._read_records("agreement.csv", AgreementRecord)
+
+    def _write_records(self, name: str, columns: Sequence[str], records: Iterable[object]) -> None:
+        rows = [[getattr(record, column) for column in columns] for record in records]
+        self.write_table(name, columns, rows)
+
+    def _read_records(self, name: str, record_type: type[Row]) -> list[Row]:
+        path = self.folder / name
         if not path.exists():
             return []
         with path.open(newline="") as file:
-            return [_parse_verification(row) for row in csv.DictReader(file)]
+            try:
+                return [_parse_row(record_type, row) for row in csv.DictReader(file)]
+            except (ValueError, SpecError) as error:
+                raise RunError(
+                    f"{path}: is damaged: {error}; 'bnbench verify' writes it anew"
+                ) from None
 
     def write_table(
         self, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
@@ -291,21 +327,20 @@ class RunStore:
         )
 
 
-def _parse_verification(row: dict[str, str]) -> VerificationRecord:
-    def number(name: str, kind: type) -> Any:
-        return kind(row[name]) if row[name] else None
+def _list_fields(record_type: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(record_type))
 
-    return VerificationRecord(
-        model=row["model"],
-        runtime=row["runtime"],
-        correct=number("correct", int),
-        total=number("total", int),
-        accuracy=number("accuracy", float),
-        expected_correct=number("expected_correct", int),
-        disagreements=number("disagreements", int),
-        max_abs_logit_diff=number("max_abs_logit_diff", float),
-        status=row["status"],  # type: ignore[arg-type]
-    )
+
+def _parse_row(record_type: type[Row], row: Mapping[str, str]) -> Row:
+    """A row of a CSV file as a record; an empty field is None."""
+    hints = typing.get_type_hints(record_type)
+    numbers = {int: int, float: float}
+    values: dict[str, object] = {}
+    for name, text in row.items():
+        kinds = typing.get_args(hints.get(name)) or (hints.get(name),)
+        convert = next((numbers[kind] for kind in kinds if kind in numbers), str)
+        values[name] = convert(text) if text else None
+    return build_from_mapping(record_type, values)
 
 
 def _read_json(path: Path, folder: Path) -> dict[str, Any]:

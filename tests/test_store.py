@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 
 from bnbench.errors import RunError
-from bnbench.records import EnvironmentRecord, VerificationRecord
+from bnbench.records import (
+    AgreementRecord,
+    CertificateRecord,
+    EnvironmentRecord,
+    VerificationRecord,
+)
 from bnbench.specs import EngineName, StudySpec, TuningSpec
 from bnbench.store import RunStore
 from tests.conftest import REFERENCE, SYNTHETIC, fake_record
@@ -109,6 +114,33 @@ def test_verification_comes_back_with_unknown_figures_as_none(store: RunStore) -
     assert store.read_verification() == []
     store.write_verification(records)
     assert store.read_verification() == records
+
+
+def test_agreement_comes_back_as_it_was_written(store: RunStore) -> None:
+    certificates = [
+        CertificateRecord("a.pt", "baseline", 10, 9, 8, 3, 0.25),
+        CertificateRecord("b.pt", "wide", 10, 9, None, None, None),
+    ]
+    agreements = [
+        AgreementRecord(
+            "a.pt", "baseline", "eager", "torch 2", 10, 9, 1, 1, 1e-7, 2.5, 0.5, "agreed"
+        ),
+        AgreementRecord(
+            "b.pt", "wide", "eager", "torch 2", *(None,) * 7, status="unusable", reason="gone, alas"
+        ),
+    ]
+    assert (store.read_certificates(), store.read_agreement()) == ([], [])
+    store.write_agreement(certificates, agreements)
+    assert store.read_certificates() == certificates
+    assert store.read_agreement() == agreements
+
+
+def test_a_damaged_table_is_named_with_what_writes_it_anew(store: RunStore) -> None:
+    store.write_agreement([CertificateRecord("a.pt", "baseline", 10, 9, 8, 3, 0.25)], [])
+    path = store.folder / "certificates.csv"
+    path.write_text(path.read_text().replace("10,9", "ten,9"))
+    with pytest.raises(RunError, match=r"certificates\.csv: is damaged.*'bnbench verify'"):
+        store.read_certificates()
 
 
 @pytest.mark.parametrize(("version", "advice"), [(99, "newer bnbench: upgrade"), (0, "version of")])

@@ -2,14 +2,20 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from bnbench import verification
-from bnbench.errors import RunError
-from bnbench.records import EnvironmentRecord, VerificationRecord
+from bnbench.data import Dataset
+from bnbench.errors import RunError, RuntimeUnavailableError
+from bnbench.exporting import export_model
+from bnbench.networks import build_network
+from bnbench.records import AgreementRecord, EnvironmentRecord, VerificationRecord
+from bnbench.runtimes import RUNTIMES, RuntimeEntry, float64
 from bnbench.specs import StudySpec, TuningSpec
 from bnbench.store import RunStore
-from bnbench.verification import verify_run
+from bnbench.verification import list_models, verify_manifests, verify_runtimes
 from tests.conftest import SYNTHETIC, fake_record
 
 
@@ -44,7 +50,7 @@ def store(
 
 
 def test_each_model_of_a_finished_scored_trial_is_verified_once(store: RunStore) -> None:
-    records = verify_run(store, Path("data"))
+    records = verify_manifests(store, Path("data"))
     assert [record.model for record in records] == [
         "baseline-seed0-cpu.pt",
         "baseline-seed2-cpu.pt",
@@ -58,7 +64,7 @@ def test_each_model_of_a_finished_scored_trial_is_verified_once(store: RunStore)
 def test_a_model_that_is_gone_is_named(store: RunStore) -> None:
     (store.models_folder / "batchnorm-seed1-cpu.pt").unlink()
     with pytest.raises(RunError, match=r"batchnorm-seed1-cpu\.pt: required the model"):
-        verify_run(store, Path("data"))
+        verify_manifests(store, Path("data"))
 
 
 def test_a_run_without_a_finished_trial_has_nothing_to_verify(
@@ -68,4 +74,101 @@ def test_a_run_without_a_finished_trial_has_nothing_to_verify(
         tmp_path / "empty", small_study, {"cpu": "native"}, SYNTHETIC, environment
     )
     with pytest.raises(RunError, match="at least one finished trial to verify, found none"):
-        verify_run(store, Path("data"))
+        verify_manifests(store, Path("data"))
+
+
+@pytest.fixture
+def exported(store: RunStore, synthetic_dataset: Dataset) -> RunStore:
+    """The run with real models of untrained networks."""
+    for record in store.read_trials():
+        if record.trial.purpose == "score" and record.status == "finished":
+            torch.manual_seed(record.trial.seed)
+            state = build_network(record.trial.variant).state_dict()
+            export_model(record, state, "synthetic", synthetic_dataset.test, store.models_folder)
+    return store
+
+
+def compare_all(
+    store: RunStore, dataset: Dataset, runtimes: Sequence[str] = ("eager", "float64")
+) -> list[AgreementRecord]:
+    assert dataset.folder is not None
+    test = dataset.test
+    return verify_runtimes(
+        store, test.images.numpy(), test.labels.numpy(), dataset.folder, runtimes
+    )
+
+
+def test_every_model_is_compared_in_every_runtime(
+    exported: RunStore, synthetic_dataset: Dataset
+) -> None:
+    records = compare_all(exported, synthetic_dataset, ("eager", "torchscript", "libtorch"))
+    assert len(records) == 5 * 3
+    assert {(record.status, record.differing) for record in records} == {("agreed", 0)}
+    assert {record.variant for record in records} == {"baseline", "batchnorm"}
+    assert exported.read_agreement() == records
+    certificates = exported.read_certificates()
+    assert [c.model for c in certificates] == [path.name for path in list_models(exported)]
+    assert all(c.total == 100 and c.certified is not None for c in certificates)
+
+
+def test_the_observer_hears_of_each_model_as_it_is_done(
+    exported: RunStore, synthetic_dataset: Dataset
+) -> None:
+    heard: list[str] = []
+    test, folder = synthetic_dataset.test, synthetic_dataset.folder
+    assert folder is not None
+    verify_runtimes(
+        exported, test.images.numpy(), test.labels.numpy(), folder, ["float64"], heard.append
+    )
+    assert heard == [path.name for path in list_models(exported)]
+
+
+def test_an_altered_model_is_not_evaluated_and_keeps_no_other_from_it(
+    exported: RunStore, synthetic_dataset: Dataset
+) -> None:
+    path = exported.models_folder / "baseline-seed2-cpu.pt"
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content)
+    records = compare_all(exported, synthetic_dataset)
+    unusable = [record for record in records if record.status != "agreed"]
+    assert [(r.model, r.runtime, r.variant) for r in unusable] == [
+        (path.name, "eager", "baseline"),
+        (path.name, "float64", "baseline"),
+    ]
+    assert all(r.correct is None and "required the file" in str(r.reason) for r in unusable)
+    assert len(exported.read_certificates()) == 4
+
+
+def test_a_runtime_that_gives_other_logits_is_found(
+    exported: RunStore, synthetic_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_logits = float64.compute_logits
+
+    class Off:
+        name, version = "off", "1"
+
+        def load(self, model: Path) -> object:
+            network = float64.read_stored_network(model.read_bytes())
+
+            class Model:
+                def logits(self, images: np.ndarray) -> np.ndarray:
+                    logits = true_logits(network, images)
+                    logits[3, 7] += 0.5
+                    return logits
+
+            return Model()
+
+    monkeypatch.setattr(verification, "open_runtime", lambda *_: Off())
+    records = compare_all(exported, synthetic_dataset, ["off"])
+    assert {record.status for record in records} == {"disagreed"}
+    assert all("logits of 1 images" in str(record.reason) for record in records)
+
+
+def test_a_runtime_that_is_not_installed_is_an_error(
+    exported: RunStore, synthetic_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = RuntimeEntry("bnbench.runtimes.nowhere", ("a_package_of_nobody",), "pip install it")
+    monkeypatch.setitem(RUNTIMES, "nowhere", entry)
+    with pytest.raises(RuntimeUnavailableError, match=r"nowhere: not installed; pip install it"):
+        compare_all(exported, synthetic_dataset, ["nowhere"])

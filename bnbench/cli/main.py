@@ -121,19 +121,23 @@ def report(run_folder: Path) -> None:
 
 @cli.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--runtimes",
+    metavar="all|NAME,...",
+    help="Runtimes to compare.  [default: eager,torchscript,libtorch,float64]",
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of FashionMNIST.")
-def verify(run_folder: Path, data_dir: Path | None) -> None:
-    """Evaluate every model of RUN in C++ and hold it against its manifest.
+def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> None:
+    """Hold every model of RUN against its manifest in C++, and across runtimes against binary64.
 
-    Writes RUN/verification.csv; exit code 5 if any model disagrees.
+    Writes RUN/verification.csv, certificates.csv and agreement.csv and brings the report up to
+    date; exit code 5 if any model disagrees in any runtime. 'all' takes every runtime that is
+    installed and names those that are not.
     """
     from bnbench.cli.run import verify_and_show
-    from bnbench.data import locate_fashion_mnist
     from bnbench.store import RunStore
 
-    store = RunStore.open(run_folder)
-    folder, _ = locate_fashion_mnist(data_dir)
-    sys.exit(verify_and_show(store, folder))
+    sys.exit(verify_and_show(RunStore.open(run_folder), data_dir, runtimes))
 
 
 @cli.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -94,3 +96,21 @@ class StudyProgress:
         self._console.print(
             f"[{number}] {record.trial.key}: {text}", markup=False, highlight=False, soft_wrap=True
         )
+
+
+@contextlib.contextmanager
+def show_models(console: Console, num_models: int) -> Iterator[Callable[[str], None]]:
+    """Show how many models are verified; yields what is to be called after each."""
+    if not console.is_terminal:
+        yield lambda name: None  # noqa: ARG005
+        return
+    with Progress(
+        TextColumn("verifying"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("models, left"),
+        TimeRemainingColumn(),
+        console=console,
+    ) as progress:
+        task = progress.add_task("verifying", total=num_models)
+        yield lambda name: progress.advance(task)  # noqa: ARG005

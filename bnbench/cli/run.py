@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from rich.console import Console
 
 from bnbench.errors import DisagreementError, RunError, SpecError
 from bnbench.networks import find_variant
-from bnbench.records import DataRecord, VerificationRecord
+from bnbench.records import AgreementRecord, DataRecord, VerificationRecord
 from bnbench.specs import StudySpec, parse_seeds
 from bnbench.store import RunStore
 from bnbench.studies import check_against_data, find_study
 
 TRIAL_FAILED_EXIT_CODE = 1
+_Verdicts = tuple[list[VerificationRecord], list[AgreementRecord]]
 
 
 def start_run(
@@ -98,14 +100,24 @@ def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
     return dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, **given), **changes)
 
 
-def verify_and_show(store: RunStore, data_folder: Path) -> int:
+def verify_and_show(store: RunStore, data_dir: Path | None, runtimes: str | None) -> int:
     """Verify a run's models, bring its report up to date and print the verdict."""
-    from bnbench.reporting.report import write_report
-    from bnbench.verification import verify_run
+    from bnbench.runtimes import RUNTIMES, choose_runtimes
 
-    records = verify_run(store, data_folder)
-    write_report(store)
-    return _show_verdict(records)
+    names = choose_runtimes(runtimes)
+    if runtimes == "all":
+        for name in names:
+            if not RUNTIMES[name].is_installed:
+                click.echo(f"{name}: not installed; {RUNTIMES[name].install} installs it", err=True)
+        names = tuple(name for name in names if RUNTIMES[name].is_installed)
+
+    from bnbench.data import load_fashion_mnist
+    from bnbench.reporting.report import write_report
+    from bnbench.reporting.terminal import print_agreement
+
+    records, agreements = _verify(store, load_fashion_mnist(data_dir), names)
+    print_agreement(write_report(store), Console())
+    return _show_verdict(records, agreements)
 
 
 def show_report(store: RunStore) -> None:
@@ -137,16 +149,17 @@ def show_comparison(first: RunStore, second: RunStore) -> None:
 
 def _run(store: RunStore, dataset: Any) -> int:
     from bnbench.cli.progress import StudyProgress
+    from bnbench.runtimes import DEFAULT_RUNTIMES
     from bnbench.study import run_study
-    from bnbench.verification import verify_run
 
     engines = ", ".join(f"{engine} on {device}" for device, engine in store.engines.items())
     click.echo(f"Run folder: {store.folder}; engine: {engines}", err=True)
+    verdicts: _Verdicts = ([], [])
     try:
         with StudyProgress(Console(stderr=True)) as progress:
             records = run_study(store, dataset, progress)
-        finished = any(r.status == "finished" and r.trial.purpose == "score" for r in records)
-        verifications = verify_run(store, dataset.folder) if finished else []
+        if any(r.status == "finished" and r.trial.purpose == "score" for r in records):
+            verdicts = _verify(store, dataset, DEFAULT_RUNTIMES)
         show_report(store)
     except KeyboardInterrupt:
         click.echo(
@@ -155,30 +168,58 @@ def _run(store: RunStore, dataset: Any) -> int:
             err=True,
         )
         raise click.exceptions.Abort from None
-    verdict = _show_verdict(verifications)
+    verdict = _show_verdict(*verdicts)
     failed = [r for r in records if r.status == "failed" and r.trial.purpose != "tune"]
     for record in failed:
         click.echo(f"failed: {record.trial.key}: {record.reason}", err=True)
     return verdict or (TRIAL_FAILED_EXIT_CODE if failed else 0)
 
 
-def _show_verdict(records: list[VerificationRecord]) -> int:
-    """Print what C++ says of the models; return the exit code."""
-    wrong = [record for record in records if record.status != "agreed"]
-    for record in wrong:
-        click.echo(f"{record.model}: {record.status}: {record.reason}", err=True)
-    if wrong:
-        click.echo(f"C++ verdict: {len(wrong)} of {len(records)} models disagree or are unusable")
-        return DisagreementError.exit_code
+def _verify(store: RunStore, dataset: Any, runtimes: Sequence[str]) -> _Verdicts:
+    """Hold all models against their manifests in C++, and every runtime against binary64."""
+    from bnbench.cli.progress import show_models
+    from bnbench.verification import list_models, verify_manifests, verify_runtimes
+
+    records = verify_manifests(store, dataset.folder)
+    test = dataset.test
+    with show_models(Console(stderr=True), len(list_models(store))) as on_model:
+        agreements = verify_runtimes(
+            store, test.images.numpy(), test.labels.numpy(), dataset.folder, runtimes, on_model
+        )
+    return records, agreements
+
+
+def _show_verdict(records: list[VerificationRecord], agreements: list[AgreementRecord]) -> int:
+    """Print what C++ and the other runtimes say of the models; return the exit code."""
+    for record in records:
+        if record.status != "agreed":
+            click.echo(f"{record.model}: {record.status}: {record.reason}", err=True)
+    for agreement in agreements:
+        if agreement.status != "agreed":
+            click.echo(
+                f"{agreement.model} in {agreement.runtime}: {agreement.status}: {agreement.reason}",
+                err=True,
+            )
     if not records:
         click.echo("C++ verdict: none, since no trial finished")
         return 0
-    predictions = sum(record.total or 0 for record in records)
+    num_wrong = sum(record.status != "agreed" for record in records)
+    if num_wrong:
+        click.echo(f"C++ verdict: {num_wrong} of {len(records)} models disagree or are unusable")
+    else:
+        predictions = sum(record.total or 0 for record in records)
+        click.echo(
+            f"C++ verdict: all {len(records)} models agree; each of {predictions:,} predictions is "
+            "the same in Python and in C++"
+        )
+    num_off = sum(agreement.status != "agreed" for agreement in agreements)
+    names = ", ".join(dict.fromkeys(agreement.runtime for agreement in agreements))
     click.echo(
-        f"C++ verdict: all {len(records)} models agree; each of {predictions:,} predictions is "
-        "the same in Python and in C++"
+        f"Runtimes ({names}): "
+        + (f"{num_off} of {len(agreements)} evaluations disagree" if num_off else "all agree")
+        + " with the models in binary64"
     )
-    return 0
+    return DisagreementError.exit_code if num_wrong or num_off else 0
 
 
 def _name_run_folder(study: StudySpec) -> Path:

@@ -6,8 +6,9 @@ for it with the same effort; at one rate for all it says what holds at that rate
 
 from __future__ import annotations
 
+from bnbench.reporting.agreement import say_share_certified
 from bnbench.reporting.summary import ContrastSummary, RunSummary, TimeContrast
-from bnbench.reporting.wording import format_count, format_percent, format_points
+from bnbench.reporting.wording import format_count, format_percent, format_points, join_words
 from bnbench.stats import Outcome
 
 TITLES = {
@@ -152,7 +153,7 @@ def _say_agreement(summary: RunSummary) -> list[str]:
         if verification.num_agreed == verification.num_models:
             sentences.append(
                 f"Re-evaluated in C++, {models} give the same {verification.num_predictions:,} "
-                "predictions to the last one."
+                f"predictions to the last one{_say_certified(summary)}."
             )
         else:
             sentences.append(
@@ -160,4 +161,20 @@ def _say_agreement(summary: RunSummary) -> list[str]:
                 f"{models} do NOT agree with Python, in {verification.num_disagreements:,} of "
                 f"{verification.num_predictions:,} predictions."
             )
+    off = [
+        agreement for agreement in summary.agreements if agreement.num_agreed < agreement.num_models
+    ]
+    if off:
+        sentences.append(
+            "Rounding can NOT explain what "
+            f"{join_words(list(dict.fromkeys(agreement.runtime for agreement in off)))} gives for "
+            f"{format_count(sum(a.num_models - a.num_agreed for a in off), 'model')}."
+        )
     return sentences or ["The exported models were not re-evaluated in C++ yet."]
+
+
+def _say_certified(summary: RunSummary) -> str:
+    share = say_share_certified(summary.certificates)
+    if share is None:
+        return ""
+    return f"; {share} of them are proven to be the same in any IEEE 754 binary32 runtime"

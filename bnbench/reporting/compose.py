@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bnbench.reporting.agreement import compose_agreement
 from bnbench.reporting.answer import (
     compose_answer,
     name_variant,
@@ -39,7 +40,7 @@ def compose_report(summary: RunSummary) -> ReportContent:
         _compose_learning_rate(summary),
         _compose_convergence(summary),
         _compose_time(summary),
-        _compose_agreement(summary),
+        compose_agreement(summary.agreements, summary.certificates),
         _compose_failures(summary),
         compose_method(summary),
         compose_environment(summary),
@@ -288,34 +289,6 @@ def _analyse_time(time: TimeContrast) -> str:
             "summary.json and counted in every figure."
         )
     return text
-
-
-def _compose_agreement(summary: RunSummary) -> Section | None:
-    if not summary.verifications:
-        return None
-    rows = tuple(
-        (
-            verification.runtime,
-            f"{verification.num_agreed}/{verification.num_models}",
-            f"{verification.num_disagreements:,} of {verification.num_predictions:,}",
-            "not known"
-            if verification.max_abs_logit_diff is None
-            else f"{verification.max_abs_logit_diff:.2g}",
-        )
-        for verification in summary.verifications
-    )
-    return Section(
-        "The same models in other runtimes",
-        (
-            "Each trained network was exported to TorchScript, and every test image was "
-            "classified again by another program, which reads model and data by itself. The "
-            "largest difference of a logit is over the probe images of the manifests.",
-        ),
-        table=Table(
-            ("runtime", "models that agree", "predictions that differ", "largest logit difference"),
-            rows,
-        ),
-    )
 
 
 def _compose_failures(summary: RunSummary) -> Section | None:

@@ -14,6 +14,12 @@ import numpy as np
 
 from bnbench import stats
 from bnbench.records import DataRecord, EnvironmentRecord, TrialRecord, VerificationRecord
+from bnbench.reporting.agreement import (
+    AgreementSummary,
+    CertificateSummary,
+    summarize_agreement,
+    summarize_certificates,
+)
 from bnbench.reporting.tables import TrialTable, tabulate_trials
 from bnbench.specs import StudySpec, VariantSpec
 from bnbench.store import RunStore
@@ -120,6 +126,8 @@ class RunSummary:
     contrasts: tuple[ContrastSummary, ...]
     times: tuple[TimeContrast, ...]
     verifications: tuple[VerificationSummary, ...]
+    certificates: tuple[CertificateSummary, ...]
+    agreements: tuple[AgreementSummary, ...]
 
     @property
     def is_tuned(self) -> bool:
@@ -175,6 +183,8 @@ def summarize_run(store: RunStore) -> RunSummary:
             for time in _summarize_times(records, baseline, candidate, device)
         ),
         verifications=_summarize_verifications(store.read_verification()),
+        certificates=summarize_certificates(store.read_certificates()),
+        agreements=summarize_agreement(store.read_agreement()),
     )
 
 

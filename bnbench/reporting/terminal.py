@@ -6,10 +6,25 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from bnbench.reporting.agreement import TITLE as AGREEMENT_TITLE
 from bnbench.reporting.content import ReportContent, Table
 
-SHOWN_TABLES = ("Test accuracy by epoch", "Time to the target accuracy", "Time per epoch")
-LEFT_OUT_COLUMNS = {"lowest – highest", "after the first", "quartiles", "epochs", "outliers"}
+SHOWN_TABLES = (
+    "Test accuracy by epoch",
+    "Time to the target accuracy",
+    "Time per epoch",
+    AGREEMENT_TITLE,
+)
+LEFT_OUT_COLUMNS = {
+    "lowest – highest",
+    "after the first",
+    "quartiles",
+    "epochs",
+    "outliers",
+    "version",
+    "predictions that differ",
+    "units in the last place",
+}
 """They stand in the report; a terminal of 80 columns is too narrow for them."""
 
 
@@ -21,6 +36,15 @@ def print_content(content: ReportContent, console: Console) -> None:
     for sentence in content.answer:
         console.print(sentence, highlight=False, markup=False)
     console.print()
+
+
+def print_agreement(content: ReportContent, console: Console) -> None:
+    """Print what the report says of the runtimes: each model's proof, then the table."""
+    for section in content.sections:
+        if section.title == AGREEMENT_TITLE and section.table is not None:
+            for paragraph in section.paragraphs[1:]:
+                console.print(paragraph, highlight=False, markup=False)
+            console.print(_lay_out("", section.table))
 
 
 def print_rows(table: Table, console: Console) -> None:
