@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 import bnbench
+from bnbench import _native
 from bnbench.errors import SpecError
 from bnbench.records import EnvironmentRecord
 
@@ -71,6 +72,7 @@ def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
         },
         commit=_read_commit(),
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        instruction_set=_native.ensemble_instruction_sets()[0],
     )
 
 

@@ -70,6 +70,9 @@ class EnvironmentRecord:
     a checkout."""
     started_at: str
     """ISO 8601, UTC."""
+    instruction_set: str | None = None
+    """What the native engine computes with, such as ``avx512``: its bits depend on it. None in
+    runs made before it was put on record."""
 
     def list_differences(self, other: EnvironmentRecord) -> list[str]:
         """Say where `other` differs in what can change a trial's figures, one text each."""
@@ -85,6 +88,7 @@ class EnvironmentRecord:
             "the CPU": self.cpu,
             "the number of cores": self.cores,
             "the number of threads": self.threads,
+            "the instruction set": self.instruction_set,
             "the version of torch": self.versions.get("torch"),
             "the version of bnbench": self.versions.get("bnbench"),
         }

@@ -18,6 +18,7 @@ def test_the_environment_names_machine_and_versions() -> None:
     assert environment.cores >= 1
     assert environment.versions["torch"] == torch.__version__.partition("+")[0]
     assert environment.devices == {"cpu": environment.cpu}
+    assert environment.instruction_set in {"avx512", "avx2", "portable"}
 
 
 def test_a_device_that_is_not_here_is_answered_with_those_that_are() -> None:

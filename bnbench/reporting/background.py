@@ -65,6 +65,7 @@ def compose_environment(summary: RunSummary) -> Section:
     rows = [
         ("CPU", environment.cpu),
         ("cores, threads", f"{environment.cores}, {environment.threads}"),
+        ("instruction set", environment.instruction_set or "not known"),
         ("memory", "not known" if memory is None else f"{memory / 2**30:.0f} GiB"),
         *((f"device {name}", maker) for name, maker in environment.devices.items()),
         ("system", environment.system),
