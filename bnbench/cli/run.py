@@ -203,6 +203,13 @@ def _show_verdict(records: list[VerificationRecord], agreements: list[AgreementR
     if not records:
         click.echo("C++ verdict: none, since no trial finished")
         return 0
+    num_off = sum(agreement.status != "agreed" for agreement in agreements)
+    names = ", ".join(dict.fromkeys(agreement.runtime for agreement in agreements))
+    click.echo(
+        f"Runtimes ({names}): "
+        + (f"{num_off} of {len(agreements)} evaluations disagree" if num_off else "all agree")
+        + " with the models in binary64"
+    )
     num_wrong = sum(record.status != "agreed" for record in records)
     if num_wrong:
         click.echo(f"C++ verdict: {num_wrong} of {len(records)} models disagree or are unusable")
@@ -212,13 +219,6 @@ def _show_verdict(records: list[VerificationRecord], agreements: list[AgreementR
             f"C++ verdict: all {len(records)} models agree; each of {predictions:,} predictions is "
             "the same in Python and in C++"
         )
-    num_off = sum(agreement.status != "agreed" for agreement in agreements)
-    names = ", ".join(dict.fromkeys(agreement.runtime for agreement in agreements))
-    click.echo(
-        f"Runtimes ({names}): "
-        + (f"{num_off} of {len(agreements)} evaluations disagree" if num_off else "all agree")
-        + " with the models in binary64"
-    )
     return DisagreementError.exit_code if num_wrong or num_off else 0
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # choosing among runtimes must not wait for NumPy
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class LoadedModel(Protocol):

@@ -5,6 +5,10 @@ from pathlib import Path
 import pytest
 
 from bnbench.cli import main
+from bnbench.records import EnvironmentRecord
+from bnbench.specs import StudySpec
+from bnbench.store import RunStore
+from tests.conftest import REFERENCE, SYNTHETIC
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -62,6 +66,20 @@ def test_a_folder_that_is_no_run_is_refused(
 ) -> None:
     assert run(monkeypatch, command, str(tmp_path)) == 2
     assert "required a run folder, found no run.json" in capsys.readouterr().err
+
+
+def test_a_runtime_nobody_knows_is_answered_with_those_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    small_study: StudySpec,
+    environment: EnvironmentRecord,
+) -> None:
+    RunStore.create(tmp_path / "run", small_study, REFERENCE, SYNTHETIC, environment)
+    assert run(monkeypatch, "verify", str(tmp_path / "run"), "--runtimes", "eagre") == 2
+    errors = capsys.readouterr().err
+    assert "runtimes: required 'all' or some of eager, torchscript" in errors
+    assert "found 'eagre'" in errors
 
 
 def test_data_that_is_not_what_it_must_be_ends_with_exit_code_2(

@@ -24,6 +24,8 @@ def test_a_run_leaves_everything_it_promises(finished_run: FinishedRun) -> None:
         "epochs.csv",
         "summary.json",
         "verification.csv",
+        "certificates.csv",
+        "agreement.csv",
         "report.md",
         "report.html",
         "accuracy.png",
@@ -84,6 +86,20 @@ def test_correct_counts_in_cpp_are_those_of_the_last_epoch(finished_run: Finishe
         assert float(row["accuracy"]) == epochs[row["model"]]
         assert int(row["correct"]) == int(row["expected_correct"])
         assert (row["disagreements"], row["status"]) == ("0", "agreed")
+
+
+def test_every_runtime_agrees_and_nearly_all_predictions_are_certified(
+    finished_run: FinishedRun,
+) -> None:
+    rows = read_rows(finished_run.folder / "agreement.csv")
+    assert len(rows) == 4 * 4
+    assert {row["runtime"] for row in rows} == {"eager", "torchscript", "libtorch", "float64"}
+    assert {(row["status"], row["differing"]) for row in rows} == {("agreed", "0")}
+    assert all(float(row["max_bound_share"]) < 0.5 for row in rows)
+    certificates = read_rows(finished_run.folder / "certificates.csv")
+    assert len(certificates) == 4
+    assert all(int(row["certified"]) >= 9_900 for row in certificates)
+    assert "are proven to be the same in any IEEE 754" in finished_run.process.stdout
 
 
 def test_batch_normalization_is_ahead_after_one_epoch_at_the_notebooks_rate(
