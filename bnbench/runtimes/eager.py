@@ -74,6 +74,16 @@ def rebuild_network(model: Path) -> nn.Module:
     return network.eval()
 
 
+def collect_weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    """All parameters and buffers that evaluation depends on, by their names."""
+    return {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        # Batch normalization counts the batches it was trained on, and never looks again.
+        if not name.endswith(".num_batches_tracked")
+    }
+
+
 class TorchModel:
     """What torch can call with a batch of images, as a `LoadedModel`."""
 

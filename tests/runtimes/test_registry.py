@@ -24,7 +24,7 @@ def test_names_are_taken_once_in_their_order() -> None:
     assert choose_runtimes(" float64, eager,float64,") == ("float64", "eager")
 
 
-@pytest.mark.parametrize(("text", "found"), [("eager,tflite", "tflite"), (" , ", "' , '")])
+@pytest.mark.parametrize(("text", "found"), [("eager,tflite", "'tflite'"), (" , ", "' , '")])
 def test_an_unknown_name_is_refused_with_those_there_are(text: str, found: str) -> None:
     required = ", ".join(RUNTIMES)
     with pytest.raises(SpecError, match=f"^runtimes: .* some of {required}, found {found}$"):
