@@ -168,7 +168,7 @@ def _check_operations(content: bytes) -> None:
                 f"it holds the operation {operation.name}, which no network is made of"
             )
         # Objects are numbered one by one; Python would make room for all numbers below this one.
-        if operation.name == "LONG_BINPUT" and argument > len(content):
+        if operation.name == "LONG_BINPUT" and (argument or 0) > len(content):
             raise pickle.UnpicklingError(f"it numbers an object {argument}")
 
 
