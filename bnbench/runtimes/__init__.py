@@ -42,6 +42,7 @@ RUNTIMES: dict[str, RuntimeEntry] = {
         packages=("onnx", "onnxscript", "onnxruntime"),
         install="pip install \"bnbench[onnx]\" (in a checkout: pip install -e '.[onnx]')",
     ),
+    "aotinductor": RuntimeEntry("bnbench.runtimes.aotinductor"),
 }
 DEFAULT_RUNTIMES = ("eager", "torchscript", "libtorch", "float64")
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from bnbench.data import Dataset
 from bnbench.exporting import export_model
 from bnbench.networks import build_network
+from bnbench.runtimes.aotinductor import AOTInductorRuntime
 from bnbench.specs import RecipeSpec, TrialSpec, VariantSpec
-from tests.conftest import fake_record
+from tests.conftest import BATCHNORM, fake_record
 
 Exporter = Callable[[VariantSpec, int], Path]
 
@@ -45,3 +46,14 @@ def export(tmp_path: Path, synthetic_dataset: Dataset) -> Exporter:
 def images(synthetic_dataset: Dataset) -> NDArray[np.uint8]:
     values: NDArray[np.uint8] = synthetic_dataset.test.images.numpy()
     return values
+
+
+@pytest.fixture(scope="session")
+def compiled(
+    tmp_path_factory: pytest.TempPathFactory, synthetic_dataset: Dataset
+) -> AOTInductorRuntime:
+    """The compiled small network with batch normalization: the one compilation of all tests."""
+    record = fake_record(TrialSpec(BATCHNORM, RecipeSpec(), 0, "cpu"))
+    folder, test = tmp_path_factory.mktemp("compiled"), synthetic_dataset.test
+    model = export_model(record, make_state(BATCHNORM, 0), "synthetic", test, folder)
+    return AOTInductorRuntime([model])
