@@ -64,18 +64,24 @@ def test_the_graph_has_a_batch_normalization_for_each_of_the_network() -> None:
     assert nodes.count("BatchNormalization") == len(BATCHNORM.hidden_sizes)
 
 
-def test_each_batch_normalization_is_executed_as_such(tmp_path: Path) -> None:
+@pytest.mark.parametrize("variant", [BASELINE, BATCHNORM, LAYERNORM], ids=lambda v: v.name)
+def test_each_node_of_the_graph_is_executed_and_none_is_merged_with_another(
+    variant: VariantSpec, tmp_path: Path
+) -> None:
     options = make_options()
     options.enable_profiling = True
     options.profile_file_prefix = str(tmp_path / "profile")
-    session = open_session(export_graph(BATCHNORM), options)
+    graph = export_graph(variant)
+    session = open_session(graph, options)
     session.run(None, {"images": np.zeros((3, 1, 28, 28), np.float32)})
     events = json.loads(Path(session.end_profiling()).read_text())
     executed = [
         event["args"]["op_name"] for event in events if event["name"].endswith("_kernel_time")
     ]
-    assert executed.count("BatchNormalization") == len(BATCHNORM.hidden_sizes)
-    assert executed.count("Gemm") == len(BATCHNORM.hidden_sizes) + 1
+    nodes = [node.op_type for node in graph.graph.node if node.op_type != "Constant"]
+    assert sorted(executed) == sorted(nodes)
+    if variant.normalization == "batch":
+        assert executed.count("BatchNormalization") == len(variant.hidden_sizes)
 
 
 def test_weights_are_put_in_whole_and_leave_the_exported_graph_as_it_was() -> None:
