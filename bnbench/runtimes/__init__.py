@@ -37,6 +37,12 @@ RUNTIMES: dict[str, RuntimeEntry] = {
     "torchscript": RuntimeEntry("bnbench.runtimes.torchscript"),
     "libtorch": RuntimeEntry("bnbench.runtimes.libtorch"),
     "float64": RuntimeEntry("bnbench.runtimes.float64"),
+    "onnxruntime": RuntimeEntry(
+        "bnbench.runtimes.onnxruntime",
+        packages=("onnx", "onnxscript", "onnxruntime"),
+        install="pip install \"bnbench[onnx]\" (in a checkout: pip install -e '.[onnx]')",
+    ),
+    "aotinductor": RuntimeEntry("bnbench.runtimes.aotinductor"),
 }
 DEFAULT_RUNTIMES = ("eager", "torchscript", "libtorch", "float64")
 

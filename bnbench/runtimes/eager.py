@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from bnbench.errors import RunError
 from bnbench.manifests import read_manifest
 from bnbench.mapping import build_from_mapping
 from bnbench.networks import build_network
@@ -21,9 +22,11 @@ BATCH_SIZE = 1000
 
 
 def compute_logits(
-    network: nn.Module, images: torch.Tensor, batch_size: int = BATCH_SIZE
+    network: Callable[[torch.Tensor], torch.Tensor],
+    images: torch.Tensor,
+    batch_size: int = BATCH_SIZE,
 ) -> torch.Tensor:
-    """Run a network (or a loaded TorchScript module) over images.
+    """Run a network (a module, a loaded TorchScript module, compiled code) over images.
 
     Args:
         network: in evaluation mode; takes (N, 1, 28, 28) float32 with pixels in [0, 1].
@@ -42,15 +45,54 @@ def compute_logits(
         )
 
 
-class ModuleModel:
-    """A PyTorch or TorchScript module as a `LoadedModel`."""
+def read_variant(model: Path) -> VariantSpec:
+    """The variant that the manifest beside `model` names.
 
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
+    Raises:
+        RunError: the manifest is missing or was altered.
+    """
+    manifest = read_manifest(model.with_suffix(".json"))
+    return build_from_mapping(VariantSpec, manifest["variant"], "variant")
+
+
+def rebuild_network(model: Path) -> nn.Module:
+    """Build the manifest's variant in evaluation mode with the weights that stand in the file.
+
+    Raises:
+        RunError: manifest or file can't be read, or the weights are not those of the variant.
+    """
+    variant = read_variant(model)
+    network = build_network(variant)
+    tensors = read_stored_network(model.read_bytes()).tensors
+    try:
+        network.load_state_dict({name: torch.tensor(value) for name, value in tensors.items()})
+    except RuntimeError as error:
+        raise RunError(
+            f"{model}: required the weights of its manifest's variant {variant.name!r}, found "
+            f"others; export the model again ({error})"
+        ) from None
+    return network.eval()
+
+
+def collect_weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    """All parameters and buffers that evaluation depends on, by their names."""
+    return {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        # Batch normalization counts the batches it was trained on, and never looks again.
+        if not name.endswith(".num_batches_tracked")
+    }
+
+
+class TorchModel:
+    """What torch can call with a batch of images, as a `LoadedModel`."""
+
+    def __init__(self, network: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self._network = network
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `LoadedModel`."""
-        values: NDArray[np.float32] = compute_logits(self._module, torch.tensor(images)).numpy()
+        values: NDArray[np.float32] = compute_logits(self._network, torch.tensor(images)).numpy()
         return values
 
 
@@ -60,13 +102,9 @@ class EagerRuntime:
     name = "eager"
     version = f"torch {torch.__version__}"
 
-    def load(self, model: Path) -> ModuleModel:
+    def load(self, model: Path) -> TorchModel:
         """See `Runtime`."""
-        manifest = read_manifest(model.with_suffix(".json"))
-        network = build_network(build_from_mapping(VariantSpec, manifest["variant"], "variant"))
-        tensors = read_stored_network(model.read_bytes()).tensors
-        network.load_state_dict({name: torch.tensor(value) for name, value in tensors.items()})
-        return ModuleModel(network.eval())
+        return TorchModel(rebuild_network(model))
 
 
 def open_runtime(models: Sequence[Path], data_folder: Path) -> EagerRuntime:  # noqa: ARG001

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from bnbench.runtimes.eager import ModuleModel
+from bnbench.errors import RunError
+from bnbench.runtimes.eager import TorchModel
 
 
 class TorchScriptRuntime:
@@ -18,12 +19,18 @@ class TorchScriptRuntime:
     name = "torchscript"
     version = f"torch {torch.__version__}"
 
-    def load(self, model: Path) -> ModuleModel:
+    def load(self, model: Path) -> TorchModel:
         """See `Runtime`."""
         with warnings.catch_warnings():
             # The announcement that torch.export will succeed TorchScript; docs/architecture.md.
             warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
-            return ModuleModel(torch.jit.load(io.BytesIO(model.read_bytes())))
+            try:
+                return TorchModel(torch.jit.load(io.BytesIO(model.read_bytes())))
+            except RuntimeError as error:
+                raise RunError(
+                    f"{model}: required a TorchScript file, found what torch cannot load: "
+                    f"{str(error).strip().splitlines()[0]}"
+                ) from None
 
 
 def open_runtime(models: Sequence[Path], data_folder: Path) -> TorchScriptRuntime:  # noqa: ARG001
