@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import hashlib
 import json
 import subprocess
 from collections.abc import Callable
@@ -230,8 +231,6 @@ def test_a_manifest_may_lie_elsewhere_if_it_is_named(
 
 
 def test_results_that_disagree_exit_with_5_and_are_counted(model: Path, data: Path) -> None:
-    import hashlib
-
     def claim_otherwise(content: dict) -> None:  # type: ignore[type-arg]
         digits = content["expected"]["predictions"]
         other = "".join(str((int(digit) + 1) % 10) for digit in digits[:3]) + digits[3:]
@@ -253,6 +252,44 @@ def test_probe_logits_beyond_the_tolerance_exit_with_5(model: Path, data: Path) 
     rewrite_manifest(model.with_suffix(".json"), move_a_logit)
     assert evaluate(model, "--data", data).returncode == 5
     assert evaluate(model, "--data", data, "--logit-tolerance", "0.1").returncode == 0
+
+
+def test_a_model_exported_in_training_mode_disagrees_and_is_told_by_name(
+    model: Path, data: Path
+) -> None:
+    network = torch.jit.load(str(model))
+    network.train()
+    network.save(str(model))
+    raw = model.read_bytes()
+    rewrite_manifest(
+        model.with_suffix(".json"),
+        lambda content: content["model"].update(
+            sha256=hashlib.sha256(raw).hexdigest(), size_bytes=len(raw)
+        ),
+    )
+    result = evaluate(model, "--data", data, "--json")
+    assert result.returncode == 5
+    (found,) = json.loads(result.stdout)["models"]
+    # The network's only fault is its mode: in evaluation mode it does what it should.
+    assert (found["status"], found["training"], found["disagreements"]) == ("disagreed", True, 0)
+    assert found["reason"] == (
+        "exported in training mode: `norm1` would use the batch's statistics; "
+        "call eval() before exporting"
+    )
+    bare = ("--no-manifest", "--unchecked-data", "--data", data)
+    result = evaluate(model, *bare)
+    assert result.returncode == 0
+    assert "bnbench-eval: warning: " in result.stderr
+    assert "`norm1` would use the batch's statistics" in result.stderr
+
+
+def test_one_layer_left_in_training_mode_is_enough(data: Path, tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Dropout()).eval()
+    network[2].train()
+    result = evaluate(
+        save(network, tmp_path / "odd.pt"), "--no-manifest", "--unchecked-data", "--data", data
+    )
+    assert "exported in training mode: `2` would run as in training" in result.stderr
 
 
 def test_logits_and_predictions_are_written_as_numpy_arrays(

@@ -90,6 +90,9 @@ std::string FormatErrors(const SessionRecord& session) {
       text += "bnbench-eval: error: " + model.reason + "\n";
     } else if (model.status == Status::kDisagreed) {
       text += "bnbench-eval: error: " + model.path + ": " + model.reason + "\n";
+    } else if (!model.reason.empty()) {
+      text += "bnbench-eval: warning: " + model.path + ": " + model.reason +
+              " (evaluated in evaluation mode)\n";
     }
   }
   return text;
@@ -101,6 +104,7 @@ std::string FormatJson(const SessionRecord& session) {
     models.push_back({{"model", model.path},
                       {"status", Name(model.status)},
                       {"reason", TextOrNull(model.reason)},
+                      {"training", OrNull(model.training)},
                       {"correct", OrNull(model.correct)},
                       {"total", OrNull(model.total)},
                       {"accuracy", OrNull(Accuracy(model))},

@@ -64,8 +64,8 @@ TEST_CASE("the JSON document holds what was measured, and null for what was not"
   const Json& bad = document["models"][1];
   CHECK(bad["status"] == "unusable");
   CHECK(bad["reason"] == "bad.pt is empty");
-  for (const char* key : {"correct", "total", "accuracy", "expected_correct", "disagreements",
-                          "max_abs_logit_diff", "seconds", "images_per_second"}) {
+  for (const char* key : {"training", "correct", "total", "accuracy", "expected_correct",
+                          "disagreements", "max_abs_logit_diff", "seconds", "images_per_second"}) {
     CHECK(bad[key].is_null());
   }
 }
@@ -97,6 +97,16 @@ TEST_CASE("text tells results on one stream and errors on the other") {
   CHECK(text.ends_with("\n2 models in 1.250 s, 2 at a time\n"));
   CHECK(text.find("caf") == std::string::npos);
   CHECK(FormatErrors(session) == "bnbench-eval: error: bad.pt is empty\n");
+}
+
+TEST_CASE("what is odd about a model that nobody vouches for is a warning") {
+  SessionRecord session = MakeSession();
+  session.models.resize(1);
+  session.models[0].status = Status::kUnchecked;
+  session.models[0].reason = "exported in training mode";
+  CHECK(FormatErrors(session) ==
+        "bnbench-eval: warning: good.pt: exported in training mode (evaluated in evaluation "
+        "mode)\n");
 }
 
 TEST_CASE("a disagreement stands in the results and among the errors") {
