@@ -6,6 +6,8 @@ import dataclasses
 import gzip
 import hashlib
 import json
+import os
+import random
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -197,6 +199,58 @@ def test_a_flipped_byte_in_model_or_manifest_is_found_before_a_number_is_printed
         result = evaluate(model, "--data", data)
         assert result.returncode == 4, position
         assert result.stdout == ""
+
+
+NUM_CORRUPTIONS = int(os.environ.get("BNBENCH_TEST_CORRUPTIONS", "60"))
+"""Single bytes that are corrupted, shared out between model, manifest and data. 1,000 take a
+few minutes: set the environment variable to have them."""
+
+
+def corrupt_one_byte(generator: random.Random, content: bytes) -> tuple[bytes, str]:
+    position, change = generator.randrange(len(content)), generator.randrange(1, 256)
+    corrupted = bytearray(content)
+    corrupted[position] ^= change
+    return bytes(corrupted), f"byte {position} xor {change}"
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".json"])
+def test_no_corrupted_byte_of_model_or_manifest_gets_through_to_a_number(
+    model: Path, data: Path, tmp_path: Path, suffix: str
+) -> None:
+    generator = random.Random(f"corruptions of {suffix}")
+    intact = {part: model.with_suffix(part).read_bytes() for part in (".pt", ".json")}
+    corruptions = {}
+    for number in range(NUM_CORRUPTIONS * 2 // 5):
+        corrupted, what = corrupt_one_byte(generator, intact[suffix])
+        copy = tmp_path / f"corrupted-{number}.pt"
+        for part, content in (intact | {suffix: corrupted}).items():
+            copy.with_suffix(part).write_bytes(content)
+        corruptions[str(copy)] = what
+
+    # The intact one among them shows that what is refused is refused for its byte.
+    result = evaluate(model, *corruptions, "--data", data, "--json")
+    assert result.returncode == 4
+    first, *others = json.loads(result.stdout)["models"]
+    assert first["status"] == "agreed"
+    for found in others:
+        what = corruptions.pop(found["model"])
+        assert (found["status"], found["exit_code"]) == ("unusable", 4), what
+        numbers = ("correct", "accuracy", "expected_correct", "max_abs_logit_diff", "seconds")
+        assert [found[name] for name in numbers] == [None] * len(numbers), what
+    assert not corruptions
+
+
+def test_no_corrupted_byte_of_the_data_gets_through_to_a_number(model: Path, data: Path) -> None:
+    generator = random.Random("corruptions of the data")
+    intact = {name: (data / name).read_bytes() for name in (IMAGES, LABELS)}
+    for _ in range(NUM_CORRUPTIONS // 5):
+        name = generator.choice((IMAGES, LABELS))
+        corrupted, what = corrupt_one_byte(generator, intact[name])
+        (data / name).write_bytes(corrupted)
+        result = evaluate(model, "--data", data)
+        assert (result.returncode, result.stdout) == (3, ""), f"{name}: {what}"
+        (data / name).write_bytes(intact[name])
+    assert evaluate(model, "--data", data).returncode == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"null", b"[" * 5000, b"\x00" * 200])
