@@ -69,6 +69,7 @@ EvaluationRecord EvaluateModelFile(const SessionSpec& spec, const TestSet& test_
     if (!verified.agreed) {
       record->reason += (*record->training ? "; and " : "") + verified.reason;
     }
+    record->exporter_torch_version = manifest->torch_version;
     record->expected_correct = manifest->correct;
     record->disagreements = verified.disagreements;
     record->num_probes = manifest->probes.size();
