@@ -13,6 +13,8 @@ PEERS_ARGS ?=
 # How long 'make fuzz' fuzzes each of its targets.
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS := gzip idx manifest npy
+# The other torch whose LibTorch 'make other-torch' builds the evaluator against.
+OTHER_TORCH ?= torch==2.11.0
 
 BIN := $(abspath $(VENV))/bin
 STAMPS := $(VENV)/.stamps
@@ -20,7 +22,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 CPP_SOURCES := CMakeLists.txt CMakePresets.json $(shell find cpp -type f -not -path 'cpp/tests/*')
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help study test setup data check bench peers fuzz clean
+.PHONY: help study test setup data check bench peers fuzz other-torch clean
 .DELETE_ON_ERROR:
 
 help:
@@ -64,6 +66,10 @@ fuzz: $(STAMPS)/build-tools
 	  ./fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
 	    -artifact_prefix=$$target- found/$$target $(abspath cpp/fuzz/corpus)/$$target || exit 1; \
 	done
+
+## make other-torch   build the evaluator against OTHER_TORCH (a gigabyte), compare it with this one
+other-torch: setup data
+	python cpp/other_torch.py "$(OTHER_TORCH)"
 
 ## make setup   only set up: environment, packages, C++ build
 setup: $(STAMPS)/build
