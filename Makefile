@@ -10,6 +10,11 @@ TORCH ?= torch==2.14.1 torchvision==0.29.1
 ARGS ?=
 BENCH_ARGS ?=
 PEERS_ARGS ?=
+# How long 'make fuzz' fuzzes each of its targets.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS := gzip idx manifest npy
+# The other torch whose LibTorch 'make other-torch' builds the evaluator against.
+OTHER_TORCH ?= torch==2.11.0
 
 BIN := $(abspath $(VENV))/bin
 STAMPS := $(VENV)/.stamps
@@ -17,7 +22,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 CPP_SOURCES := CMakeLists.txt CMakePresets.json $(shell find cpp -type f -not -path 'cpp/tests/*')
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help study test setup data check bench peers clean
+.PHONY: help study test setup data check bench peers fuzz other-torch clean
 .DELETE_ON_ERROR:
 
 help:
@@ -50,6 +55,21 @@ bench: setup data
 peers: setup data
 	$(PIP) --no-build-isolation --editable ".[dev,peers]"
 	python -m bench.peers $(PEERS_ARGS)
+
+## make fuzz    fuzz the C++ readers of files with sanitizers (clang++); FUZZ_SECONDS a target
+fuzz: $(STAMPS)/build-tools
+	@command -v clang++ >/dev/null || { echo "required clang++ with libFuzzer, found none. Install \
+	it, on Debian or Ubuntu with: apt-get install clang libclang-rt-dev" >&2; exit 2; }
+	cmake --preset fuzz
+	cmake --build --preset fuzz
+	cd build/fuzz/cpp/fuzz && for target in $(FUZZ_TARGETS); do \
+	  ./fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+	    -artifact_prefix=$$target- found/$$target $(abspath cpp/fuzz/corpus)/$$target || exit 1; \
+	done
+
+## make other-torch   build the evaluator against OTHER_TORCH (a gigabyte), compare it with this one
+other-torch: setup data
+	python cpp/other_torch.py "$(OTHER_TORCH)"
 
 ## make setup   only set up: environment, packages, C++ build
 setup: $(STAMPS)/build

@@ -44,7 +44,13 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{path}: not a bnbench manifest, or altered since it was written "
             "(its last line must be the SHA-256 of what stands before); export the model again"
         )
-    content: dict[str, Any] = json.loads(raw)
+    try:
+        content: dict[str, Any] = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise RunError(
+            f"{path}: required JSON, found none, though the SHA-256 is right; "
+            "export the model again"
+        ) from None
     version = content.get("format_version")
     if version != FORMAT_VERSION:
         age = "newer" if isinstance(version, int) and version > FORMAT_VERSION else "older"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import hashlib
 import json
+import os
+import random
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -198,6 +201,58 @@ def test_a_flipped_byte_in_model_or_manifest_is_found_before_a_number_is_printed
         assert result.stdout == ""
 
 
+NUM_CORRUPTIONS = int(os.environ.get("BNBENCH_TEST_CORRUPTIONS", "60"))
+"""Single bytes that are corrupted, shared out between model, manifest and data. 1,000 take a
+few minutes: set the environment variable to have them."""
+
+
+def corrupt_one_byte(generator: random.Random, content: bytes) -> tuple[bytes, str]:
+    position, change = generator.randrange(len(content)), generator.randrange(1, 256)
+    corrupted = bytearray(content)
+    corrupted[position] ^= change
+    return bytes(corrupted), f"byte {position} xor {change}"
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".json"])
+def test_no_corrupted_byte_of_model_or_manifest_gets_through_to_a_number(
+    model: Path, data: Path, tmp_path: Path, suffix: str
+) -> None:
+    generator = random.Random(f"corruptions of {suffix}")
+    intact = {part: model.with_suffix(part).read_bytes() for part in (".pt", ".json")}
+    corruptions = {}
+    for number in range(NUM_CORRUPTIONS * 2 // 5):
+        corrupted, what = corrupt_one_byte(generator, intact[suffix])
+        copy = tmp_path / f"corrupted-{number}.pt"
+        for part, content in (intact | {suffix: corrupted}).items():
+            copy.with_suffix(part).write_bytes(content)
+        corruptions[str(copy)] = what
+
+    # The intact one among them shows that what is refused is refused for its byte.
+    result = evaluate(model, *corruptions, "--data", data, "--json")
+    assert result.returncode == 4
+    first, *others = json.loads(result.stdout)["models"]
+    assert first["status"] == "agreed"
+    for found in others:
+        what = corruptions.pop(found["model"])
+        assert (found["status"], found["exit_code"]) == ("unusable", 4), what
+        numbers = ("correct", "accuracy", "expected_correct", "max_abs_logit_diff", "seconds")
+        assert [found[name] for name in numbers] == [None] * len(numbers), what
+    assert not corruptions
+
+
+def test_no_corrupted_byte_of_the_data_gets_through_to_a_number(model: Path, data: Path) -> None:
+    generator = random.Random("corruptions of the data")
+    intact = {name: (data / name).read_bytes() for name in (IMAGES, LABELS)}
+    for _ in range(NUM_CORRUPTIONS // 5):
+        name = generator.choice((IMAGES, LABELS))
+        corrupted, what = corrupt_one_byte(generator, intact[name])
+        (data / name).write_bytes(corrupted)
+        result = evaluate(model, "--data", data)
+        assert (result.returncode, result.stdout) == (3, ""), f"{name}: {what}"
+        (data / name).write_bytes(intact[name])
+    assert evaluate(model, "--data", data).returncode == 0
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"null", b"[" * 5000, b"\x00" * 200])
 def test_a_manifest_that_is_none_exits_with_4(model: Path, data: Path, content: bytes) -> None:
     model.with_suffix(".json").write_bytes(content)
@@ -230,8 +285,6 @@ def test_a_manifest_may_lie_elsewhere_if_it_is_named(
 
 
 def test_results_that_disagree_exit_with_5_and_are_counted(model: Path, data: Path) -> None:
-    import hashlib
-
     def claim_otherwise(content: dict) -> None:  # type: ignore[type-arg]
         digits = content["expected"]["predictions"]
         other = "".join(str((int(digit) + 1) % 10) for digit in digits[:3]) + digits[3:]
@@ -253,6 +306,44 @@ def test_probe_logits_beyond_the_tolerance_exit_with_5(model: Path, data: Path) 
     rewrite_manifest(model.with_suffix(".json"), move_a_logit)
     assert evaluate(model, "--data", data).returncode == 5
     assert evaluate(model, "--data", data, "--logit-tolerance", "0.1").returncode == 0
+
+
+def test_a_model_exported_in_training_mode_disagrees_and_is_told_by_name(
+    model: Path, data: Path
+) -> None:
+    network = torch.jit.load(str(model))
+    network.train()
+    network.save(str(model))
+    raw = model.read_bytes()
+    rewrite_manifest(
+        model.with_suffix(".json"),
+        lambda content: content["model"].update(
+            sha256=hashlib.sha256(raw).hexdigest(), size_bytes=len(raw)
+        ),
+    )
+    result = evaluate(model, "--data", data, "--json")
+    assert result.returncode == 5
+    (found,) = json.loads(result.stdout)["models"]
+    # The network's only fault is its mode: in evaluation mode it does what it should.
+    assert (found["status"], found["training"], found["disagreements"]) == ("disagreed", True, 0)
+    assert found["reason"] == (
+        "exported in training mode: `norm1` would use the batch's statistics; "
+        "call eval() before exporting"
+    )
+    bare = ("--no-manifest", "--unchecked-data", "--data", data)
+    result = evaluate(model, *bare)
+    assert result.returncode == 0
+    assert "bnbench-eval: warning: " in result.stderr
+    assert "`norm1` would use the batch's statistics" in result.stderr
+
+
+def test_one_layer_left_in_training_mode_is_enough(data: Path, tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Dropout()).eval()
+    network[2].train()
+    result = evaluate(
+        save(network, tmp_path / "odd.pt"), "--no-manifest", "--unchecked-data", "--data", data
+    )
+    assert "exported in training mode: `2` would run as in training" in result.stderr
 
 
 def test_logits_and_predictions_are_written_as_numpy_arrays(

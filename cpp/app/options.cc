@@ -28,7 +28,7 @@ constexpr char kFooter[] =
     "  2  usage: an option is wrong, the device is not there or a file cannot be written\n"
     "  3  data unusable: missing, malformed, or not the data of the manifest\n"
     "  4  model unusable: missing, malformed, or not the one in its manifest\n"
-    "  5  results disagree with the manifest\n"
+    "  5  results disagree with the manifest, or the model was exported in training mode\n"
     "\n"
     "A TorchScript file is code. Use --no-manifest only on files whose origin you trust.";
 

@@ -1,5 +1,7 @@
 #include "bnbench/evaluate.h"
 
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -106,6 +108,31 @@ void TakeLogits(const c10::IValue& result, std::int64_t batch, std::span<float> 
   }
 }
 
+bool IsTraining(const torch::jit::Module& module) {
+  // A module without the attribute, as freezing leaves it, can't depend on it.
+  const c10::IValue training = module.attr("training", false);
+  return training.isBool() && training.toBool();
+}
+
+// Which module of a model was saved in training mode, with what that means. Among several, one that
+// would normalize with the batch's statistics is named: it changes results, where others don't.
+std::string FindTrainingFault(const torch::jit::Module& model) {
+  std::string first;
+  for (const auto& [path, module] : model.named_modules()) {
+    if (!IsTraining(module)) continue;
+    const std::string name = path.empty() ? "the model" : "`" + path + "`";
+    if (module.hasattr("running_mean")) {
+      return "exported in training mode: " + name +
+             " would use the batch's statistics; call eval() before exporting";
+    }
+    if (first.empty()) {
+      first = "exported in training mode: " + name +
+              " would run as in training; call eval() before exporting";
+    }
+  }
+  return first;
+}
+
 }  // namespace
 
 void ConvertPixels(std::span<const std::uint8_t> bytes, float* pixels) {
@@ -116,6 +143,7 @@ void ConvertPixels(std::span<const std::uint8_t> bytes, float* pixels) {
 struct Model::Impl {
   torch::jit::Module module;
   c10::Device device;
+  std::string training_fault;
 };
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -123,14 +151,17 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
+const std::string& Model::training_fault() const { return impl_->training_fault; }
+
 Model Model::Load(std::string_view bytes, Device device) {
   return Guarded("LibTorch cannot load it as a TorchScript model: ", [&] {
     const c10::Device target(device == Device::kCuda ? c10::kCUDA : c10::kCPU);
     torch::jit::Module module = torch::jit::load(std::make_shared<MemoryReader>(bytes), target,
                                                  /*load_debug_files=*/false);
     if (!module.find_method("forward")) throw ModelError("the model must have a method `forward`");
+    std::string fault = FindTrainingFault(module);
     module.eval();
-    return Model(std::make_unique<Impl>(Impl{std::move(module), target}));
+    return Model(std::make_unique<Impl>(Impl{std::move(module), target, std::move(fault)}));
   });
 }
 

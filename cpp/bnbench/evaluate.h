@@ -26,6 +26,10 @@ class Model {
   Model& operator=(Model&&) noexcept;
   ~Model();
 
+  // What is wrong with the mode the model was saved in, whose every module was put into evaluation
+  // mode by Load; empty if nothing is.
+  const std::string& training_fault() const;
+
   // Logits of all images (28 · 28 bytes each), shape (count, 10) row-major. The model gets them
   // `batch_size` at a time, as floats in [0, 1] of shape (batch, 1, 28, 28). Throws ModelError
   // unless it returns finite float logits of shape (batch, 10).

@@ -78,13 +78,17 @@ IdxArray ParseIdx(std::vector<std::uint8_t> bytes) {
   return array;
 }
 
+IdxArray ParseIdxFile(std::string_view content) {
+  return ParseIdx(IsGzip(content) ? Gunzip(content, kMaxIdxBytes)
+                                  : std::vector<std::uint8_t>(content.begin(), content.end()));
+}
+
 IdxArray ReadIdx(const std::string& path) {
   std::string problem;
   const std::string content = ReadFile(path, kMaxIdxBytes, &problem);
   if (!problem.empty()) throw DataError("IDX file " + path + " " + problem);
   try {
-    return ParseIdx(IsGzip(content) ? Gunzip(content, kMaxIdxBytes)
-                                    : std::vector<std::uint8_t>(content.begin(), content.end()));
+    return ParseIdxFile(content);
   } catch (const DataError& error) {
     throw DataError("IDX file " + path + " " + error.what());
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace bnbench {
@@ -20,6 +21,9 @@ struct IdxArray {
 // unsigned bytes in one or three dimensions, and exactly as many of them as the header announces.
 // Throws DataError naming the file.
 IdxArray ReadIdx(const std::string& path);
+
+// The same for the bytes of a file, raw or gzipped; the messages name no file.
+IdxArray ParseIdxFile(std::string_view content);
 
 // The same for bytes that are already decompressed; the messages name no file.
 IdxArray ParseIdx(std::vector<std::uint8_t> bytes);

@@ -82,6 +82,21 @@ class Field {
     return value_.get<std::string>();
   }
 
+  bool Has(const std::string& key) const { return value_.is_object() && value_.contains(key); }
+
+  // Short, and of characters that do no harm in a terminal.
+  std::string Version() const {
+    const auto harmless = [](char c) {
+      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+             c == '.' || c == '+' || c == '-' || c == '_';
+    };
+    if (!value_.is_string() || value_.get_ref<const std::string&>().size() > 64 ||
+        !std::ranges::all_of(value_.get_ref<const std::string&>(), harmless)) {
+      Fail("a version such as \"2.14.1\"");
+    }
+    return Text();
+  }
+
   std::string Sha256() const {
     if (!value_.is_string() || !IsSha256Hex(value_.get_ref<const std::string&>())) {
       Fail("a SHA-256 of 64 lower-case hexadecimal digits");
@@ -140,6 +155,9 @@ Manifest ParseManifest(std::string_view text) {
   CheckVersion(root);
 
   Manifest manifest{};
+  if (root.Has("versions") && root.Get("versions").Has("torch")) {
+    manifest.torch_version = root.Get("versions").Get("torch").Version();
+  }
   const Field model = root.Get("model");
   manifest.model_sha256 = model.Get("sha256").Sha256();
   manifest.model_size_bytes = model.Get("size_bytes").Count(std::size_t{1} << 40);

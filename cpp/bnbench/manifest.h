@@ -22,6 +22,7 @@ struct Probe {
 };
 
 struct Manifest {
+  std::string torch_version;  // of the exporter; empty if the manifest does not tell
   std::string model_sha256;
   std::size_t model_size_bytes;
   std::string test_images_sha256;

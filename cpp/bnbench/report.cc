@@ -73,7 +73,11 @@ std::string FormatText(const SessionRecord& session) {
     text += Format("  time      %.4f s, %.0f images/s (%s, one thread, batch size %zu)\n",
                    model.seconds.value_or(0), ImagesPerSecond(model).value_or(0),
                    Name(session.device), session.batch_size);
-    text += "  manifest  " + Agreement(model) + "\n";
+    text += "  torch     " + session.torch_version;
+    if (!model.exporter_torch_version.empty()) {
+      text += ", exported by " + model.exporter_torch_version;
+    }
+    text += "\n  manifest  " + Agreement(model) + "\n";
   }
   if (session.models.size() > 1 && !text.empty()) {
     text += Format("%zu models in %.3f s, %d at a time\n", session.models.size(),
@@ -90,6 +94,9 @@ std::string FormatErrors(const SessionRecord& session) {
       text += "bnbench-eval: error: " + model.reason + "\n";
     } else if (model.status == Status::kDisagreed) {
       text += "bnbench-eval: error: " + model.path + ": " + model.reason + "\n";
+    } else if (!model.reason.empty()) {
+      text += "bnbench-eval: warning: " + model.path + ": " + model.reason +
+              " (evaluated in evaluation mode)\n";
     }
   }
   return text;
@@ -101,6 +108,8 @@ std::string FormatJson(const SessionRecord& session) {
     models.push_back({{"model", model.path},
                       {"status", Name(model.status)},
                       {"reason", TextOrNull(model.reason)},
+                      {"exporter_torch_version", TextOrNull(model.exporter_torch_version)},
+                      {"training", OrNull(model.training)},
                       {"correct", OrNull(model.correct)},
                       {"total", OrNull(model.total)},
                       {"accuracy", OrNull(Accuracy(model))},

@@ -11,7 +11,8 @@ namespace bnbench {
 // What goes to standard output for people: a paragraph for each model that was evaluated.
 std::string FormatText(const SessionRecord& session);
 
-// What goes to standard error for people: one `bnbench-eval: error: ...` for each failure.
+// What goes to standard error for people: one `bnbench-eval: error: ...` for each failure,
+// and a `warning: ...` for what is odd about a model that nobody vouches for.
 std::string FormatErrors(const SessionRecord& session);
 
 // One JSON document, in ASCII whatever the file names are; undefined is null.

@@ -58,11 +58,18 @@ EvaluationRecord EvaluateModelFile(const SessionSpec& spec, const TestSet& test_
   EvaluationRecord found = Evaluate(model, test_set.images, test_set.labels, spec.batch_size);
   record->status = Status::kUnchecked;
   record->exit_code = ExitCode::kAgreed;
+  record->training = !model.training_fault().empty();
+  record->reason = model.training_fault();
   if (manifest) {
     const VerificationRecord verified = Verify(*manifest, found, spec.logit_tolerance);
-    record->status = verified.agreed ? Status::kAgreed : Status::kDisagreed;
-    record->exit_code = verified.agreed ? ExitCode::kAgreed : ExitCode::kDisagreed;
-    record->reason = verified.reason;
+    // Results in evaluation mode may agree and yet not be those of the model as it was saved.
+    const bool agreed = verified.agreed && !*record->training;
+    record->status = agreed ? Status::kAgreed : Status::kDisagreed;
+    record->exit_code = agreed ? ExitCode::kAgreed : ExitCode::kDisagreed;
+    if (!verified.agreed) {
+      record->reason += (*record->training ? "; and " : "") + verified.reason;
+    }
+    record->exporter_torch_version = manifest->torch_version;
     record->expected_correct = manifest->correct;
     record->disagreements = verified.disagreements;
     record->num_probes = manifest->probes.size();

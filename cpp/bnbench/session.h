@@ -36,7 +36,9 @@ struct ModelRecord {
   std::string path;
   Status status = Status::kUnusable;
   ExitCode exit_code = ExitCode::kModel;
-  std::string reason;  // why it is unusable or disagrees
+  std::string reason;                  // why it is unusable or disagrees, or what is odd about it
+  std::optional<bool> training;        // whether it was saved in training mode
+  std::string exporter_torch_version;  // empty if there is no manifest that tells
   std::optional<std::size_t> correct;
   std::optional<std::size_t> total;
   std::optional<std::size_t> expected_correct;

@@ -58,14 +58,21 @@ TEST_CASE("of equal logits the first is the prediction") {
   CHECK(Evaluate(model, TinyImages(2), ByteVector{0, 1}, 2).predictions == "00");
 }
 
-TEST_CASE("models run in evaluation mode") {
-  const std::vector<float> logits = LogitsOf(ScriptModel(R"(
+TEST_CASE("models run in evaluation mode, and one saved in training mode is told") {
+  const char* source = R"(
 def forward(self, x):
   if self.training:
     return torch.zeros([x.size(0), 10])
   return torch.ones([x.size(0), 10])
-)"));
-  CHECK(logits == std::vector<float>(30, 1.0F));
+)";
+  for (const bool training : {false, true}) {
+    const std::string bytes = ScriptModel(source, training);
+    CHECK(LogitsOf(bytes) == std::vector<float>(30, 1.0F));
+    CHECK(Model::Load(bytes).training_fault() ==
+          (training ? "exported in training mode: the model would run as in training; call eval() "
+                      "before exporting"
+                    : ""));
+  }
 }
 
 TEST_CASE("a model that overwrites its input does not spoil the images") {

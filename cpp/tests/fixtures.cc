@@ -106,6 +106,7 @@ std::string TinyManifestBody(std::string_view model) {
   "model": {"file": "tiny.pt", "sha256": ")" +
          Sha256Hex(model) + R"(", "size_bytes": )" + std::to_string(model.size()) + R"(},
   "seed": 0,
+  "versions": {"bnbench": "0.1.0", "torch": "2.14.1+cu130"},
   "data": {"name": "tiny", "test_images_sha256": ")" +
          Sha256Hex(IdxBytes({12, 28, 28}, TinyImages(12))) + R"(", "test_labels_sha256": ")" +
          Sha256Hex(IdxBytes({12}, TinyLabels(12))) + R"("},

@@ -18,12 +18,21 @@ using bnbench::testing::TinyManifestBody;
 TEST_CASE("a manifest's fields are read") {
   const Manifest manifest = ParseManifest(SealManifest(TinyManifestBody("model bytes")));
   CHECK(manifest.model_size_bytes == 11);
+  CHECK(manifest.torch_version == "2.14.1+cu130");
   CHECK(manifest.total == 12);
   CHECK(manifest.correct == 12);
   CHECK(manifest.predictions == "012345678901");
   REQUIRE(manifest.probes.size() == 1);
   CHECK(manifest.probes[0].index == 3);
   CHECK(manifest.probes[0].logits[3] == 1.0);
+}
+
+TEST_CASE("a manifest need not tell its exporter's version of torch") {
+  const std::string body = TinyManifestBody("model bytes");
+  for (const char* other : {"\"version\":", "\"versions\": {}, \"x\":"}) {
+    const std::string text = SealManifest(Replace(body, "\"versions\":", other));
+    CHECK(ParseManifest(text).torch_version.empty());
+  }
 }
 
 TEST_CASE("the manifest of a model lies beside it") {
@@ -96,6 +105,8 @@ TEST_CASE("each wrong field of a sealed manifest is named") {
       {"[[0, 0,", "[[0, NaN,", "is not valid JSON"},
       {"[[0, 0,", "[[0, 1e999,", "is not valid JSON"},
       {"\"seed\": 0", "\"seed\": \"\xff\"", "is not valid JSON"},
+      {"\"2.14.1+cu130\"", "\"\\u001b[31m\"", "at versions.torch: it must be a version"},
+      {"\"2.14.1+cu130\"", "2.14", "at versions.torch: it must be a version"},
       {"\"probes\":", "\"probe\":", "lacks expected.probes"},
   };
   const std::string body = TinyManifestBody("model bytes");

@@ -20,6 +20,7 @@ SessionRecord MakeSession() {
   agreed.path = "good.pt";
   agreed.status = Status::kAgreed;
   agreed.exit_code = ExitCode::kAgreed;
+  agreed.exporter_torch_version = "9.8.6";
   agreed.correct = 3;
   agreed.total = 4;
   agreed.expected_correct = 3;
@@ -58,14 +59,16 @@ TEST_CASE("the JSON document holds what was measured, and null for what was not"
   const Json& good = document["models"][0];
   CHECK(good["status"] == "agreed");
   CHECK(good["reason"].is_null());
+  CHECK(good["exporter_torch_version"] == "9.8.6");
   CHECK(good["accuracy"] == 0.75);
   CHECK(good["images_per_second"] == 8.0);
   CHECK(good["max_abs_logit_diff"] == 0.25);
   const Json& bad = document["models"][1];
   CHECK(bad["status"] == "unusable");
   CHECK(bad["reason"] == "bad.pt is empty");
-  for (const char* key : {"correct", "total", "accuracy", "expected_correct", "disagreements",
-                          "max_abs_logit_diff", "seconds", "images_per_second"}) {
+  for (const char* key :
+       {"exporter_torch_version", "training", "correct", "total", "accuracy", "expected_correct",
+        "disagreements", "max_abs_logit_diff", "seconds", "images_per_second"}) {
     CHECK(bad[key].is_null());
   }
 }
@@ -94,9 +97,20 @@ TEST_CASE("text tells results on one stream and errors on the other") {
   CHECK(Contains(text, "good.pt\n  accuracy  0.7500 (3 of 4 correct)\n"));
   CHECK(Contains(text, "0.5000 s, 8 images/s (cpu, one thread, batch size 1000)"));
   CHECK(Contains(text, "2 probes' logits differ by at most 0.25 (allowed 0.5)"));
+  CHECK(Contains(text, "torch     9.8.7, exported by 9.8.6\n"));
   CHECK(text.ends_with("\n2 models in 1.250 s, 2 at a time\n"));
   CHECK(text.find("caf") == std::string::npos);
   CHECK(FormatErrors(session) == "bnbench-eval: error: bad.pt is empty\n");
+}
+
+TEST_CASE("what is odd about a model that nobody vouches for is a warning") {
+  SessionRecord session = MakeSession();
+  session.models.resize(1);
+  session.models[0].status = Status::kUnchecked;
+  session.models[0].reason = "exported in training mode";
+  CHECK(FormatErrors(session) ==
+        "bnbench-eval: warning: good.pt: exported in training mode (evaluated in evaluation "
+        "mode)\n");
 }
 
 TEST_CASE("a disagreement stands in the results and among the errors") {

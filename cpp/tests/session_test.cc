@@ -73,6 +73,7 @@ TEST_CASE("a model that does what its manifest says agrees") {
   CHECK(record.correct == 12);
   CHECK(record.total == 12);
   CHECK(record.disagreements == 0);
+  CHECK(record.training == false);
   CHECK(record.max_abs_logit_diff == 0.0);
 }
 
@@ -88,6 +89,27 @@ TEST_CASE("a model that does something else disagrees") {
   CHECK(record.expected_correct == 12);
   CHECK(record.disagreements == 12);
   CHECK(record.max_abs_logit_diff == 1.0);
+}
+
+TEST_CASE("a model saved in training mode disagrees, whatever its results") {
+  Scene scene;
+  const std::string training =
+      ScriptModel("def forward(self, x):\n  return torch.flatten(x, 1)[:, :10]\n", true);
+  scene.spec.models = {scene.Export("training", training, TinyManifestBody(training))};
+  const ModelRecord record = scene.RunOne();
+  CHECK(record.status == Status::kDisagreed);
+  CHECK(record.exit_code == ExitCode::kDisagreed);
+  CHECK(record.training == true);
+  CHECK(record.disagreements == 0);
+  CHECK(Contains(record.reason, "exported in training mode: the model"));
+
+  scene.spec.use_manifest = false;
+  scene.spec.check_data = false;
+  const ModelRecord bare = scene.RunOne();
+  CHECK(bare.status == Status::kUnchecked);
+  CHECK(bare.exit_code == ExitCode::kAgreed);
+  CHECK(bare.training == true);
+  CHECK(bare.reason == record.reason);
 }
 
 TEST_CASE("a flipped byte in the model is caught before it is loaded") {

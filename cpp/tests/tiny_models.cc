@@ -6,10 +6,9 @@
 
 namespace bnbench::testing {
 
-std::string ScriptModel(const std::string& source) {
+std::string ScriptModel(const std::string& source, bool training) {
   torch::jit::Module module("TinyModel");
-  // As torch.jit.script leaves it when a model is exported without eval().
-  module.register_attribute("training", c10::BoolType::get(), true);
+  module.register_attribute("training", c10::BoolType::get(), training);
   module.define(source);
   std::ostringstream stream;
   module.save(stream);

@@ -6,8 +6,9 @@
 namespace bnbench::testing {
 
 // The bytes of a TorchScript file whose `forward` has this source, such as
-// "def forward(self, x):\n  return x\n".
-std::string ScriptModel(const std::string& source);
+// "def forward(self, x):\n  return x\n". In training mode it is as torch.jit.script leaves a model
+// that nobody called eval() on.
+std::string ScriptModel(const std::string& source, bool training = false);
 
 // A model whose logits are an image's first ten pixels.
 std::string FirstTenPixelsModel();

@@ -1,0 +1,114 @@
+"""Writes the seeds of the fuzz targets into ``corpus/``: small inputs of every kind, good and bad.
+
+Run as ``python cpp/fuzz/make_corpus.py``; the files are committed, and always the same. Inputs that
+a fuzzer found something with lie beside them under names that start with ``found-``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from pathlib import Path
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def encode_idx(shape: tuple[int, ...], values: bytes) -> bytes:
+    header = bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)
+    return header + values
+
+
+def list_idx_seeds() -> dict[str, bytes]:
+    images, labels = encode_idx((2, 3, 4), bytes(range(24))), encode_idx((5,), bytes(range(5)))
+    return {
+        "images": images,
+        "labels": labels,
+        "images.gz": gzip.compress(images, mtime=0),
+        "labels-in-two-members.gz": gzip.compress(labels[:6], mtime=0)
+        + gzip.compress(labels[6:], mtime=0),
+        "truncated": images[:-1],
+        "trailing": labels + b"x",
+        "huge": encode_idx((0xFFFFFFFF,) * 3, b"x"),
+        "wraps-round": encode_idx((1 << 22, 1 << 21, 1 << 21), b""),
+        "no-values": encode_idx((0, 28, 28), b""),
+        "header-only": images[:16],
+        "empty": b"",
+        "cut.gz": gzip.compress(images, mtime=0)[:-6],
+    }
+
+
+def list_gzip_seeds() -> dict[str, bytes]:
+    packed = gzip.compress(b"what was compressed comes back", mtime=0)
+    return {
+        "text": b"what was compressed comes back",
+        "zeros": bytes(500),
+        "one-member.gz": packed,
+        "two-members.gz": packed + packed,
+        "trailing.gz": packed + b"x",
+        "cut.gz": packed[:-4],
+        "bomb.gz": gzip.compress(bytes(1 << 20), mtime=0),
+        "magic": b"\x1f\x8b",
+        "with-name.gz": packed[:3] + b"\x08" + packed[4:10] + b"name\x00" + packed[10:],
+    }
+
+
+def list_manifest_seeds() -> dict[str, bytes]:
+    digits = "0123456789"
+    content = {
+        "format_version": 1,
+        "model": {"file": "a.pt", "sha256": "0" * 64, "size_bytes": 11},
+        "versions": {"torch": "2.14.1"},
+        "data": {"name": "n", "test_images_sha256": "a" * 64, "test_labels_sha256": "b" * 64},
+        "expected": {
+            "total": 10,
+            "correct": 9,
+            "predictions": digits,
+            "predictions_sha256": hashlib.sha256(digits.encode()).hexdigest(),
+            "probes": {"indices": [3], "logits": [[0.5, -1.25, 1e-7, 0, 1, 2, 3, 4, 5, 6]]},
+        },
+    }
+    body = json.dumps(content, indent=1).removesuffix("\n}").encode()
+    seal = b',\n  "manifest_sha256": "' + hashlib.sha256(body).hexdigest().encode() + b'"\n}\n'
+    return {
+        "body": body,
+        "sealed": body + seal,
+        "empty": b"",
+        "object": b'{"format_version": 1',
+        "newer": b'{"format_version": 2',
+        "nested": b'{"a": ' + b"[" * 500 + b"]" * 500,
+        "unclosed": b'{"a": ' + b"[" * 500,
+        "nul": b'{"a": "\x00',
+        "no-utf-8": b'{"a": "\xff"',
+        "large-number": body.replace(b"0.5", b"1e999"),
+        "no-probes": body.replace(b"[\n    3\n   ]", b"[]"),
+    }
+
+
+def list_npy_seeds() -> dict[str, bytes]:
+    return {
+        "floats": bytes([1, 2, 3, 4]) + bytes(range(48)),
+        "bytes": bytes([0, 1, 7]) + bytes(range(7)),
+        "three-dimensions": bytes([1, 3, 2, 3, 10]) + b"\x00\x00\xc0\x7f",
+        "scalar": bytes([1, 0]) + b"abcd",
+        "no-values": bytes([0, 2, 0, 9]),
+        "many-dimensions": bytes([0, 60]) + b"\x01" * 60 + b"x",
+    }
+
+
+def main() -> None:
+    seeds = {
+        "gzip": list_gzip_seeds(),
+        "idx": list_idx_seeds(),
+        "manifest": list_manifest_seeds(),
+        "npy": list_npy_seeds(),
+    }
+    for target, inputs in seeds.items():
+        folder = CORPUS / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in inputs.items():
+            (folder / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
