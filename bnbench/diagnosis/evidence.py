@@ -48,11 +48,14 @@ class Evidence:
     def choose_images(self, num_images: int) -> NDArray[np.int64]:
         """The images that tell most: half where the runtime is farthest off, half evenly.
 
-        Ascending.
+        Ascending; none of which a logit is no number, so it may be that none is left.
         """
-        difference = np.nan_to_num(np.abs(self.observed - self.reference).max(axis=1), posinf=0.0)
-        worst = np.argsort(-difference / self.scale, kind="stable")[: num_images // 2]
-        evenly = np.linspace(0, len(self.images) - 1, num_images // 2).astype(np.int64)
+        usable = np.flatnonzero(np.all(np.isfinite(self.observed), axis=1))
+        if len(usable) == 0:
+            return usable
+        difference = np.abs(self.observed - self.reference).max(axis=1) / self.scale
+        worst = usable[np.argsort(-difference[usable], kind="stable")[: num_images // 2]]
+        evenly = usable[np.linspace(0, len(usable) - 1, num_images // 2).astype(np.int64)]
         return np.unique(np.concatenate([worst, evenly]))
 
     def measure_misfit(self, supposed: Values, part: NDArray[np.int64] | slice) -> float:

@@ -13,10 +13,12 @@ from bnbench.diagnosis.evidence import Evidence
 from bnbench.diagnosis.faults import Fault
 from bnbench.diagnosis.hypothesis import Hypothesis, Images, Values
 from bnbench.diagnosis.inputs import describe_normalisation
+from bnbench.diagnosis.networks import suppose_training
 from bnbench.runtimes.float64 import compute_logits, evaluate, scale_pixels
 from bnbench.stored_network import BatchNormLayer, LayerNormLayer, StoredNetwork
 
 _NUM_FITTED = 256
+_LARGEST_BATCH_SIZE = 512
 _LOG_EPS_GRID = np.arange(-9.0, 1.5, 0.5)
 
 
@@ -39,6 +41,18 @@ def fit_eps(evidence: Evidence) -> Iterator[Hypothesis]:
         nearest = 10.0 ** round(float(found.x))
         eps = nearest if abs(eps / nearest - 1) < 0.02 else eps  # what people write
         yield _suppose_eps(chosen, eps, {layer.name: layer.eps for layer in layers}[chosen[0]])
+
+
+def fit_batch_size(evidence: Evidence) -> Iterator[Hypothesis]:
+    """That batch normalization ran in training mode, in batches of an unusual size."""
+    names = [n.name for n in evidence.network.layers if isinstance(n, BatchNormLayer)]
+    sizes = range(2, min(_LARGEST_BATCH_SIZE, len(evidence.images)) + 1) if names else ()
+    for size in sizes:
+        hypothesis = suppose_training(names, size)
+        first = np.arange(size)  # the first batch tells already
+        supposed = hypothesis.compute(evidence.network, evidence.images[:size])
+        if evidence.measure_misfit(supposed, first) <= evidence.limit:
+            yield hypothesis
 
 
 def fit_normalisation(evidence: Evidence) -> Iterator[Hypothesis]:

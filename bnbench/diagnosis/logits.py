@@ -19,6 +19,7 @@ from bnbench.certificate import Certificate, certify
 from bnbench.diagnosis.evidence import TOLERANCE, Evidence
 from bnbench.diagnosis.faults import Fault
 from bnbench.diagnosis.fits import (
+    fit_batch_size,
     fit_class_order,
     fit_eps,
     fit_image_order,
@@ -44,6 +45,7 @@ _FITS: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
     fit_eps,
     fit_class_order,
     fit_image_order,
+    fit_batch_size,
     fit_normalisation,
     fit_one_value,
     fit_vector,
@@ -86,12 +88,20 @@ def diagnose_logits(
     if not outside.any():
         return None
     evidence = Evidence(network, images, observed, reference)
-    batch_size = int(manifest["recipe"]["batch_size"])
+    if not np.isfinite(observed).all(axis=1).any():
+        return _describe_unknown(evidence, outside, labels)
+    # A fit may try what overflows, or a negative variance; what comes out is no number, and no fit.
+    with np.errstate(all="ignore"):
+        return _name(evidence, manifest, folder) or _describe_unknown(evidence, outside, labels)
+
+
+def _name(evidence: Evidence, manifest: Mapping[str, Any], folder: Path | None) -> Fault | None:
+    """The mistake that explains the logits, if one does."""
+    num_images, batch_size = len(evidence.images), int(manifest["recipe"]["batch_size"])
     return (
-        _choose(evidence, _list_hypotheses(network, len(images), batch_size))
+        _choose(evidence, _list_hypotheses(evidence.network, num_images, batch_size))
         or _find_model(evidence, manifest, folder)
         or next((f for fit in _FITS if (f := _choose(evidence, fit(evidence)))), None)
-        or _describe_unknown(evidence, outside, labels)
     )
 
 

@@ -37,7 +37,7 @@ def list_training_modes(
     sizes = {size for size in (*_USUAL_BATCH_SIZES, batch_size) if 1 < size < num_images}
     for names in _all_or_one(norms):
         for size in (*sorted(sizes), num_images):
-            yield _suppose_training(names, size)
+            yield suppose_training(names, size)
 
 
 def list_tensor_mistakes(network: StoredNetwork, batch_size: int) -> Iterator[Hypothesis]:
@@ -139,7 +139,9 @@ def _all_or_one(names: list[str]) -> list[list[str]]:
     return ([names] if len(names) > 1 else []) + [[name] for name in names]
 
 
-def _suppose_training(names: list[str], batch_size: int) -> Hypothesis:
+def suppose_training(names: list[str], batch_size: int) -> Hypothesis:
+    """That some batch normalizations used the statistics of each batch of this many images."""
+
     def evaluate_batch(network: StoredNetwork, images: Images) -> Values:
         values = scale_pixels(images)
         for layer in network.layers:

@@ -50,6 +50,9 @@ def _list_hypotheses(labels: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int
     """Labels as a mistaken reader has them, and what the mistake is."""
     yield labels + 1, "classes numbered from 1 instead of 0: number them 0 to 9"
     yield labels - 1, "classes one too low: subtract nothing from the labels, they are 0 to 9"
+    header = np.frombuffer(b"\x00\x00\x08\x01" + len(labels).to_bytes(4, "big"), dtype=np.uint8)
+    with_header = np.concatenate([header.astype(np.int64), labels])[: len(labels)]
+    yield with_header, "labels read from the file's start: skip the 8 bytes of its header"
     for shift in range(1, min(_LARGEST_SHIFT, len(labels) - 1) + 1):
         images = "one image" if shift == 1 else f"{shift} images"
         advice = f"{images}: skip exactly the 8 bytes of the label file's header"
@@ -59,6 +62,3 @@ def _list_hypotheses(labels: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int
         late = np.concatenate([np.full(shift, -1), labels[:-shift]])
         yield late, f"labels shifted back by {advice}"
         yield np.roll(labels, shift), f"labels shifted back, round the end, by {advice}"
-    header = np.frombuffer(b"\x00\x00\x08\x01" + len(labels).to_bytes(4, "big"), dtype=np.uint8)
-    with_header = np.concatenate([header.astype(np.int64), labels])[: len(labels)]
-    yield with_header, "labels read from the file's start: skip the 8 bytes of its header"

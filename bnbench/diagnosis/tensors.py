@@ -23,7 +23,9 @@ from bnbench.stored_network import StoredNetwork
 _NUM_FITTED = 256
 _CANDIDATES_A_TENSOR = 10
 _STEPS = 12
+_START_FACTORS = (1, 0.5, 0.25, 2, 4, 8, 16, 32, 64, -1)
 _EQUALLY_GOOD = 3.0
+_ROUNDING = 2e-6  # of an image's largest logit; what binary32 usually makes of it
 _LOAD = "load every tensor of the file as it is"
 
 
@@ -53,7 +55,7 @@ def fit_one_value(evidence: Evidence) -> Iterator[Hypothesis]:
                 fits.append(
                     _fit_change(evidence.network, slope, place, float(change[place]), observed)
                 )
-    yield from _suppose(evidence.network, fits)
+    yield from _suppose(evidence, part, fits)
 
 
 def fit_vector(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -63,7 +65,7 @@ def fit_vector(evidence: Evidence) -> Iterator[Hypothesis]:
     slopes = list_slopes(evidence.network, evidence.images[part])
     vectors = [slope for slope in slopes if slope.values.ndim == 1]
     fits = [_fit_all(evidence.network, slope, observed) for slope in vectors]
-    yield from _suppose(evidence.network, fits)
+    yield from _suppose(evidence, part, fits)
 
 
 def fit_last_layer(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -88,15 +90,17 @@ def fit_last_layer(evidence: Evidence) -> Iterator[Hypothesis]:
         yield suppose_tensors("parameter_altered", text, tensors)
 
 
-def _suppose(network: StoredNetwork, fits: Sequence[_Fit]) -> Iterator[Hypothesis]:
+def _suppose(
+    evidence: Evidence, part: NDArray[np.int64], fits: Sequence[_Fit]
+) -> Iterator[Hypothesis]:
     """The best fit; the text names those that can't be told from it."""
     if not fits:
         return
     best = min(fit.loss for fit in fits)
-    equal = [fit for fit in fits if fit.loss <= _EQUALLY_GOOD**2 * best]
-    # The weights of a unit and its bias before one that says the same from further on.
-    originals = list_parameters(network)
-    chosen: dict[str, str] = {}
+    rounding = 10 * float(np.square(_ROUNDING * evidence.scale[part]).sum())
+    equal = [fit for fit in fits if fit.loss <= _EQUALLY_GOOD**2 * best + rounding]
+    originals = list_parameters(evidence.network)
+    chosen: dict[str, list[str]] = {}
     for fit in sorted(equal, key=lambda fit: fit.loss):
         original = originals[fit.name]
         differing = np.abs(fit.values - original) > 1e-4 * np.abs(original).max(initial=1e-30)
@@ -105,9 +109,10 @@ def _suppose(network: StoredNetwork, fits: Sequence[_Fit]) -> Iterator[Hypothesi
         if len(places) == 1:
             place = tuple(places[0])
             told += f" ({fit.values[place]:.6g} instead of {original[place]:.6g})"
-        chosen.setdefault(fit.name, f"{fit.name} in {told}")
-    ambiguity = ", which the logits can't tell apart" if len(chosen) > 1 else ""
-    text = f"altered is {', or '.join(chosen.values())}{ambiguity}; {_LOAD}"
+        chosen.setdefault(fit.name, []).append(told)
+    alternatives = [f"{name} in {' or '.join(told[:3])}" for name, told in chosen.items()]
+    ambiguity = ", which the logits can't tell apart" if len(equal) > 1 else ""
+    text = f"altered is {', or '.join(alternatives)}{ambiguity}; {_LOAD}"
     winner = min(equal, key=lambda fit: fit.loss)
     yield suppose_tensors("parameter_altered", text, {winner.name: winner.values})
 
@@ -136,7 +141,7 @@ def _fit_change(
         loss = float(np.square(compute_residual(change)).sum())
         return loss if np.isfinite(loss) else np.inf
 
-    change = min((start * factor for factor in (1, 0.5, 0.25, 2, 4, 8, 16, -1)), key=measure)
+    change = min((start * factor for factor in _START_FACTORS), key=measure)
     loss = measure(change)
     for _ in range(_STEPS):
         step = 1e-6 * change

@@ -66,7 +66,8 @@ def apply_layer(layer: Layer, values: NDArray[np.float64]) -> NDArray[np.float64
         case LayerNormLayer():
             centred = values - values.mean(axis=1, keepdims=True)
             variance = (centred**2).mean(axis=1, keepdims=True)
-            return centred / np.sqrt(variance + layer.eps) * layer.weight + layer.bias
+            normal: NDArray[np.float64] = centred / np.sqrt(variance + layer.eps)
+            return normal * layer.weight + layer.bias
         case ActivationLayer():
             return _activate(layer, values)
 
