@@ -18,7 +18,7 @@ from bnbench.runtimes.float64 import compute_logits, evaluate, scale_pixels
 from bnbench.stored_network import BatchNormLayer, LayerNormLayer, StoredNetwork
 
 _NUM_FITTED = 256
-_LARGEST_BATCH_SIZE = 512
+_LARGEST_BATCH_SIZE = 256
 _LOG_EPS_GRID = np.arange(-9.0, 1.5, 0.5)
 
 
