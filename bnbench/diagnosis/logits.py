@@ -39,7 +39,7 @@ from bnbench.runtimes.float64 import compute_logits
 from bnbench.stored_network import StoredNetwork
 
 _EQUALLY_GOOD = 3.0
-_LOW_PRECISION = 2.0**-7
+_LOW_PRECISION = 2.0**-16, 2.0**-7
 
 _FITS: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
     fit_eps,
@@ -174,10 +174,10 @@ def _describe_unknown(
         )
         difference = np.abs(observed - evidence.reference[finite]).max(axis=1)
         typical = float(np.median(difference / evidence.scale[finite]))
-        if typical < _LOW_PRECISION:
+        if _LOW_PRECISION[0] < typical < _LOW_PRECISION[1]:
             told.append(
-                f"half of the images are off by less than {typical:.1e} of their largest logit, "
-                "which half precision or quantised weights may do"
+                f"half of the images are off by less than {typical:.1e} of their largest logit, as "
+                "half precision or quantised weights may do"
             )
     return Fault(
         "unknown",
