@@ -8,8 +8,10 @@ import hashlib
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 import bnbench
 from bnbench.data import LabelledImages
@@ -19,6 +21,7 @@ from bnbench.networks import build_network
 from bnbench.records import TrialRecord
 from bnbench.runtimes.eager import compute_logits
 from bnbench.specs import VariantSpec
+from bnbench.stored_network import describe_tensor
 
 NUM_PROBES = 8
 """Test images whose logits the manifest holds."""
@@ -74,6 +77,7 @@ def export_model(
                 "test_images_sha256": test.images_sha256,
                 "test_labels_sha256": test.labels_sha256,
             },
+            "network": describe_network(network),
             "expected": {
                 "total": len(test),
                 "correct": int((predictions == test.labels).sum()),
@@ -87,6 +91,27 @@ def export_model(
     replace_file(path, content)
     replace_file(path.with_suffix(".json"), manifest)
     return path
+
+
+def describe_network(network: nn.Module) -> dict[str, Any]:
+    """What the manifest says of the network, so that a reader of an altered file can tell where.
+
+    Returns:
+        ``tensors`` (each with shape, dtype and hash), ``constants`` that no tensor holds, and the
+        names of the modules in ``training`` mode.
+    """
+    return {
+        "tensors": {
+            name: describe_tensor(value.cpu().numpy())
+            for name, value in network.state_dict().items()
+        },
+        "constants": {
+            f"{name}.eps": module.eps
+            for name, module in network.named_modules()
+            if hasattr(module, "eps")
+        },
+        "training": [name for name, module in network.named_modules() if module.training],
+    }
 
 
 def serialize_torchscript(variant: VariantSpec, state: dict[str, torch.Tensor]) -> bytes:

@@ -9,6 +9,7 @@ that would run, and a damaged one can't ask for more memory than there is.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import pickle
@@ -105,6 +106,25 @@ class StoredNetwork:
     """Every parameter and buffer by the name torch gives it, such as ``linear1.weight``."""
     modules_in_training: tuple[str, ...]
     """Modules saved in training mode; the whole network's name is the empty text."""
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """What stands in the file's code and in no tensor, such as ``norm1.eps``."""
+        return {
+            f"{layer.name}.eps": layer.eps
+            for layer in self.layers
+            if isinstance(layer, BatchNormLayer | LayerNormLayer)
+        }
+
+
+def describe_tensor(values: NDArray[Any]) -> dict[str, Any]:
+    """A tensor's entry in a manifest: shape, dtype, and SHA-256 of its little-endian values."""
+    little_endian = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<")))
+    return {
+        "shape": list(values.shape),
+        "dtype": values.dtype.name,
+        "sha256": hashlib.sha256(little_endian.tobytes()).hexdigest(),
+    }
 
 
 def read_stored_network(content: bytes) -> StoredNetwork:

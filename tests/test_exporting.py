@@ -12,6 +12,7 @@ from bnbench.exporting import export_model, serialize_torchscript
 from bnbench.manifests import read_manifest
 from bnbench.networks import build_network
 from bnbench.specs import RecipeSpec, TrialSpec
+from bnbench.stored_network import read_stored_network
 from tests.conftest import BATCHNORM
 
 
@@ -52,6 +53,23 @@ def test_the_manifest_tells_what_the_model_is_and_must_score(
         hashlib.sha256(expected["predictions"].encode()).hexdigest()
         == (expected["predictions_sha256"])
     )
+
+
+def test_the_manifest_tells_every_tensor_and_constant_of_the_eager_network(
+    model: Path, trained: TrainedTrial
+) -> None:
+    network = read_manifest(model.with_suffix(".json"))["network"]
+    assert trained.state is not None
+    assert set(network["tensors"]) == set(trained.state)
+    for name, value in trained.state.items():
+        assert network["tensors"][name] == {
+            "shape": list(value.shape),
+            "dtype": str(value.dtype).removeprefix("torch."),
+            "sha256": hashlib.sha256(value.numpy().tobytes()).hexdigest(),
+        }
+    assert network["constants"] == {"norm1.eps": 1e-5, "norm2.eps": 1e-5}
+    assert network["training"] == []
+    assert read_stored_network(model.read_bytes()).constants == network["constants"]
 
 
 @pytest.mark.parametrize("shape", [(-1, 1, 28, 28), (-1, 784)])

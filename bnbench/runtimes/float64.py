@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bnbench.stored_network import (
     ActivationLayer,
     BatchNormLayer,
+    Layer,
     LayerNormLayer,
     LinearLayer,
     StoredNetwork,
@@ -41,21 +42,34 @@ def compute_logits(network: StoredNetwork, images: NDArray[np.uint8]) -> NDArray
     Returns:
         float64, shape (num_images, 10).
     """
-    values = scale_pixels(images)
+    return evaluate(network, scale_pixels(images))
+
+
+def evaluate(network: StoredNetwork, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Evaluate a stored network on pixels, shape (num_images, 784), as they are."""
+    values = pixels
     for layer in network.layers:
-        match layer:
-            case LinearLayer():
-                values = values @ layer.weight.T.astype(np.float64) + layer.bias
-            case BatchNormLayer():
-                scale = layer.weight / np.sqrt(layer.running_var.astype(np.float64) + layer.eps)
-                values = (values - layer.running_mean) * scale + layer.bias
-            case LayerNormLayer():
-                centred = values - values.mean(axis=1, keepdims=True)
-                variance = (centred**2).mean(axis=1, keepdims=True)
-                values = centred / np.sqrt(variance + layer.eps) * layer.weight + layer.bias
-            case ActivationLayer():
-                values = _activate(layer, values)
+        values = apply_layer(layer, values)
     return values
+
+
+def apply_layer(layer: Layer, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a layer makes of its inputs, shape (num_images, num_units)."""
+    match layer:
+        case LinearLayer():
+            mapped: NDArray[np.float64] = values @ layer.weight.T.astype(np.float64) + layer.bias
+            return mapped
+        case BatchNormLayer():
+            scale = layer.weight / np.sqrt(layer.running_var.astype(np.float64) + layer.eps)
+            scaled: NDArray[np.float64] = (values - layer.running_mean) * scale + layer.bias
+            return scaled
+        case LayerNormLayer():
+            centred = values - values.mean(axis=1, keepdims=True)
+            variance = (centred**2).mean(axis=1, keepdims=True)
+            normal: NDArray[np.float64] = centred / np.sqrt(variance + layer.eps)
+            return normal * layer.weight + layer.bias
+        case ActivationLayer():
+            return _activate(layer, values)
 
 
 def _activate(layer: ActivationLayer, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -90,7 +90,7 @@ def test_data_that_is_not_what_it_must_be_ends_with_exit_code_2(
     assert "required all four files of FashionMNIST" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["run", "report", "verify", "data", "compare"])
+@pytest.mark.parametrize("command", ["run", "report", "verify", "data", "compare", "diagnose"])
 def test_every_command_has_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
