@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnbench.agreement import Reference, compare_logits, make_reference
+from bnbench.diagnosis import diagnose_file, diagnose_logits
 from bnbench.errors import BnbenchError, RunError
 from bnbench.manifests import read_manifest
 from bnbench.records import AgreementRecord, CertificateRecord, VerificationRecord
@@ -18,7 +20,7 @@ from bnbench.runtimes import open_runtime
 from bnbench.runtimes.interface import Runtime
 from bnbench.runtimes.libtorch import verify_models
 from bnbench.store import RunStore
-from bnbench.stored_network import read_stored_network
+from bnbench.stored_network import StoredNetwork, read_stored_network
 
 ModelObserver = Callable[[str], None]
 """Called with the name of each model that is done."""
@@ -66,15 +68,23 @@ def verify_runtimes(
     opened = [open_runtime(name, list(models), data_folder) for name in runtimes]
     certificates: list[CertificateRecord] = []
     agreements: list[AgreementRecord] = []
-    for model, variant in models.items():
+    diagnosed: set[tuple[str, str]] = set()
+    for path, variant in models.items():
         try:
-            reference = _read_reference(model, variant, images, labels)
+            model = _open_model(path, variant, images, labels)
         except BnbenchError as error:
-            agreements += [_refuse(model, variant, runtime, str(error)) for runtime in opened]
-        else:
-            certificates.append(reference.record)
-            agreements += [_compare(model, runtime, reference, images) for runtime in opened]
-        on_model(model.name)
+            agreements += [_refuse(path, variant, runtime, str(error)) for runtime in opened]
+            on_model(path.name)
+            continue
+        certificates.append(model.reference.record)
+        for runtime in opened:
+            record, logits = _compare(model, runtime, images)
+            # The first of a kind tells what all of them suffer from; looking takes seconds.
+            if logits is not None and (runtime.name, variant) not in diagnosed:
+                diagnosed.add((runtime.name, variant))
+                record = _diagnose(model, record, logits, images, labels)
+            agreements.append(record)
+        on_model(path.name)
     store.write_agreement(certificates, agreements)
     return agreements
 
@@ -100,28 +110,68 @@ def list_models(store: RunStore) -> dict[Path, str]:
     return models
 
 
-def _read_reference(
-    model: Path, variant: str, images: NDArray[np.uint8], labels: NDArray[np.uint8]
-) -> Reference:
-    manifest: dict[str, Any] = read_manifest(model.with_suffix(".json"))
-    content = model.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != manifest["model"]["sha256"]:
-        raise RunError(
-            f"required the file of its manifest, SHA-256 {manifest['model']['sha256']}, found "
-            f"{found}; export the model again"
-        )
-    return make_reference(model.name, variant, read_stored_network(content), images, labels)
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """An exported model whose file is the one that was exported."""
+
+    path: Path
+    manifest: dict[str, Any]
+    network: StoredNetwork
+    reference: Reference
+
+
+def _open_model(
+    path: Path, variant: str, images: NDArray[np.uint8], labels: NDArray[np.uint8]
+) -> _Model:
+    """Read a model and its manifest, and hold the one against the other.
+
+    Raises:
+        RunError: the file is not the one that was exported; the text names the fault.
+    """
+    manifest = read_manifest(path.with_suffix(".json"))
+    content = path.read_bytes()
+    fault = diagnose_file(content, manifest, path.parent)
+    if fault is not None:
+        raise RunError(f"{fault.name}: {fault.text}")
+    network = read_stored_network(content)
+    reference = make_reference(path.name, variant, network, images, labels)
+    return _Model(path, manifest, network, reference)
 
 
 def _compare(
-    model: Path, runtime: Runtime, reference: Reference, images: NDArray[np.uint8]
-) -> AgreementRecord:
+    model: _Model, runtime: Runtime, images: NDArray[np.uint8]
+) -> tuple[AgreementRecord, NDArray[np.floating[Any]] | None]:
+    """What a runtime makes of a model; its logits are given only where they need explaining."""
+    reference = model.reference
     try:
-        logits = runtime.load(model).logits(images)
+        logits = runtime.load(model.path).logits(images)
     except RunError as error:
-        return _refuse(model, reference.variant, runtime, str(error))
-    return compare_logits(reference, runtime.name, runtime.version, logits)
+        return _refuse(model.path, reference.variant, runtime, str(error)), None
+    record = compare_logits(reference, runtime.name, runtime.version, logits)
+    comparable = record.status != "agreed" and logits.shape == reference.logits.shape
+    return record, logits if comparable else None
+
+
+def _diagnose(
+    model: _Model,
+    record: AgreementRecord,
+    logits: NDArray[np.floating[Any]],
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+) -> AgreementRecord:
+    """The record with the fault's name before its reason, where there is one."""
+    fault = diagnose_logits(
+        model.network,
+        model.manifest,
+        logits,
+        images,
+        labels,
+        certificate=model.reference.certificate,
+        folder=model.path.parent,
+    )
+    if fault is None:
+        return record
+    return dataclasses.replace(record, reason=f"{fault.name}: {fault.text} ({record.reason})")
 
 
 def _refuse(model: Path, variant: str, runtime: Runtime, reason: str) -> AgreementRecord:

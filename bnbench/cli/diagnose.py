@@ -9,12 +9,12 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from bnbench.certificate import Certificate, certify
+from bnbench.agreement import compare_logits, make_reference
+from bnbench.certificate import Certificate
 from bnbench.diagnosis import Fault, diagnose_file, diagnose_logits, diagnose_score
-from bnbench.diagnosis.logits import get_bounds
 from bnbench.errors import DataError, DisagreementError, RunError
 from bnbench.manifests import read_manifest
-from bnbench.runtimes.float64 import compute_logits
+from bnbench.records import AgreementRecord
 from bnbench.stored_network import read_stored_network
 
 
@@ -57,21 +57,28 @@ def diagnose_model(
             "found another one; name its folder by --data-dir"
         )
     images, labels = test.images.numpy(), test.labels.numpy()
-    certificate = certify(network, images)
-    reference = compute_logits(network, images) if certificate is None else certificate.logits
-    _show_certificate(certificate, len(images))
+    reference = make_reference(model.name, manifest["variant"]["name"], network, images, labels)
+    _show_certificate(reference.certificate, len(images))
     if logits is None:
         return 0
-    if logits.shape != reference.shape:
+    if logits.shape != reference.logits.shape:
         raise RunError(
-            f"{logits_path}: required logits of shape {reference.shape}, a row for each test image "
-            f"and a column for each class, found shape {logits.shape}"
+            f"{logits_path}: required logits of shape {reference.logits.shape}, a row for each "
+            f"test image and a column for each class, found shape {logits.shape}"
         )
-    _show_comparison(logits, reference, certificate)
-    fault = diagnose_logits(
-        network, manifest, logits, images, labels, certificate=certificate, folder=model.parent
-    )
-    if fault is None and correct is not None:
+    record = compare_logits(reference, "logits", "unknown", logits)
+    _show_comparison(record)
+    if record.status != "agreed":
+        fault = diagnose_logits(
+            network,
+            manifest,
+            logits,
+            images,
+            labels,
+            certificate=reference.certificate,
+            folder=model.parent,
+        ) or Fault("unknown", str(record.reason))
+    elif correct is not None:
         fault = diagnose_score(logits.argmax(axis=1), labels, correct)
     if fault is not None:
         return _show(fault)
@@ -119,27 +126,17 @@ def _show_certificate(certificate: Certificate | None, num_images: int) -> None:
     )
 
 
-def _show_comparison(
-    logits: NDArray[np.floating[Any]],
-    reference: NDArray[np.float64],
-    certificate: Certificate | None,
-) -> None:
+def _show_comparison(record: AgreementRecord) -> None:
     """Say how near a runtime's logits and predictions are to the reference's."""
-    difference = np.abs(logits.astype(np.float64) - reference)
-    bounds = get_bounds(reference, certificate)
-    differs = logits.argmax(axis=1) != reference.argmax(axis=1)
-    explained = differs & (difference <= bounds).all(axis=1)
-    largest_share = float((difference / bounds).max())
-    same = int((~differs).sum())
+    total, differing = record.total or 0, record.differing or 0
     click.echo(
-        f"predictions: {same:,} of {len(logits):,} are the same; {int(differs.sum()):,} differ, "
-        f"{int(explained.sum()):,} of them explained by rounding"
+        f"predictions: {total - differing:,} of {total:,} are the same; {differing:,} differ, "
+        f"{record.explained or 0:,} of them explained by rounding"
     )
-    kind = "the certified bound" if certificate is not None else "what is tolerated"
-    click.echo(
-        f"logits: the largest difference is {difference.max():.3g}; the largest share of {kind} is "
-        f"{largest_share:.3g}"
-    )
+    text = f"logits: the largest difference is {record.max_abs_diff:.3g}"
+    if record.max_bound_share is not None:
+        text += f"; the largest share of the certified bound is {record.max_bound_share:.3g}"
+    click.echo(text)
 
 
 def _show(fault: Fault) -> int:

@@ -138,13 +138,20 @@ def _find_model(
     evidence: Evidence, manifest: Mapping[str, Any], folder: Path | None
 ) -> Fault | None:
     """Another model whose manifest has these logits for its probe images."""
+
+    def fits(probes: Mapping[str, Any]) -> bool:
+        part = np.array(probes["indices"])
+        return evidence.measure_misfit(np.array(probes["logits"]), part) <= evidence.limit
+
+    own = manifest["expected"]["probes"]
+    if own["indices"] and fits(own):
+        return None  # the probe images are not those that are wrong, so they can't tell whose
     for path, other in list_other_manifests(folder):
         probes = other["expected"]["probes"]
         same_data = other["data"] == manifest["data"] and probes["indices"]
         if not same_data or other["model"]["sha256"] == manifest["model"]["sha256"]:
             continue
-        part = np.array(probes["indices"])
-        if evidence.measure_misfit(np.array(probes["logits"]), part) <= evidence.limit:
+        if fits(probes):
             return Fault(
                 "foreign_manifest",
                 f"the logits are those of another model, the one of {path.name}; evaluate "
