@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bnbench.gate.process import BenchmarkFailed, RevisionFolder, Worker
+from bnbench.gate.records import PairRecord, VisitRecord
 
 BASE = RevisionFolder("main", "b" * 40, Path("base"), (Path("base"),))
 HEAD = RevisionFolder("worktree", "e" * 40, Path("head"), (Path("head"),))
@@ -68,3 +70,31 @@ class FakeWorker(Worker):
             return
         self._current = self._pending.pop(0)
         self._events.append({"event": "benchmark", "name": self._current})
+
+
+def make_pair(
+    ratios: Mapping[str, float],
+    wall_seconds: float = 10.0,
+    failures: Mapping[str, str] | None = None,
+    levels: Sequence[float] = (0.0,),
+) -> PairRecord:
+    """A pair that measured each benchmark with the given log-ratio, at each injected slowdown."""
+    return PairRecord(
+        visits=tuple(
+            VisitRecord(
+                benchmark=name,
+                slowdown=level,
+                iterations=10,
+                base_seconds=(0.03,) * 3,
+                head_seconds=(0.03 * math.exp(ratio) * (1.0 + level),) * 3,
+                kernel_seconds=0.004,
+                wall_seconds=0.5,
+            )
+            for name, ratio in ratios.items()
+            for level in levels
+        ),
+        startup_seconds=(0.5, 0.5),
+        peak_bytes=(1000, 1000),
+        wall_seconds=wall_seconds,
+        failures=dict(failures or {}),
+    )
