@@ -143,7 +143,7 @@ def replace_benchmark_calls(plugin: GatePlugin) -> None:
         *_: Any,  # rounds and iterations: how often it is called is the gate's business
         **__: Any,
     ) -> Any:
-        measured = Measured(target, args, kwargs or {}, setup, teardown)
+        measured = Measured(target, args, kwargs or {}, setup, teardown, fixture._timer)
         seconds = measured.run(1, 0.0)
         with contextlib.suppress(Exception):  # for tests that look at benchmark.stats afterwards
             fixture._make_stats(1).update(seconds)
@@ -155,11 +155,21 @@ def replace_benchmark_calls(plugin: GatePlugin) -> None:
 
 
 class Measured:
-    """A benchmark's callable, with what it gave last."""
+    """A benchmark's callable, with what it gave last.
+
+    Timed by the clock the suite asks for by ``--benchmark-timer``, such as ``time.process_time``.
+    """
 
     def __init__(
-        self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], setup: Any, teardown: Any
+        self,
+        target: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        setup: Any,
+        teardown: Any,
+        read_seconds: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self._read_seconds = read_seconds
         self._target = target
         self._args, self._kwargs = args, kwargs
         self._setup, self._teardown = setup, teardown
@@ -181,15 +191,16 @@ class Measured:
 
     def _time_calls(self, iterations: int, slowdown: float) -> float:
         target, args, kwargs = self._target, self._args, self._kwargs
-        start = time.perf_counter()
+        read_seconds = self._read_seconds
+        start = read_seconds()
         for _ in range(iterations):
             result = target(*args, **kwargs)
-        end = time.perf_counter()
+        end = read_seconds()
         if slowdown > 0.0:
             # A slowdown that is really there: the processor is busy for as much longer.
             until = end + (end - start) * slowdown
             while end < until:
-                end = time.perf_counter()
+                end = read_seconds()
         self.result = result
         return end - start
 
