@@ -5,8 +5,10 @@ them pays for what the fixtures do.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 import pytest
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench.data import Dataset, LabelledImages
@@ -23,6 +25,15 @@ def take_part(part: LabelledImages) -> LabelledImages:
     return dataclasses.replace(
         part, images=part.images[:NUM_IMAGES], labels=part.labels[:NUM_IMAGES]
     )
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other make the time of a short call a matter of luck."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -94,6 +94,7 @@ def write_outputs(summary: GateSummary, outputs: dict[str, Path | None]) -> None
             continue
         text = markdown if name == "markdown" else json.dumps(contents[name], indent=2) + "\n"
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, text.encode())
         except OSError as error:
             raise GateError(

@@ -97,7 +97,7 @@ def lay_out_revision(
             _git(repository, "clone", "-q", "--shared", "--no-checkout", str(repository), str(tree))
             _git(tree, "checkout", "-q", "--detach", commit)
             if setup is not None:
-                _set_up(revision, setup, tree, site, entry / "setup.log")
+                _set_up(revision, setup, python, tree, site, entry / "setup.log")
             (entry / STAMP).touch()
     roots = [folder for folder in (site, tree / "src", tree) if any_entry(folder)]
     return RevisionFolder(revision, commit, tree, tuple(roots))
@@ -143,8 +143,10 @@ def _snapshot(repository: Path) -> str:
         )
 
 
-def _set_up(revision: str, setup: str, tree: Path, site: Path, log_file: Path) -> None:
-    environment = {**os.environ, "GATE_TREE": str(tree), "GATE_SITE": str(site)}
+def _set_up(revision: str, setup: str, python: str, tree: Path, site: Path, log_file: Path) -> None:
+    # "python" in the command is the interpreter that runs the benchmarks.
+    path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, "GATE_TREE": str(tree), "GATE_SITE": str(site), "PATH": path}
     with log_file.open("wb") as log:
         code = subprocess.run(
             setup, shell=True, cwd=tree, env=environment, stdout=log, stderr=subprocess.STDOUT

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
+from pytest_benchmark.fixture import BenchmarkFixture, FixtureAlreadyUsed
 
 KERNEL_BYTES = bytes(4_000_000)
 KERNEL_STEPS = 40_000
@@ -143,6 +143,9 @@ def replace_benchmark_calls(plugin: GatePlugin) -> None:
         *_: Any,  # rounds and iterations: how often it is called is the gate's business
         **__: Any,
     ) -> Any:
+        if fixture._mode:
+            raise FixtureAlreadyUsed("required one call of benchmark a test, found a second")
+        fixture._mode = "benchmark.pedantic(...)"  # it warns in teardown if it was never used
         measured = Measured(target, args, kwargs or {}, setup, teardown, fixture._timer)
         seconds = measured.run(1, 0.0)
         with contextlib.suppress(Exception):  # for tests that look at benchmark.stats afterwards
