@@ -154,9 +154,7 @@ class PairRunner:
                     time.perf_counter() - begin,
                     failures,
                 )
-            for side, event in zip(("base", "head"), events, strict=True):
-                if event["reason"] is not None:
-                    failures[str(event["name"])] = f"{side}: {event['reason']}"
+            failures |= describe_failure(events)
 
     def _collect(self, workers: tuple[Worker, Worker]) -> tuple[float, float]:
         """Wait until both have collected their suites; how long either took to get there."""
@@ -226,6 +224,21 @@ class PairRunner:
             kernel,
             time.perf_counter() - begin,
         )
+
+
+def describe_failure(events: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Say why a benchmark gave no time, and on which side; nothing where it gave one.
+
+    Arguments:
+        events: how it ended in base and in head.
+    """
+    base, head = (event["reason"] for event in events)
+    name = str(events[0]["name"])
+    if base is not None and head is not None:
+        return {name: f"both: {head}"}
+    if base is not None:
+        return {name: f"base: {base}"}
+    return {} if head is None else {name: f"head: {head}"}
 
 
 def calibrate(base: Worker, head: Worker, spec: GateSpec) -> tuple[int, int]:

@@ -130,7 +130,8 @@ def _decide(
         *(benchmark.outcome for benchmark in benchmarks if benchmark.waited_for),
         *(accuracy.outcome for accuracy in accuracies),
     ]
-    # A benchmark that no longer runs in head may be as slow as it likes: that is no pass.
+    # A benchmark that runs in base and no longer in head may be as slow as it likes: that is no
+    # pass. One that is skipped in both, for want of a library, is.
     broken = any(reason.startswith("head: ") for reason in failures.values())
     if ChangeOutcome.UNDECIDED in waited_for or broken:
         return Verdict.UNDECIDED

@@ -24,8 +24,13 @@ class FakeSource:
     """Pairs of a made-up machine on which a pair takes ten seconds."""
 
     def __init__(
-        self, changes: dict[str, float], noise: float = 0.005, failing: Sequence[str] = ()
+        self,
+        changes: dict[str, float],
+        noise: float = 0.005,
+        failing: Sequence[str] = (),
+        side: str = "head",
     ) -> None:
+        self._side = side
         self.record: SuiteRecord | None = None
         self.asked: list[list[str]] = []
         self.seconds = 0.0
@@ -45,7 +50,7 @@ class FakeSource:
             for name in chosen
             if name not in self._failing
         }
-        failures = {name: "head: it broke" for name in chosen if name in self._failing}
+        failures = {name: f"{self._side}: it broke" for name in chosen if name in self._failing}
         return make_pair(ratios, wall_seconds=10.0, failures=failures)
 
 
@@ -107,6 +112,12 @@ def test_a_benchmark_that_breaks_in_head_is_no_pass() -> None:
     assert summary.verdict is Verdict.UNDECIDED
     assert summary.failures == {"bad": "head: it broke"}
     assert "No time: bad: head: it broke" in make_notes(summary)
+
+
+def test_a_benchmark_that_both_skip_is_listed_and_holds_nothing_up() -> None:
+    summary = run(FakeSource({"good": 0.0, "skipped": 0.0}, failing=["skipped"], side="both"))
+    assert summary.verdict is Verdict.PASSED
+    assert summary.failures == {"skipped": "both: it broke"}
 
 
 def test_revisions_without_a_benchmark_in_common_are_refused() -> None:

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from bnbench.gate.process import RevisionFolder
-from bnbench.gate.rounds import LEAST_ROUNDS, MOST_ROUNDS, PairRunner, SuiteSpec
+from bnbench.gate.rounds import (
+    LEAST_ROUNDS,
+    MOST_ROUNDS,
+    PairRunner,
+    SuiteSpec,
+    describe_failure,
+)
 from bnbench.gate.specs import GateSpec
 from tests.gate.fakes import BASE, HEAD, FakeWorker, SecondsOf
 
@@ -109,6 +115,13 @@ def test_a_benchmark_that_fails_on_one_side_costs_itself_alone(stage: Stage, bro
     pair = stage.make_runner(fail_late).measure(lambda suite: suite.common_names)
     assert [visit.benchmark for visit in pair.visits] == ["b"]
     assert pair.failures == {"a": f"{'base' if broken == 'main' else 'head'}: it broke"}
+
+
+def test_what_is_skipped_on_both_sides_is_said_of_both() -> None:
+    ends = [{"event": "finished", "name": "a", "reason": why} for why in ("no jax", "no jax")]
+    assert describe_failure(ends) == {"a": "both: no jax"}
+    assert describe_failure([ends[0], {**ends[1], "reason": None}]) == {"a": "base: no jax"}
+    assert describe_failure([{**ends[0], "reason": None}] * 2) == {}
 
 
 def test_benchmarks_that_one_side_does_not_have_are_known_and_not_run(stage: Stage) -> None:
