@@ -76,7 +76,7 @@ class SequentialGate:
         """Take in a process pair: a log-ratio of head to base for each quantity it measured."""
         self.num_pairs += 1
         for name, value in values.items():
-            if name in self._values and name not in self._decided:
+            if name in self._values:
                 self._values[name].append(value)
         looks = self._spec.looks
         if self._num_looks < len(looks) and self.num_pairs >= looks[self._num_looks]:

@@ -1,7 +1,8 @@
+import fcntl
 import json
-import multiprocessing
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +36,6 @@ def make_history(levels: np.ndarray, noise: float, seed: int) -> BenchmarkHistor
     values = levels * np.exp(np.random.default_rng(seed).normal(0.0, noise, len(levels)))
     commits = tuple(f"commit{number:03}" for number in range(len(levels)))
     return BenchmarkHistory("b.py::test", commits, tuple(values.tolist()), is_normalised=True)
-
-
-def append_some(path: Path, writer: int) -> None:
-    for number in range(20):
-        append_document(path, make_result(f"{writer}-{number}", 1.0))
 
 
 def test_a_gates_result_is_a_document_that_pytest_benchmark_compares(tmp_path: Path) -> None:
@@ -76,15 +72,17 @@ def test_a_line_that_was_torn_by_a_kill_costs_itself_alone(tmp_path: Path) -> No
     assert [each["commit_info"]["id"] for each in read_documents(path)] == ["first", "third"]
 
 
-def test_writers_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+def test_a_writer_waits_for_another_one_to_end(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    context = multiprocessing.get_context("fork")
-    writers = [context.Process(target=append_some, args=(path, writer)) for writer in range(3)]
-    for writer in writers:
+    with path.open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        writer = threading.Thread(target=append_document, args=(path, make_result("second", 1.0)))
         writer.start()
-    for writer in writers:
-        writer.join()
-    assert len({each["commit_info"]["id"] for each in read_documents(path)}) == 60
+        writer.join(0.2)
+        assert writer.is_alive()
+        other.write(json.dumps(make_result("first", 1.0)) + "\n")
+    writer.join()
+    assert [each["commit_info"]["id"] for each in read_documents(path)] == ["first", "second"]
 
 
 def test_a_slower_runner_is_no_slower_program() -> None:

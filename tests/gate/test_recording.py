@@ -118,6 +118,22 @@ def test_replayed_decisions_have_the_error_rates_of_the_gate(recording: Recordin
     assert found.num_false_alarms <= 2
 
 
+def test_base_and_head_are_exchanged_in_half_of_the_pairs_that_are_the_same() -> None:
+    # All of one day's pairs may lean to one side by chance: that is no property of the rule.
+    generator = np.random.default_rng(4)
+    pairs = []
+    for _ in range(30):
+        pair = draw_pair(generator, quiet=0.01)
+        visits = tuple(
+            dataclasses.replace(v, head_seconds=tuple(1.04 * s for s in v.head_seconds))
+            for v in pair.visits
+        )
+        pairs.append(dataclasses.replace(pair, visits=visits))
+    leaning = Recording(HEADER, tuple(pairs))
+    null = replay_decisions(leaning, GateSpec(), 0.0, 100, np.random.default_rng(1))
+    assert null.num_false_alarms <= 2
+
+
 def test_a_gate_without_time_says_undecided_rather_than_guess(recording: Recording) -> None:
     generator = np.random.default_rng(1)
     hasty = replay_decisions(recording, GateSpec(budget_seconds=15.0), 0.05, 50, generator)
