@@ -109,6 +109,18 @@ class GatePlugin:
             self._channel.send(event="finished", name=report.nodeid, reason=self._reason)
             self._waited, self._reason = False, None
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """End here: what follows (tables of times, threads, exit handlers) is nothing to wait for.
+
+        All fixtures are torn down by now.
+        """
+        reason = None
+        if self.num_collected < 0:
+            reason = f"pytest collected nothing (exit code {int(exitstatus)})"
+        self._channel.send(event="end", peak_bytes=read_peak_bytes(), reason=reason)
+        os._exit(0)
+
     def serve(self, name: str, run: Timer) -> None:
         """Answer requests from within a benchmark until told to go on."""
         self._waited = True
@@ -259,11 +271,9 @@ def main() -> None:
     replace_benchmark_calls(plugin)
     options = [f"--rootdir={Path.cwd()}", "-p", "no:cacheprovider", "--benchmark-only", "-q", "-s"]
     code = pytest.main([*options, *sys.argv[1:]], plugins=[plugin])
-    reason = None
-    if plugin.num_collected < 0:
-        reason = f"pytest collected nothing (exit code {int(code)})"
-    channel.send(event="end", peak_bytes=read_peak_bytes(), reason=reason)
-    os._exit(0)  # libraries' threads and atexit handlers are nothing to wait for
+    # Only a session that did not begin, for a wrong option perhaps, gets here.
+    channel.send(event="end", peak_bytes=0, reason=f"pytest did not start (exit code {int(code)})")
+    os._exit(0)
 
 
 if __name__ == "__main__":
