@@ -110,7 +110,8 @@ def render_certificate(summary: CertificateSummary) -> str:
         f"{', '.join(f'{level:.0%}' for level in header.levels)} injected. The log-ratio of two "
         f"adjacent rounds has a standard deviation of {summary.round_deviation:.3f}, that of a "
         f"visit (the median of its rounds) {summary.visit_deviation:.4f}. "
-        f"{null.num_decisions:,} decisions were replayed for each line; the recording is as long "
+        f"{null.num_decisions:,} decisions were replayed for each line, with "
+        f"{null.mean_pairs:.0f} pairs drawn for one of A/A on average; the recording is as long "
         f"as {alone} of them one after the other. Brackets are 95 % Clopper-Pearson intervals "
         "of the replays: how well a rate is known for noise as it was recorded, not for another "
         "machine or day.",
@@ -123,6 +124,12 @@ def render_certificate(summary: CertificateSummary) -> str:
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     lines += [_render_replay(replay) for replay in summary.replays]
+    if null.mean_pairs > summary.num_pairs / 2:
+        lines += [
+            "",
+            "Most decisions draw more than half of the recorded pairs, so that they are much alike: "
+            "a longer recording tells more.",
+        ]
     lines += [
         "",
         "At 0 % nothing is slowed: *false alarm* is a decision on the whole suite that calls "

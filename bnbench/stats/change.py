@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from enum import StrEnum
@@ -126,13 +127,19 @@ def decide_change(values: ArrayLike, limit: float, rates: ErrorRates) -> Change:
     if count < 2:
         return Change(ChangeOutcome.UNDECIDED, mean, None, None, None, count, 1)
     error = float(vector.std(ddof=1)) / math.sqrt(count)
-    alarm = float(stats.t.isf(rates.alarm, count - 1)) * error
-    miss = float(stats.t.isf(rates.miss, count - 1)) * error
+    alarm = _find_quantile(rates.alarm, count - 1) * error
+    miss = _find_quantile(rates.miss, count - 1) * error
     outcome = classify_change(mean, mean - alarm, mean + alarm, mean + miss, limit)
     more = None
     if outcome is ChangeOutcome.UNDECIDED:
         more = _count_more(mean, error * math.sqrt(count), count, limit, rates)
     return Change(outcome, mean, mean - alarm, mean + alarm, mean + miss, count, more)
+
+
+@functools.cache
+def _find_quantile(rate: float, degrees: int) -> float:
+    """Student's t that is exceeded at this rate; replays ask for the same ones again and again."""
+    return float(stats.t.isf(rate, degrees))
 
 
 def _count_more(mean: float, deviation: float, count: int, limit: float, rates: ErrorRates) -> int:

@@ -157,6 +157,9 @@ def test_the_certificate_has_a_line_a_slowdown_and_the_rules_beside(recording: R
     for level in ("0%", "1%", "2%", "5%", "10%"):
         assert f"\n| {level} |" in text
     assert "60 process pairs" in text
+    assert "much alike" not in text
+    short = dataclasses.replace(recording, pairs=recording.pairs[:10])
+    assert "much alike" in render_certificate(certify(short, GateSpec(), num_decisions=5))
     assert "| `mean:5%` |" in text
     assert HEADER.cpu in text
 
