@@ -127,8 +127,8 @@ def render_certificate(summary: CertificateSummary) -> str:
     if null.mean_pairs > summary.num_pairs / 2:
         lines += [
             "",
-            "Most decisions draw more than half of the recorded pairs, so that they are much alike: "
-            "a longer recording tells more.",
+            "Most decisions draw more than half of the recorded pairs, so that they are much "
+            "alike: a longer recording tells more.",
         ]
     lines += [
         "",
