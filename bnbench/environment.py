@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ import torch
 import bnbench
 from bnbench import _native
 from bnbench.errors import SpecError
+from bnbench.machine import count_cores, describe_system, read_cpu_name, read_memory_bytes
 from bnbench.records import EnvironmentRecord
 
 
@@ -58,13 +58,11 @@ def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
     names = list_devices()
     return EnvironmentRecord(
         cpu=read_cpu_name(),
-        cores=len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1,
+        cores=count_cores(),
         threads=torch.get_num_threads(),
-        memory_bytes=_read_memory_bytes(),
+        memory_bytes=read_memory_bytes(),
         devices={device: names[device] for device in devices},
-        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        system=describe_system(),
         versions={
             "bnbench": bnbench.__version__,
             "python": platform.python_version(),
@@ -74,24 +72,6 @@ def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         instruction_set=_native.ensemble_instruction_sets()[0],
     )
-
-
-def read_cpu_name() -> str:
-    """The processor's name as its maker gives it, where the system tells."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _read_memory_bytes() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return None
 
 
 def _read_version(package: str) -> str:

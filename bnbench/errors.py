@@ -34,5 +34,9 @@ class DisagreementError(BnbenchError):
     exit_code = 5
 
 
+class GateError(BnbenchError):
+    """A gate that cannot measure: a revision, a build, a suite or a file that is not usable."""
+
+
 class TrialFailure(Exception):  # noqa: N818 - it is an outcome that is recorded, not a program error
     """A trial that cannot be finished; its reason goes on record and the study goes on."""

@@ -44,8 +44,10 @@ def cli() -> None:
     'bnbench run' trains the networks across seeds, exports each to TorchScript, has the C++
     program bnbench-eval evaluate it again, and writes a report.
 
-    Exit codes: 0 all is well; 1 a trial failed; 2 wrong usage or input; 5 runtimes disagree;
-    130 interrupted.
+    'bnbench gate' tells whether a code change made something slower or less accurate.
+
+    Exit codes: 0 all is well; 1 a trial failed, or the gate found worse; 2 wrong usage or input;
+    3 the gate is undecided; 5 runtimes disagree; 130 interrupted.
     """
 
 
@@ -206,6 +208,153 @@ def compare(first: Path, second: Path) -> None:
     from bnbench.store import RunStore
 
     show_comparison(RunStore.open(first), RunStore.open(second))
+
+
+@cli.command()
+@click.argument("suite", nargs=-1)
+@click.option("--base", metavar="REV", help="The revision to compare with, such as main.")
+@click.option(
+    "--head",
+    metavar="REV",
+    default="worktree",
+    show_default=True,
+    help="The revision to judge; worktree is the files as they are.",
+)
+@click.option(
+    "--setup",
+    metavar="COMMAND",
+    help="Builds a revision, in its checkout; what it installs into $GATE_SITE comes first.",
+)
+@click.option(
+    "--accuracy",
+    "accuracy_command",
+    metavar="COMMAND",
+    help="Trains in a revision and leaves $GATE_OUT/epochs.csv, such as "
+    "'python -m bnbench run --seeds 0-9 --out $GATE_OUT'.",
+)
+@click.option("--max-slowdown", type=float, help="Per cent that must not pass.  [default: 5]")
+@click.option("--max-accuracy-loss", type=float, help="Points that must not pass.  [default: 0.5]")
+@click.option("--false-alarms", type=float, help="Per cent of harmless changes.  [default: 1]")
+@click.option("--minutes", type=float, help="Time to measure.  [default: 3; of a recording: 20]")
+@click.option("--cache", "cache_folder", type=click.Path(path_type=Path), help="For checkouts.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the summary here.")
+@click.option("--json", type=click.Path(path_type=Path), help="Write all figures here.")
+@click.option(
+    "--action-benchmark", type=click.Path(path_type=Path), help="For github-action-benchmark."
+)
+@click.option("--bencher", type=click.Path(path_type=Path), help="Bencher Metric Format.")
+@click.option("--history", type=click.Path(path_type=Path), help="Append the result to this file.")
+@click.option(
+    "--certify", is_flag=True, help="Measure the gate's own error rates on head against itself."
+)
+@click.option(
+    "--recording",
+    type=click.Path(path_type=Path),
+    default=Path("runs/gate-recording.jsonl"),
+    show_default=True,
+    help="Of --certify; goes on where it was interrupted.",
+)
+@click.option(
+    "--replay", type=click.Path(path_type=Path), help="Certify from this recording alone."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("docs"),
+    show_default=True,
+    help="Folder of the certificate.",
+)
+def gate(
+    suite: tuple[str, ...],
+    base: str | None,
+    head: str,
+    setup: str | None,
+    accuracy_command: str | None,
+    cache_folder: Path | None,
+    markdown: Path | None,
+    json: Path | None,
+    action_benchmark: Path | None,
+    bencher: Path | None,
+    history: Path | None,
+    certify: bool,
+    recording: Path,
+    replay: Path | None,
+    out: Path,
+    minutes: float | None,
+    **options: float | None,
+) -> None:
+    """Did a change make the benchmarks slower, or the networks less accurate?
+
+    SUITE is what pytest is to collect, in both revisions: paths and options (after --), such as
+    'bench -- -k training'. Both are measured side by side, in short alternating rounds in
+    several pairs of processes, until every benchmark is decided or the time is spent.
+
+    Exit codes: 0 nothing is worse; 1 something is; 2 wrong usage or input; 3 undecided.
+    """
+    from bnbench.gate.specs import make_gate_spec
+
+    if certify or replay is not None:
+        spec = make_gate_spec(**options)
+        from bnbench.cli.gate import certify_gate, replay_recording
+
+        if replay is not None:
+            replay_recording(replay, spec, out)
+            return
+        certify_gate(
+            head,
+            suite,
+            spec,
+            minutes=20.0 if minutes is None else minutes,
+            setup=setup,
+            cache_folder=cache_folder,
+            recording_file=recording,
+            out=out,
+        )
+        return
+    spec = make_gate_spec(minutes=minutes, **options)
+    if base is None:
+        raise click.UsageError("required --base, the revision to compare with, such as main")
+    from bnbench.cli.gate import judge
+
+    outputs = {
+        "markdown": markdown,
+        "json": json,
+        "action_benchmark": action_benchmark,
+        "bencher": bencher,
+    }
+    sys.exit(
+        judge(
+            base,
+            head,
+            suite,
+            spec,
+            setup=setup,
+            accuracy_command=accuracy_command,
+            cache_folder=cache_folder,
+            outputs=outputs,
+            history_file=history,
+        )
+    )
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--figure", type=click.Path(path_type=Path), help="Draw to this .png or .svg.")
+@click.option(
+    "--fail-recent",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Exit with 1 if something got slower within the last N results.",
+)
+def history(files: tuple[Path, ...], figure: Path | None, fail_recent: int) -> None:
+    """Find changes, and slow drift, in benchmarks over commits.
+
+    FILES are histories of 'bnbench gate --history', or JSON of pytest-benchmark, oldest first.
+    """
+    from bnbench.cli.history import show_history
+
+    sys.exit(show_history(files, figure, fail_recent))
 
 
 def _was_given(name: str) -> bool:

@@ -11,6 +11,7 @@ bits.
 ``pairing``          difference by epoch, seed by seed; whether pairing helped
 ``improvement``      how likely a new trial of one variant beats a new trial of the other
 ``decision``         better, worse, not meaningfully better, or how many seeds are missing
+``change``           whether something became worse, with an error rate for either mistake
 ``arrival``          when a trial first reaches a target, and which target to ask for
 ``survival``         median of times of which some are censored
 ``convergence``      epochs, steps and seconds to a target
@@ -27,6 +28,13 @@ bits.
 """
 
 from bnbench.stats.arrival import choose_target, find_arrivals
+from bnbench.stats.change import (
+    Change,
+    ChangeOutcome,
+    ErrorRates,
+    classify_change,
+    decide_change,
+)
 from bnbench.stats.convergence import Convergence, summarise_convergence
 from bnbench.stats.curves import EpochSummary, summarise_curve
 from bnbench.stats.decision import (
@@ -64,11 +72,14 @@ __all__ = [
     "DEFAULT_NUM_RESAMPLES",
     "MEANINGFUL_PROBABILITY",
     "WORKING_TOLERANCE",
+    "Change",
+    "ChangeOutcome",
     "Convergence",
     "Decision",
     "EpochSummary",
     "EpochTime",
     "EpochTimeComparison",
+    "ErrorRates",
     "Estimate",
     "Improvement",
     "Method",
@@ -81,9 +92,11 @@ __all__ = [
     "SpeedUp",
     "choose_learning_rate",
     "choose_target",
+    "classify_change",
     "compare_epoch_time",
     "compare_pairs",
     "count_required_pairs",
+    "decide_change",
     "decide_improvement",
     "estimate_improvement",
     "estimate_means",

@@ -57,6 +57,34 @@ def test_a_mistake_is_answered_in_a_line_or_two_with_exit_code_2(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["gate"], ["required --base"]),
+        (["gate", "--base", "x", "--max-slowdown", "-5"], ["max-slowdown: required", "found -5"]),
+        (["gate", "--base", "x", "--false-alarms", "60"], ["false-alarms: required", "below 50"]),
+        (["gate", "--base", "x", "--minutes", "0"], ["minutes: required a number above 0"]),
+        (["gate", "--base", "x"], ["required a folder inside a git repository"]),
+        (["gate", "--replay", "gone.jsonl"], ["gone.jsonl: required a recording"]),
+        (["history"], ["Missing argument"]),
+        (["history", "gone.jsonl"], ["gone.jsonl: required a history"]),
+    ],
+)
+def test_a_mistake_at_the_gate_is_answered_in_a_line_or_two_with_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, *arguments) == 2
+    errors = capsys.readouterr().err
+    for word in words:
+        assert word in errors
+    assert "Traceback" not in errors
+
+
 @pytest.mark.parametrize("command", ["report", "verify"])
 def test_a_folder_that_is_no_run_is_refused(
     monkeypatch: pytest.MonkeyPatch,
@@ -90,7 +118,10 @@ def test_data_that_is_not_what_it_must_be_ends_with_exit_code_2(
     assert "required all four files of FashionMNIST" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["run", "report", "verify", "data", "compare", "diagnose"])
+@pytest.mark.parametrize(
+    "command",
+    ["run", "report", "verify", "data", "compare", "diagnose", "gate", "history"],
+)
 def test_every_command_has_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -98,7 +129,17 @@ def test_every_command_has_help(
     assert f"Usage: bnbench {command}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["run", "--seeds", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["run", "--seeds", "x"],
+        ["gate", "--help"],
+        ["gate", "--base", "main", "--max-slowdown", "-5"],
+        ["history", "--help"],
+    ],
+)
 def test_help_and_mistakes_never_wait_for_torch(arguments: list[str]) -> None:
     program = (
         "import sys; from bnbench.cli import main\n"

@@ -1,0 +1,68 @@
+"""Small pieces of the main work, some ten milliseconds each: what ``bnbench gate`` measures.
+
+On one thread, with nothing loaded or trained before: a gate starts dozens of processes, and each
+of them pays for what the fixtures do.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bnbench.data import Dataset, LabelledImages
+from bnbench.engines import make_engine
+from bnbench.engines.interface import train_all
+from bnbench.networks import VARIANTS, build_network
+from bnbench.runtimes.eager import compute_logits
+from bnbench.specs import EngineName, RecipeSpec, TrialSpec
+
+NUM_IMAGES = 640
+"""Ten batches."""
+
+
+def make_part(seed: int) -> LabelledImages:
+    """Images of noise, half of their pixels zero as FashionMNIST's are: only time counts."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (NUM_IMAGES, 28, 28)
+    images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+    images[torch.rand(shape, generator=generator) < 0.5] = 0
+    labels = torch.randint(0, 10, (NUM_IMAGES,), generator=generator, dtype=torch.uint8)
+    return LabelledImages(images, labels, "", "")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other make the time of a short call a matter of luck."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("none")
+    return Dataset("noise", make_part(0), make_part(1), folder, "made for the benchmarks")
+
+
+@pytest.mark.parametrize("variant", ["baseline", "batchnorm"])
+@pytest.mark.parametrize("engine_name", ["reference", "native"])
+@pytest.mark.benchmark(group="training, 640 images")
+def test_train_a_short_epoch(
+    benchmark: BenchmarkFixture, small_dataset: Dataset, engine_name: EngineName, variant: str
+) -> None:
+    engine = make_engine(engine_name, small_dataset, 1)
+    trial = TrialSpec(VARIANTS[variant], RecipeSpec(epochs=1), 0, "cpu", engine_name)
+    (trained,) = benchmark.pedantic(train_all, (engine, [trial]), rounds=10, warmup_rounds=1)
+    assert trained.record.status == "finished"
+
+
+@pytest.mark.benchmark(group="evaluation, 640 images")
+def test_evaluate_a_part(benchmark: BenchmarkFixture, small_dataset: Dataset) -> None:
+    network = build_network(VARIANTS["batchnorm"])
+    network.eval()
+    logits = benchmark.pedantic(
+        compute_logits, (network, small_dataset.test.images), rounds=20, warmup_rounds=3
+    )
+    assert logits.shape == (NUM_IMAGES, 10)

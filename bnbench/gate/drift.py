@@ -1,0 +1,107 @@
+"""Change points of a benchmark's history, and alarms made of them.
+
+The change points are Apache Otava's (the algorithm of Hunter: Fleming et al. 2023,
+doi:10.1145/3578244.3583719): places at which the mean changes, found by energy distance and
+kept by a t-test. Many small steps in a row give several points; those that go the same way and
+lie close together are one alarm, for one thing happened: it drifted.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bnbench.errors import GateError
+from bnbench.gate.history import BenchmarkHistory
+
+MAX_P_VALUE = 0.001
+"""Of a change point, before it counts."""
+LEAST_CHANGE = 0.02
+"""Relative change below which a point is not worth telling."""
+WINDOW = 50
+"""Results that the algorithm looks at together."""
+MAX_GAP = 10
+"""Points that are at most so many results apart, and go the same way, are one alarm."""
+LEAST_RESULTS = 8
+
+
+@dataclass(frozen=True)
+class AlarmSummary:
+    """A benchmark that got slower or faster, at one commit or by and by."""
+
+    name: str
+    first: int
+    """Number, from 0, of the first result after the (first) change."""
+    last: int
+    """The same after the last change; as `first` where there is one step."""
+    first_commit: str
+    last_commit: str
+    change: float
+    """Relative change of the mean, from before the first to after the last."""
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it got slower."""
+        return self.change > 0.0
+
+
+def find_alarms(history: BenchmarkHistory) -> list[AlarmSummary]:
+    """Find where a benchmark's level changed.
+
+    Raises:
+        GateError: Apache Otava is not installed.
+    """
+    if len(history.values) < LEAST_RESULTS:
+        return []
+    points = _find_change_points(history.values)
+    borders = [0, *(index for index, _ in points), len(history.values)]
+    alarms = []
+    for group in _group_points(points):
+        before = max(border for border in borders if border < group[0])
+        after = min(border for border in borders if border > group[-1])
+        left = statistics.fmean(history.values[before : group[0]])
+        right = statistics.fmean(history.values[group[-1] : after])
+        alarms.append(
+            AlarmSummary(
+                history.name,
+                group[0],
+                group[-1],
+                history.commits[group[0]],
+                history.commits[group[-1]],
+                right / left - 1.0,
+            )
+        )
+    return alarms
+
+
+def _group_points(points: Sequence[tuple[int, float]]) -> list[list[int]]:
+    groups: list[list[int]] = []
+    previous: tuple[int, float] | None = None
+    for index, change in points:
+        if previous and index - previous[0] <= MAX_GAP and (change > 0) == (previous[1] > 0):
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+        previous = (index, change)
+    return groups
+
+
+def _find_change_points(values: Sequence[float]) -> list[tuple[int, float]]:
+    """Indices of the first values after a change, each with its relative change."""
+    try:
+        from otava.analysis import compute_change_points
+    except ImportError:
+        raise GateError(
+            "required Apache Otava to find change points, found none installed; "
+            "'pip install --no-deps apache-otava' (its change points need only NumPy and SciPy)"
+        ) from None
+    points, _ = compute_change_points(
+        list(values), window_len=WINDOW, max_pvalue=MAX_P_VALUE, min_magnitude=LEAST_CHANGE
+    )
+    return sorted((int(point.index), float(point.stats.forward_rel_change())) for point in points)
+
+
+def count_recent(alarms: Sequence[AlarmSummary], num_results: int, num_recent: int) -> int:
+    """Count the alarms for the worse that end within the last `num_recent` results."""
+    return sum(alarm.is_worse and alarm.last >= num_results - num_recent for alarm in alarms)

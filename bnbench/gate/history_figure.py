@@ -1,0 +1,57 @@
+"""The picture of a history: a panel a benchmark, its alarms marked."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from bnbench.gate.drift import AlarmSummary
+from bnbench.gate.history import BenchmarkHistory
+
+PANEL_INCHES = (8.0, 1.9)
+SLOWER, FASTER, LINE = "#b3261e", "#1b7f4d", "#30508f"
+
+
+def draw_histories(
+    histories: Sequence[BenchmarkHistory], alarms: Sequence[AlarmSummary], file_format: str = "png"
+) -> bytes:
+    """Draw every benchmark over the results, in their order.
+
+    Arguments:
+        histories: at least one.
+        alarms: of these benchmarks.
+        file_format: png or svg.
+    """
+    width, height = PANEL_INCHES
+    figure = Figure(figsize=(width, height * len(histories) + 0.4), layout="constrained")
+    panels = figure.subplots(len(histories), 1, squeeze=False)[:, 0]
+    for panel, history in zip(panels, histories, strict=True):
+        panel.plot(history.values, color=LINE, marker=".", linewidth=1.0)
+        panel.set_title(history.name, loc="left", fontsize=9)
+        panel.set_ylabel("kernels" if history.is_normalised else "seconds", fontsize=8)
+        panel.tick_params(labelsize=7)
+        panel.spines[["top", "right"]].set_visible(False)
+        num_ticks = min(len(history.commits), 8)
+        ticks = sorted(
+            {
+                round(i * (len(history.commits) - 1) / max(num_ticks - 1, 1))
+                for i in range(num_ticks)
+            }
+        )
+        panel.set_xticks(ticks, [history.commits[index][:7] for index in ticks])
+        for alarm in alarms:
+            if alarm.name == history.name:
+                colour = SLOWER if alarm.is_worse else FASTER
+                panel.axvspan(alarm.first - 0.5, alarm.last + 0.5, color=colour, alpha=0.2)
+                panel.annotate(
+                    f"{alarm.change:+.1%}",
+                    (alarm.first, 0.92),
+                    xycoords=("data", "axes fraction"),
+                    color=colour,
+                    fontsize=8,
+                )
+    file = io.BytesIO()
+    figure.savefig(file, format=file_format, dpi=120)
+    return file.getvalue()

@@ -1,0 +1,189 @@
+"""A worker seen from the gate: started, asked and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from bnbench.errors import GateError
+
+WORKER_FILE = Path(__file__).with_name("worker.py")
+STARTUP_FOLDER = Path(__file__).with_name("startup")
+ANSWER_SECONDS = 900.0
+"""How long an answer may take before the process is given up."""
+EXIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class RevisionFolder:
+    """Where a revision lies, ready to run."""
+
+    name: str
+    """As it was asked for, such as ``main``."""
+    commit: str
+    """Its full hash."""
+    tree: Path
+    """The checkout."""
+    roots: tuple[Path, ...]
+    """Folders its packages are imported from, first come first served."""
+
+    def make_environment(self) -> dict[str, str]:
+        """The environment variables with which a Python process imports from this revision."""
+        roots = os.pathsep.join(str(root) for root in self.roots)
+        path = [str(STARTUP_FOLDER), roots]
+        return {
+            **os.environ,
+            "GATE_ROOTS": roots,
+            "GATE_TREE": str(self.tree),
+            "PYTHONPATH": os.pathsep.join(path),
+        }
+
+
+class Worker:
+    """A running `worker`. It leads a process group of its own, which ends with it."""
+
+    def __init__(
+        self,
+        revision: RevisionFolder,
+        python: str,
+        pytest_arguments: Sequence[str],
+        log_file: Path,
+        environment: Mapping[str, str] | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
+        self.name = revision.name
+        """The revision it runs, as it was asked for."""
+        self._log_file = log_file
+        self._answer_seconds = answer_seconds
+        self._buffer = b""
+        self._started = time.perf_counter()
+        with log_file.open("wb") as log:
+            self._process = subprocess.Popen(
+                # -P: its folder, full of this package's modules, is not to be imported from.
+                [python, "-P", str(WORKER_FILE), *pytest_arguments],
+                cwd=revision.tree,
+                env={**revision.make_environment(), **(environment or {})},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                # A group of its own: Ctrl-C reaches the gate alone, which then ends it.
+                start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def seconds_since_start(self) -> float:
+        """Since the process was started."""
+        return time.perf_counter() - self._started
+
+    def select(self, names: Iterable[str]) -> None:
+        """Have it run these benchmarks."""
+        self._send({"do": "select", "names": list(names)})
+
+    def time(self, iterations: int, slowdown: float = 0.0) -> float:
+        """Have it run a round of the benchmark it waits in; the round's seconds."""
+        self._send({"do": "time", "iterations": iterations, "slowdown": slowdown})
+        return self._read_seconds()
+
+    def time_kernel(self) -> float:
+        """Have it run the reference kernel; seconds."""
+        self._send({"do": "time kernel"})
+        return self._read_seconds()
+
+    def go_on(self) -> None:
+        """Have it leave the benchmark it waits in."""
+        self._send({"do": "go on"})
+
+    def read_event(self) -> dict[str, Any]:
+        """Wait for the next event or answer.
+
+        Raises:
+            GateError: it says nothing in time, or is gone.
+        """
+        assert self._process.stdout is not None
+        while b"\n" not in self._buffer:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._process.stdout, selectors.EVENT_READ)
+                if not selector.select(self._answer_seconds):
+                    raise GateError(
+                        f"{self.name}: required an answer of its benchmarks' process within "
+                        f"{self._answer_seconds:g} s, found none; leave long benchmarks out"
+                    )
+            chunk = os.read(self._process.stdout.fileno(), 65536)
+            if not chunk:
+                raise GateError(self._describe_end())
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        event: dict[str, Any] = json.loads(line)
+        return event
+
+    def read_log(self, num_lines: int = 15) -> str:
+        """The last lines that the process wrote."""
+        lines = self._log_file.read_text(errors="replace").strip().splitlines()
+        return "\n".join(lines[-num_lines:])
+
+    def close(self) -> None:
+        """End the process and whatever it started, whatever it is doing."""
+        with contextlib.suppress(OSError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()  # without a limit: it is killed, and a stalled machine takes its time
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def _read_seconds(self) -> float:
+        event = self.read_event()
+        if "seconds" not in event:
+            raise BenchmarkFailed(self, event)
+        return float(event["seconds"])
+
+    def _send(self, request: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise GateError(self._describe_end()) from None
+
+    def _describe_end(self) -> str:
+        try:
+            code = self._process.wait(EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            how = "one that answers no more"
+        else:
+            how = f"that it ended with signal {-code}" if code < 0 else f"its exit code {code}"
+        return (
+            f"{self.name}: required a process that runs the benchmarks, found {how}; "
+            f"it wrote last:\n{self.read_log()}"
+        )
+
+
+class BenchmarkFailed(Exception):  # noqa: N818 - an outcome that is recorded, not a program error
+    """A benchmark raised while it was measured; its process goes on to the next one.
+
+    Attributes:
+        worker: where.
+        event: what came in place of the answer; it has the reason.
+    """
+
+    def __init__(self, worker: Worker, event: dict[str, Any]) -> None:
+        super().__init__(str(event.get("reason")))
+        self.worker = worker
+        self.event = event

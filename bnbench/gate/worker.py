@@ -1,0 +1,280 @@
+"""One side's process: runs a suite under pytest and times its benchmarks when asked.
+
+Started by `process` as a file, in a revision that need not have this package, so that it imports
+nothing but the standard library, pytest and pytest-benchmark. Every test runs as pytest runs it,
+with its fixtures and its assertions; where it calls ``benchmark(...)``, the call waits for
+requests and returns when it is told to. Events go out and requests come in, one JSON object a
+line:
+
+    -> {"event": "collected", "names": [...], "shared": [...], "errors": [...]}
+    <- {"do": "select", "names": [...]}
+    -> {"event": "benchmark", "name": "..."}
+    <- {"do": "time", "iterations": 8, "slowdown": 0.0}   -> {"seconds": 0.031}
+    <- {"do": "time kernel"}                              -> {"seconds": 0.012}
+    <- {"do": "go on"}
+    -> {"event": "finished", "name": "...", "reason": null}    a reason where it gave no time
+    -> {"event": "end", "peak_bytes": 123456789, "reason": null}
+
+It ends when its input ends, whatever it is doing: no measurement outlives the program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import queue
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture, FixtureAlreadyUsed
+
+KERNEL_BYTES = bytes(4_000_000)
+KERNEL_STEPS = 40_000
+
+Timer = Callable[[int, float], float]
+"""Iterations and injected slowdown in, seconds out."""
+
+
+class Channel:
+    """Events out, requests in."""
+
+    def __init__(self, answers: TextIO) -> None:
+        self._answers = answers
+        self._requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        threading.Thread(target=self._read_requests, daemon=True).start()
+
+    def send(self, **event: Any) -> None:
+        """Write an event or an answer."""
+        self._answers.write(json.dumps(event) + "\n")
+        self._answers.flush()
+
+    def receive(self) -> dict[str, Any]:
+        """Wait for the next request."""
+        return self._requests.get()
+
+    def _read_requests(self) -> None:
+        for line in sys.stdin:
+            self._requests.put(json.loads(line))
+        # The other end is gone. Libraries' threads must not keep the process alive.
+        os._exit(0)
+
+
+class GatePlugin:
+    """The plugin that has pytest run the selected benchmarks and wait in each of them."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._waited = False
+        self._reason: str | None = None
+        self._errors: list[str] = []
+        self.num_collected = -1
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note what cannot be imported."""
+        if report.failed:
+            text = str(report.longrepr).strip().splitlines()
+            self._errors.append(f"{report.nodeid}: {text[-1] if text else 'no further text'}")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Tell which benchmarks there are and keep those that are asked for."""
+        benchmarks = {
+            item.nodeid: item for item in items if "benchmark" in getattr(item, "fixturenames", ())
+        }
+        self.num_collected = len(benchmarks)
+        self._channel.send(
+            event="collected",
+            names=list(benchmarks),
+            shared=list_shared_modules(sys.modules),
+            errors=self._errors,
+        )
+        # In the order asked for: both sides must be in the same benchmark at the same time.
+        items[:] = [benchmarks[name] for name in self._channel.receive()["names"]]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note why a benchmark failed or was skipped; tell when it is over."""
+        if report.outcome != "passed" and self._reason is None:
+            self._reason = describe_outcome(report)
+        if report.when == "teardown":
+            if self._reason is None and not self._waited:
+                self._reason = "it never called its benchmark"
+            self._channel.send(event="finished", name=report.nodeid, reason=self._reason)
+            self._waited, self._reason = False, None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """End here: what follows (tables of times, threads, exit handlers) is nothing to wait for.
+
+        All fixtures are torn down by now.
+        """
+        reason = None
+        if self.num_collected < 0:
+            reason = f"pytest collected nothing (exit code {int(exitstatus)})"
+        self._channel.send(event="end", peak_bytes=read_peak_bytes(), reason=reason)
+        os._exit(0)
+
+    def serve(self, name: str, run: Timer) -> None:
+        """Answer requests from within a benchmark until told to go on."""
+        self._waited = True
+        self._channel.send(event="benchmark", name=name)
+        while True:
+            request = self._channel.receive()
+            if request["do"] == "time":
+                seconds = run(request["iterations"], request["slowdown"])
+            elif request["do"] == "time kernel":
+                seconds = time_kernel()
+            else:
+                return
+            self._channel.send(seconds=seconds)
+
+
+def replace_benchmark_calls(plugin: GatePlugin) -> None:
+    """Have ``benchmark(...)`` and ``benchmark.pedantic(...)`` wait for requests.
+
+    The fixture stays pytest-benchmark's own, so that ``extra_info``, ``group`` and the rest work.
+    """
+
+    def call(fixture: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
+        return pedantic(fixture, function, args, kwargs)
+
+    def pedantic(
+        fixture: Any,
+        target: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        setup: Any = None,
+        teardown: Any = None,
+        *_: Any,  # rounds and iterations: how often it is called is the gate's business
+        **__: Any,
+    ) -> Any:
+        if fixture._mode:
+            raise FixtureAlreadyUsed("required one call of benchmark a test, found a second")
+        fixture._mode = "benchmark.pedantic(...)"  # it warns in teardown if it was never used
+        measured = Measured(target, args, kwargs or {}, setup, teardown, fixture._timer)
+        seconds = measured.run(1, 0.0)
+        with contextlib.suppress(Exception):  # for tests that look at benchmark.stats afterwards
+            fixture._make_stats(1).update(seconds)
+        plugin.serve(fixture.fullname, measured.run)
+        return measured.result
+
+    BenchmarkFixture.__call__ = call  # type: ignore[method-assign, assignment]
+    BenchmarkFixture.pedantic = pedantic  # type: ignore[method-assign, assignment]
+
+
+class Measured:
+    """A benchmark's callable, with what it gave last.
+
+    Timed by the clock the suite asks for by ``--benchmark-timer``, such as ``time.process_time``.
+    """
+
+    def __init__(
+        self,
+        target: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        setup: Any,
+        teardown: Any,
+        read_seconds: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._read_seconds = read_seconds
+        self._target = target
+        self._args, self._kwargs = args, kwargs
+        self._setup, self._teardown = setup, teardown
+        self.result: Any = None
+
+    def run(self, iterations: int, slowdown: float) -> float:
+        """Call it so often; return the seconds of the calls alone."""
+        if self._setup is None and self._teardown is None:
+            return self._time_calls(iterations, slowdown)
+        seconds = 0.0
+        for _ in range(iterations):
+            made = self._setup() if self._setup is not None else None
+            if made:
+                self._args, self._kwargs = made
+            seconds += self._time_calls(1, slowdown)
+            if self._teardown is not None:
+                self._teardown(*self._args, **self._kwargs)
+        return seconds
+
+    def _time_calls(self, iterations: int, slowdown: float) -> float:
+        target, args, kwargs = self._target, self._args, self._kwargs
+        read_seconds = self._read_seconds
+        start = read_seconds()
+        for _ in range(iterations):
+            result = target(*args, **kwargs)
+        end = read_seconds()
+        if slowdown > 0.0:
+            # A slowdown that is really there: the processor is busy for as much longer.
+            until = end + (end - start) * slowdown
+            while end < until:
+                end = read_seconds()
+        self.result = result
+        return end - start
+
+
+def time_kernel() -> float:
+    """Time the reference kernel: the same work on every revision, in the library and in Python."""
+    start = time.perf_counter()
+    hashlib.sha256(KERNEL_BYTES).digest()
+    total = 0
+    for step in range(KERNEL_STEPS):
+        total += step * step % 7
+    return time.perf_counter() - start
+
+
+def list_shared_modules(modules: dict[str, Any]) -> list[str]:
+    """List modules of the revision's packages that come from somewhere else than the revision.
+
+    An extension module that no setup built is taken from the installed package: both sides then
+    share it, and the gate is blind to changes of it.
+    """
+    roots = tuple(root for root in os.environ.get("GATE_ROOTS", "").split(os.pathsep) if root)
+    files = {name: getattr(module, "__file__", None) for name, module in list(modules.items())}
+    own = {name for name, file in files.items() if file and roots and file.startswith(roots)}
+    packages = {name.partition(".")[0] for name in own}
+    return sorted(
+        name
+        for name, file in files.items()
+        if file and name not in own and name.partition(".")[0] in packages
+    )
+
+
+def describe_outcome(report: pytest.TestReport) -> str:
+    """Say in one line why a test did not pass."""
+    if report.outcome == "skipped" and isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2])
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(crash.message if crash is not None else report.longrepr).strip()
+    return f"{report.when} failed: {text.splitlines()[0] if text else 'no further text'}"
+
+
+def read_peak_bytes() -> int:
+    """The process's largest resident set so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main() -> None:
+    """Run pytest with the arguments given, under the gate's plugin."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what tests print is no answer
+    channel = Channel(answers)
+    plugin = GatePlugin(channel)
+    replace_benchmark_calls(plugin)
+    options = [f"--rootdir={Path.cwd()}", "-p", "no:cacheprovider", "--benchmark-only", "-q", "-s"]
+    code = pytest.main([*options, *sys.argv[1:]], plugins=[plugin])
+    # Only a session that did not begin, for a wrong option perhaps, gets here.
+    channel.send(event="end", peak_bytes=0, reason=f"pytest did not start (exit code {int(code)})")
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Workers that take no time: what they answer is made up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bnbench.gate.process import BenchmarkFailed, RevisionFolder, Worker
+from bnbench.gate.records import PairRecord, VisitRecord
+
+BASE = RevisionFolder("main", "b" * 40, Path("base"), (Path("base"),))
+HEAD = RevisionFolder("worktree", "e" * 40, Path("head"), (Path("head"),))
+
+SecondsOf = Callable[[str, str], float]
+"""Revision and benchmark in, seconds a call out; raises what a benchmark would raise."""
+
+
+class FakeWorker(Worker):
+    """Runs a made-up suite."""
+
+    def __init__(self, revision: RevisionFolder, names: Sequence[str], seconds_of: SecondsOf):
+        self.name = revision.name
+        self._names = list(names)
+        self._seconds_of = seconds_of
+        self._events: list[dict[str, Any]] = [
+            {"event": "collected", "names": self._names, "shared": [], "errors": []}
+        ]
+        self._pending: list[str] = []
+        self._current = ""
+        self.calls: list[tuple[str, int, float]] = []
+        self.is_closed = False
+
+    @property
+    def seconds_since_start(self) -> float:
+        return 0.5
+
+    def select(self, names: Iterable[str]) -> None:
+        self._pending = list(names)
+        self._next()
+
+    def go_on(self) -> None:
+        if self._current:
+            self._events.append({"event": "finished", "name": self._current, "reason": None})
+        self._next()
+
+    def read_event(self) -> dict[str, Any]:
+        return self._events.pop(0)
+
+    def time(self, iterations: int, slowdown: float = 0.0) -> float:
+        self.calls.append((self._current, iterations, slowdown))
+        try:
+            seconds = self._seconds_of(self.name, self._current)
+        except ValueError as error:
+            event = {"event": "finished", "name": self._current, "reason": str(error)}
+            self._next()
+            raise BenchmarkFailed(self, event) from None
+        return iterations * seconds * (1.0 + slowdown)
+
+    def time_kernel(self) -> float:
+        return 0.004
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def _next(self) -> None:
+        if not self._pending:
+            self._events.append({"event": "end", "peak_bytes": 1000, "reason": None})
+            return
+        self._current = self._pending.pop(0)
+        self._events.append({"event": "benchmark", "name": self._current})
+
+
+def make_pair(
+    ratios: Mapping[str, float],
+    wall_seconds: float = 10.0,
+    failures: Mapping[str, str] | None = None,
+    levels: Sequence[float] = (0.0,),
+) -> PairRecord:
+    """A pair that measured each benchmark with the given log-ratio, at each injected slowdown."""
+    return PairRecord(
+        visits=tuple(
+            VisitRecord(
+                benchmark=name,
+                slowdown=level,
+                iterations=10,
+                base_seconds=(0.03,) * 3,
+                head_seconds=(0.03 * math.exp(ratio) * (1.0 + level),) * 3,
+                kernel_seconds=0.004,
+                wall_seconds=0.5,
+            )
+            for name, ratio in ratios.items()
+            for level in levels
+        ),
+        startup_seconds=(0.5, 0.5),
+        peak_bytes=(1000, 1000),
+        wall_seconds=wall_seconds,
+        failures=dict(failures or {}),
+    )

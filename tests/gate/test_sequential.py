@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from bnbench.gate.records import PEAK_MEMORY, STARTUP
+from bnbench.gate.sequential import SequentialGate
+from bnbench.gate.specs import GateSpec
+from bnbench.stats.change import ChangeOutcome
+from tests.gate.worlds import draw_log_ratios
+
+NAMES = ["a", "b", "c", "d"]
+START_SECONDS, VISIT_SECONDS = 3.0, 0.7
+
+
+def run_gate(
+    generator: np.random.Generator, change: float, spec: GateSpec
+) -> tuple[dict[str, ChangeOutcome], float]:
+    """One gate in the made-up world, the first benchmark changed; its outcomes and seconds."""
+    gate = SequentialGate(NAMES, spec, (STARTUP, PEAK_MEMORY))
+    spent = 0.0
+    while True:
+        cost = START_SECONDS + VISIT_SECONDS * len(gate.active)
+        spent += cost
+        values = {
+            name: float(np.median(draw_log_ratios(generator, change if name == "a" else 0.0)))
+            for name in gate.active
+        }
+        gate.add(
+            values
+            | {STARTUP: generator.normal(0.0, 0.05), PEAK_MEMORY: generator.normal(0.0, 0.003)}
+        )
+        if gate.is_over or not gate.has_time_for_more(spent, cost):
+            return {found.name: found.change.outcome for found in gate.finish()}, spent
+
+
+@pytest.fixture(scope="module")
+def spec() -> GateSpec:
+    return GateSpec()
+
+
+def test_in_a_noisy_world_harmless_changes_fail_at_most_once_in_a_hundred(spec: GateSpec) -> None:
+    generator = np.random.default_rng(11)
+    runs = [run_gate(generator, 0.0, spec) for _ in range(300)]
+    alarms = [ChangeOutcome.WORSE in found.values() for found, _ in runs]
+    assert np.mean(alarms) <= 0.01
+    undecided = [found["a"] is ChangeOutcome.UNDECIDED for found, _ in runs]
+    assert np.mean(undecided) <= 0.05
+    assert max(seconds for _, seconds in runs) <= spec.budget_seconds
+
+
+def test_in_a_noisy_world_five_per_cent_are_found_in_nineteen_of_twenty(spec: GateSpec) -> None:
+    generator = np.random.default_rng(12)
+    found = [run_gate(generator, 0.05, spec)[0]["a"] for _ in range(300)]
+    assert np.mean([each is ChangeOutcome.WORSE for each in found]) >= 0.95
+    assert np.mean([each is ChangeOutcome.NOT_WORSE for each in found]) <= 0.05
+
+
+def test_what_is_decided_is_measured_no_more(spec: GateSpec) -> None:
+    gate = SequentialGate(["plain", "noisy"], spec)
+    for number in range(spec.looks[0]):
+        assert gate.active == ["plain", "noisy"]
+        gate.add({"plain": 0.001 * (-1) ** number, "noisy": 0.4 * (-1) ** number})
+    assert gate.active == ["noisy"]
+    assert not gate.is_over
+
+
+def test_there_are_no_more_looks_than_the_error_rate_is_divided_by(spec: GateSpec) -> None:
+    gate = SequentialGate(["noisy"], spec)
+    for number in range(spec.looks[-1]):
+        assert not gate.is_over
+        gate.add({"noisy": 0.9 * (-1) ** number})
+    assert gate.is_over
+    (decision,) = gate.finish()
+    assert decision.change.outcome is ChangeOutcome.UNDECIDED
+    assert decision.num_looks == len(spec.looks)
+
+
+def test_what_comes_for_free_is_judged_and_never_waited_for(spec: GateSpec) -> None:
+    gate = SequentialGate(["plain"], spec, extra_names=[STARTUP])
+    for number in range(spec.looks[0]):
+        gate.add({"plain": 0.0001 * number, STARTUP: 0.5 * (-1) ** number})
+    assert gate.is_over
+    assert [decision.change.outcome for decision in gate.finish()] == [
+        ChangeOutcome.NOT_WORSE,
+        ChangeOutcome.UNDECIDED,
+    ]
+
+
+def test_when_time_is_up_before_a_look_there_is_one_more(spec: GateSpec) -> None:
+    gate = SequentialGate(["slow"], spec)
+    for number in range(3):
+        gate.add({"slow": 0.5 + 0.0001 * number})
+    (decision,) = gate.finish()
+    assert decision.change.outcome is ChangeOutcome.WORSE
+
+
+def test_what_cannot_be_measured_is_left_out(spec: GateSpec) -> None:
+    gate = SequentialGate(["a", "b"], spec)
+    gate.drop("a")
+    gate.add({"a": 1.0, "b": 0.0})
+    assert gate.active == ["b"]
+    assert [decision.name for decision in gate.finish()] == ["b"]

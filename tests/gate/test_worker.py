@@ -1,0 +1,197 @@
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bnbench.errors import GateError
+from bnbench.gate.process import BenchmarkFailed, RevisionFolder, Worker
+from tests.bench.test_peers_process import is_alive
+from tests.gate.conftest import WORK, write_files
+
+NAMES = [
+    "test_scratch.py::test_work[100]",
+    "test_scratch.py::test_work[300]",
+    "test_scratch.py::test_work_with_setup",
+]
+
+Start = Callable[..., Worker]
+
+
+@pytest.fixture
+def start(project: Path, tmp_path: Path) -> Iterator[Start]:
+    workers = []
+
+    def start_worker(*arguments: str) -> Worker:
+        revision = RevisionFolder("main", "0" * 40, project, (project,))
+        log = tmp_path / f"{len(workers)}.log"
+        workers.append(Worker(revision, sys.executable, arguments, log, answer_seconds=60))
+        return workers[-1]
+
+    yield start_worker
+    for worker in workers:
+        worker.close()
+
+
+def read_until(worker: Worker, event: str) -> dict[str, object]:
+    found = worker.read_event()
+    assert found["event"] == event
+    return found
+
+
+def test_every_benchmark_of_a_suite_can_be_timed_and_no_plain_test_runs(start: Start) -> None:
+    worker = start()
+    assert read_until(worker, "collected")["names"] == NAMES
+    worker.select(reversed(NAMES))
+    for name in reversed(NAMES):
+        assert read_until(worker, "benchmark")["name"] == name
+        assert 0.0 < worker.time(1) < worker.time(200)
+        assert worker.time_kernel() > 0.0
+        worker.go_on()
+        assert read_until(worker, "finished")["reason"] is None
+    assert int(str(read_until(worker, "end")["peak_bytes"])) > 10_000_000
+
+
+def test_an_injected_slowdown_takes_that_much_longer(start: Start) -> None:
+    worker = start("--benchmark-timer=time.process_time")  # whatever else the machine does
+    worker.read_event()
+    worker.select(NAMES[:1])
+    worker.read_event()
+    worker.time(2000)
+    ratios = [worker.time(2000, slowdown=1.0) / worker.time(2000) for _ in range(30)]
+    assert 1.7 < statistics.median(ratios) < 2.3
+
+
+def test_what_fails_is_told_and_the_next_benchmark_goes_on(start: Start, project: Path) -> None:
+    suite = """
+        import pytest
+        CALLS = []
+        def fail(calls):
+            CALLS.append(1)
+            if len(CALLS) > calls: raise ValueError(f"no {calls}")
+        @pytest.mark.parametrize("calls", [0, 2])
+        def test_fail(benchmark, calls):
+            CALLS.clear()
+            benchmark(fail, calls)
+        def test_skip(benchmark): pytest.skip("not today")
+        def test_forget(benchmark): pass
+        def test_twice(benchmark):
+            benchmark(len, "abc")
+            benchmark(len, "abc")
+        def test_good(benchmark): benchmark(len, "abc")
+    """
+    write_files(project, {"test_failing.py": suite.replace("\n        ", "\n")})
+    worker = start("test_failing.py")
+    names = read_until(worker, "collected")["names"]
+    worker.select(names)  # type: ignore[arg-type]
+    assert read_until(worker, "finished")["reason"] == "call failed: ValueError: no 0"
+    read_until(worker, "benchmark")
+    worker.time(1)
+    with pytest.raises(BenchmarkFailed, match="ValueError: no 2"):
+        worker.time(1)
+    assert read_until(worker, "finished")["reason"] == "Skipped: not today"
+    assert read_until(worker, "finished")["reason"] == "it never called its benchmark"
+    read_until(worker, "benchmark")
+    worker.go_on()
+    assert "required one call of benchmark a test" in str(read_until(worker, "finished")["reason"])
+    read_until(worker, "benchmark")
+    worker.go_on()
+    assert read_until(worker, "finished")["reason"] is None
+
+
+def test_warnings_that_are_errors_do_not_turn_against_a_benchmark_that_was_used(
+    start: Start, project: Path
+) -> None:
+    write_files(project, {"pytest.ini": "[pytest]\nfilterwarnings = error\n"})
+    worker = start()
+    worker.select(read_until(worker, "collected")["names"])  # type: ignore[arg-type]
+    for _ in NAMES:
+        read_until(worker, "benchmark")
+        worker.go_on()
+        assert read_until(worker, "finished")["reason"] is None
+
+
+def test_a_revisions_packages_come_before_those_of_an_editable_installation(
+    start: Start, project: Path
+) -> None:
+    # bnbench itself is installed here, by an import hook that goes before the path.
+    suite = """
+import bnbench
+def test_own(benchmark):
+    assert benchmark(lambda: bnbench.WHOSE) == "the revision's"
+"""
+    write_files(
+        project, {"bnbench/__init__.py": 'WHOSE = "the revision\'s"\n', "test_own.py": suite}
+    )
+    worker = start("test_own.py")
+    worker.select(read_until(worker, "collected")["names"])  # type: ignore[arg-type]
+    read_until(worker, "benchmark")
+    worker.go_on()
+    assert read_until(worker, "finished")["reason"] is None
+
+
+def test_modules_from_outside_the_revision_are_named(start: Start, project: Path) -> None:
+    suite = "import bnbench.shared\nimport bnbench.errors\n" + WORK
+    write_files(
+        project,
+        {
+            "bnbench/__init__.py": f"__path__.append({str(Path('bnbench').resolve())!r})\n",
+            "bnbench/shared.py": "",
+            "test_own.py": suite + "\ndef test_it(benchmark): benchmark(work, 1)\n",
+        },
+    )
+    worker = start("test_own.py")
+    assert read_until(worker, "collected")["shared"] == ["bnbench.errors"]
+
+
+def test_what_cannot_be_imported_is_named(start: Start, project: Path) -> None:
+    write_files(project, {"test_broken.py": "import no_such_package\n"})
+    event = read_until(start(), "collected")
+    assert event["names"] == NAMES
+    assert event["errors"] == [
+        "test_broken.py: E   ModuleNotFoundError: No module named 'no_such_package'"
+    ]
+
+
+def test_a_folder_that_is_not_there_is_told(start: Start) -> None:
+    event = read_until(start("gone"), "end")
+    assert event["reason"] == "pytest collected nothing (exit code 4)"
+
+
+def test_a_process_that_dies_is_told_with_how_it_ended(start: Start, project: Path) -> None:
+    write_files(project, {"conftest.py": "import os\nos._exit(4)\n"})
+    worker = start()
+    with pytest.raises(GateError, match="main: required a process .* found its exit code 4"):
+        worker.read_event()
+
+
+def test_a_worker_ends_with_the_program_even_if_that_is_killed(
+    project: Path, tmp_path: Path
+) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+from bnbench.gate.process import RevisionFolder, Worker
+revision = RevisionFolder("main", "", Path({str(project)!r}), (Path({str(project)!r}),))
+worker = Worker(revision, sys.executable, [], Path({str(tmp_path / "worker.log")!r}))
+worker.select(worker.read_event()["names"])
+worker.read_event()
+print(worker._process.pid, flush=True)
+worker.time(10**9)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        pid = int(running.stdout.readline())
+        assert is_alive(pid)
+        os.kill(running.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_alive(pid)
