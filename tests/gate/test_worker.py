@@ -67,6 +67,28 @@ def test_an_injected_slowdown_takes_that_much_longer(start: Start) -> None:
     assert 1.7 < statistics.median(ratios) < 2.3
 
 
+def test_an_object_that_is_lost_while_the_suite_is_imported_does_not_end_the_process(
+    start: Start, project: Path
+) -> None:
+    lost = """
+        import os, pathlib
+        next(os.scandir(pathlib.Path(__file__).parent))
+        def test_work(benchmark): benchmark(sum, [1, 2])
+    """
+    settings = "[tool.pytest.ini_options]\nfilterwarnings = ['error']\n"
+    write_files(
+        project,
+        {"test_scratch.py": lost.replace("\n        ", "\n"), "pyproject.toml": settings},
+    )
+    worker = start()
+    (name,) = read_until(worker, "collected")["names"]
+    worker.select([name])
+    assert read_until(worker, "benchmark")["name"] == name
+    worker.go_on()
+    assert read_until(worker, "finished")["reason"] is None
+    read_until(worker, "end")
+
+
 def test_what_fails_is_told_and_the_next_benchmark_goes_on(start: Start, project: Path) -> None:
     suite = """
         import pytest
