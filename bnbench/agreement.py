@@ -72,8 +72,8 @@ def compare_logits(
     """Hold what a runtime gave against the reference.
 
     A prediction that differs is explained only if the bound on the lead of the reference's class
-    over the runtime's reaches that lead. Anything else, and any logit further off than its bound,
-    is a disagreement.
+    over the runtime's reaches that lead, and all logits of the image are within their own. Anything
+    else, and any logit further off than its bound, is a disagreement.
 
     Args:
         reference: the model in binary64.
@@ -126,7 +126,8 @@ def compare_logits(
     else:
         figures["max_bound_share"] = float((diffs / proof.logit_bounds).max())
         beyond = diffs > proof.logit_bounds
-        explained = differs & (proof.leads <= proof.rival_bounds)[rows, predictions]
+        within_reach = (proof.leads <= proof.rival_bounds)[rows, predictions]
+        explained = differs & within_reach & ~beyond.any(axis=1)
         limit = "rounding can explain"
     figures["explained"] = int(explained.sum())
     return judge(_find_reason(beyond, differs & ~explained, limit), **figures)

@@ -55,6 +55,14 @@ def test_a_prediction_whose_lead_is_beyond_the_bound_is_a_fault_and_its_image_is
     assert record.reason == "1 predictions differ unexplained (image 1)"
 
 
+def test_a_close_call_is_not_explained_where_the_logits_are_beyond_their_bounds() -> None:
+    reference = make_proven(0.5, 0.05)
+    found = reference.logits.copy()
+    found[1, 5] += 3.0
+    record = compare_logits(reference, "eager", "torch 2", found)
+    assert (record.differing, record.explained, record.status) == (1, 0, "disagreed")
+
+
 def test_a_logit_beyond_its_bound_is_a_fault_even_where_no_prediction_differs() -> None:
     reference = make_proven(0.5, 0.5)
     found = reference.logits.copy()
