@@ -93,6 +93,8 @@ $(STAMPS)/build-tools: $(STAMPS)/torch
 # Editable: Python sources are used as they are; a changed C++ source or pyproject.toml builds anew.
 $(STAMPS)/build: $(STAMPS)/build-tools pyproject.toml $(CPP_SOURCES)
 	$(PIP) --no-build-isolation --editable ".[dev]"
+	# Without what it pins: its change points need NumPy and SciPy alone, and its pins are old.
+	$(PIP) --no-deps "apache-otava>=0.8"
 	touch $@
 
 ## make clean   remove the builds (the environment and the runs stay)
