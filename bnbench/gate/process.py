@@ -69,7 +69,15 @@ class Worker:
         with log_file.open("wb") as log:
             self._process = subprocess.Popen(
                 # -P: its folder, full of this package's modules, is not to be imported from.
-                [python, "-P", str(WORKER_FILE), *pytest_arguments],
+                # Temporary files of its own: where processes share pytest's folder, each tidies up
+                # after the others, and a warning that it could not is an error to some suites.
+                [
+                    python,
+                    "-P",
+                    str(WORKER_FILE),
+                    f"--basetemp={log_file.with_suffix('.tmp')}",
+                    *pytest_arguments,
+                ],
                 cwd=revision.tree,
                 env={**revision.make_environment(), **(environment or {})},
                 stdin=subprocess.PIPE,

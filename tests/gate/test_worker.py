@@ -67,6 +67,26 @@ def test_an_injected_slowdown_takes_that_much_longer(start: Start) -> None:
     assert 1.7 < statistics.median(ratios) < 2.3
 
 
+def test_each_process_has_a_folder_of_its_own_for_temporary_files(
+    start: Start, project: Path
+) -> None:
+    suite = """
+        def test_work(benchmark, tmp_path):
+            benchmark(sum, [1, 2])
+            assert False, tmp_path
+    """
+    write_files(project, {"test_scratch.py": suite.replace("\n        ", "\n")})
+    places = set()
+    for _ in range(2):
+        worker = start()
+        worker.select(read_until(worker, "collected")["names"])  # type: ignore[arg-type]
+        read_until(worker, "benchmark")
+        worker.go_on()
+        places.add(str(read_until(worker, "finished")["reason"]).partition("test_work")[0])
+    assert len(places) == 2
+    assert all(".tmp" in place for place in places)
+
+
 def test_an_object_that_is_lost_while_the_suite_is_imported_does_not_end_the_process(
     start: Start, project: Path
 ) -> None:
