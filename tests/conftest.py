@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from bnbench.data import Dataset, LabelledImages, load_fashion_mnist
 from bnbench.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 from bnbench.records import DataRecord, EnvironmentRecord, EpochRecord, TrialRecord
 from bnbench.specs import EngineName, RecipeSpec, StudySpec, TrialSpec, VariantSpec
+
+# A shell that runs the tests in the background has them, and all that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Several threads that wait for each other over tiny arrays take minutes on a busy machine.
 torch.set_num_threads(1)
