@@ -1,7 +1,7 @@
 """Measuring one pair of processes: the same benchmark on both sides, in alternating rounds.
 
 Base and head run the same tests in the same order. Where both wait in the same benchmark, they
-are timed in turn, AB, BA, AB, ..., each round as many calls as take some 10 ms: long against the
+are timed in turn, AB, BA, AB, ..., each round as many calls as take some 30 ms: long against the
 clock, short against the changes of a shared machine's speed. While one works, the other waits.
 """
 

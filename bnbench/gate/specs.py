@@ -26,9 +26,9 @@ class GateSpec:
     """Chance, for each benchmark, that a slowdown of `max_slowdown` is called none."""
     budget_seconds: float = 180.0
     """Measuring stops here, whatever is decided by then."""
-    round_seconds: float = 0.01
+    round_seconds: float = 0.03
     """A round has as many iterations as take about this long."""
-    visit_seconds: float = 1.0
+    visit_seconds: float = 0.6
     """How long a pair of processes measures one benchmark before it goes to the next."""
     looks: tuple[int, ...] = LOOKS
     max_accuracy_loss: float = 0.005
