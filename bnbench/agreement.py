@@ -15,7 +15,7 @@ from bnbench.stored_network import StoredNetwork
 
 UNCERTIFIED_TOLERANCE = 1e-4
 """Where no bound covers a network: the difference of a logit that is let pass, relative to the
-largest logit, or absolute if that is below 1."""
+image's largest logit, or absolute if that is below 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +64,24 @@ def make_reference(
     proof = certify(network, images)
     logits = compute_logits(network, images) if proof is None else proof.logits
     return Reference(model, variant, labels, logits, proof)
+
+
+def get_logit_bounds(
+    logits: NDArray[np.float64], certificate: Certificate | None
+) -> NDArray[np.float64]:
+    """How far a runtime's logits may be from the reference's.
+
+    Args:
+        logits: the reference's, shape (num_images, 10).
+        certificate: its certificate; None where no bound covers the network.
+
+    Returns:
+        Shape (num_images, 10).
+    """
+    if certificate is not None:
+        return certificate.logit_bounds
+    largest = np.maximum(np.abs(logits).max(axis=1, keepdims=True), 1.0)
+    return np.broadcast_to(UNCERTIFIED_TOLERANCE * largest, logits.shape)
 
 
 def compare_logits(
@@ -119,13 +137,15 @@ def compare_logits(
         "max_ulp_diff": float((diffs / units).max()),
     }
     proof = reference.certificate
+    beyond = diffs > get_logit_bounds(expected, proof)
     if proof is None:
-        allowed = UNCERTIFIED_TOLERANCE * max(1.0, float(largest.max()))
-        beyond, explained = diffs > allowed, np.zeros_like(differs)
-        limit = f"{allowed:.2g}, the tolerance where no bound covers the network"
+        explained = np.zeros_like(differs)
+        limit = (
+            f"{UNCERTIFIED_TOLERANCE:g} of the image's largest, the tolerance where no bound "
+            "covers the network"
+        )
     else:
         figures["max_bound_share"] = float((diffs / proof.logit_bounds).max())
-        beyond = diffs > proof.logit_bounds
         within_reach = (proof.leads <= proof.rival_bounds)[rows, predictions]
         explained = differs & within_reach & ~beyond.any(axis=1)
         limit = "rounding can explain"

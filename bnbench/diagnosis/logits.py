@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bnbench.agreement import get_logit_bounds
 from bnbench.certificate import Certificate, certify
-from bnbench.diagnosis.evidence import TOLERANCE, Evidence
+from bnbench.diagnosis.evidence import Evidence
 from bnbench.diagnosis.faults import Fault
 from bnbench.diagnosis.fits import (
     fit_batch_size,
@@ -25,7 +26,7 @@ from bnbench.diagnosis.fits import (
     fit_image_order,
     fit_normalisation,
 )
-from bnbench.diagnosis.hypothesis import Hypothesis, Values
+from bnbench.diagnosis.hypothesis import Hypothesis
 from bnbench.diagnosis.inputs import list_input_mistakes
 from bnbench.diagnosis.model_file import list_other_manifests
 from bnbench.diagnosis.networks import (
@@ -77,13 +78,13 @@ def diagnose_logits(
 
     Returns:
         None if rounding explains every difference (of a network that the certificate does not
-        cover: if none is above `TOLERANCE` times the image's largest logit, or 1 if that is more).
+        cover: if none is above what `get_logit_bounds` lets pass).
     """
     if certificate is None:
         certificate = certify(network, images)
     reference = compute_logits(network, images) if certificate is None else certificate.logits
     observed = logits.astype(np.float64)
-    bounds = get_bounds(reference, certificate)
+    bounds = get_logit_bounds(reference, certificate)
     outside = ~(np.abs(observed - reference) <= bounds)
     if not outside.any():
         return None
@@ -103,14 +104,6 @@ def _name(evidence: Evidence, manifest: Mapping[str, Any], folder: Path | None) 
         or _find_model(evidence, manifest, folder)
         or next((f for fit in _FITS if (f := _choose(evidence, fit(evidence)))), None)
     )
-
-
-def get_bounds(reference: Values, certificate: Certificate | None) -> Values:
-    """How far a runtime's logits may be from the reference; shape (num_images, 10)."""
-    if certificate is not None:
-        return certificate.logit_bounds
-    largest = np.maximum(np.abs(reference).max(axis=1, keepdims=True), 1.0)
-    return np.broadcast_to(TOLERANCE * largest, reference.shape)
 
 
 def _list_hypotheses(
