@@ -22,6 +22,7 @@ from bnbench.gate.accuracy import AccuracySummary, compare_accuracies, measure_a
 from bnbench.gate.certificate import certify, make_certificate_json, render_certificate
 from bnbench.gate.history import append_document, make_document
 from bnbench.gate.measure import measure_until_decided
+from bnbench.gate.pairs import PairRunner, SuiteSpec
 from bnbench.gate.process import RevisionFolder
 from bnbench.gate.recording import describe_recording, extend_recording, read_recording
 from bnbench.gate.records import PairRecord
@@ -31,7 +32,6 @@ from bnbench.gate.revisions import (
     lay_out_revision,
     prune_cache,
 )
-from bnbench.gate.rounds import PairRunner, SuiteSpec
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.gate.verdict import GateSummary, summarise_gate

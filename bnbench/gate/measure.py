@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bnbench.errors import GateError
+from bnbench.gate.pairs import SuiteRecord
 from bnbench.gate.records import PEAK_MEMORY, STARTUP, PairRecord
-from bnbench.gate.rounds import SuiteRecord
 from bnbench.gate.sequential import Decision, SequentialGate
 from bnbench.gate.specs import GateSpec
 
 
 class PairSource(Protocol):
-    """Where process pairs come from: `rounds.PairRunner`, or a recording."""
+    """Where process pairs come from: `pairs.PairRunner`, or a recording."""
 
     record: SuiteRecord | None
 

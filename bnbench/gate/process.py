@@ -65,6 +65,10 @@ class Worker:
         self._log_file = log_file
         self._answer_seconds = answer_seconds
         self._buffer = b""
+        self._num_owed = 0  # answers it was asked for and has not been heard with
+        self._failure: dict[str, Any] | None = None
+        self.busy_processors = 0.0
+        """Processors that the last round kept busy, on average."""
         self._started = time.perf_counter()
         with log_file.open("wb") as log:
             self._process = subprocess.Popen(
@@ -105,18 +109,53 @@ class Worker:
         self._send({"do": "select", "names": list(names)})
 
     def time(self, iterations: int, slowdown: float = 0.0) -> float:
-        """Have it run a round of the benchmark it waits in; the round's seconds."""
-        self._send({"do": "time", "iterations": iterations, "slowdown": slowdown})
-        return self._read_seconds()
+        """Have it run a round of the benchmark it waits in; the round's seconds.
+
+        Raises:
+            BenchmarkFailed: the benchmark raised.
+        """
+        self._ask({"do": "time", "iterations": iterations, "slowdown": slowdown})
+        return self.read_seconds()
+
+    def start(self, iterations: int, slowdown: float, processor: int) -> None:
+        """Have it run a round on one processor and then go on calling, until told to rest."""
+        self._ask(
+            {"do": "start", "iterations": iterations, "slowdown": slowdown, "processor": processor}
+        )
+
+    def read_seconds(self) -> float:
+        """Wait for the seconds of the round that was started.
+
+        Raises:
+            BenchmarkFailed: the benchmark raised.
+        """
+        event = self.read_event()
+        self._num_owed -= 1
+        if "seconds" not in event:
+            self._failure = event
+            raise BenchmarkFailed(str(event.get("reason")))
+        self.busy_processors = float(event.get("busy", self.busy_processors))
+        return float(event["seconds"])
+
+    def rest(self) -> None:
+        """Have it finish the call it is in and wait; `read_seconds` tells when it does."""
+        self._ask({"do": "rest"})
 
     def time_kernel(self) -> float:
         """Have it run the reference kernel; seconds."""
-        self._send({"do": "time kernel"})
-        return self._read_seconds()
+        self._ask({"do": "time kernel"})
+        return self.read_seconds()
 
-    def go_on(self) -> None:
-        """Have it leave the benchmark it waits in."""
-        self._send({"do": "go on"})
+    def leave(self) -> dict[str, Any]:
+        """Have it leave the benchmark it is in, if that has not failed, and say how it ended."""
+        while self._num_owed and self._failure is None:
+            with contextlib.suppress(BenchmarkFailed):
+                self.read_seconds()
+        if self._failure is None:
+            self._send({"do": "go on"})
+            return self.read_event()
+        event, self._failure, self._num_owed = self._failure, None, 0
+        return event
 
     def read_event(self) -> dict[str, Any]:
         """Wait for the next event or answer.
@@ -156,11 +195,9 @@ class Worker:
                 with contextlib.suppress(OSError):
                     stream.close()
 
-    def _read_seconds(self) -> float:
-        event = self.read_event()
-        if "seconds" not in event:
-            raise BenchmarkFailed(self, event)
-        return float(event["seconds"])
+    def _ask(self, request: dict[str, Any]) -> None:
+        self._send(request)
+        self._num_owed += 1
 
     def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -186,12 +223,5 @@ class Worker:
 class BenchmarkFailed(Exception):  # noqa: N818 - an outcome that is recorded, not a program error
     """A benchmark raised while it was measured; its process goes on to the next one.
 
-    Attributes:
-        worker: where.
-        event: what came in place of the answer; it has the reason.
+    `Worker.leave` gives the event that says so.
     """
-
-    def __init__(self, worker: Worker, event: dict[str, Any]) -> None:
-        super().__init__(str(event.get("reason")))
-        self.worker = worker
-        self.event = event

@@ -17,14 +17,14 @@ from pathlib import Path
 
 import bnbench
 from bnbench.errors import GateError, SpecError
+from bnbench.gate.pairs import PairRunner
 from bnbench.gate.records import PairRecord
-from bnbench.gate.rounds import PairRunner
 from bnbench.machine import count_cores, describe_system, read_cpu_name, read_memory_bytes
 from bnbench.mapping import build_from_mapping
 
 LEVELS = (0.0, 0.01, 0.02, 0.05, 0.1)
 """Slowdowns that are recorded, as fractions; 0 is A/A."""
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)

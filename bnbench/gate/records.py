@@ -13,7 +13,7 @@ PEAK_MEMORY = "peak memory"
 
 @dataclass(frozen=True)
 class VisitRecord:
-    """One benchmark measured by one pair of processes, in short alternating rounds."""
+    """One benchmark measured by one pair of processes, in short rounds side by side."""
 
     benchmark: str
     slowdown: float
@@ -23,22 +23,28 @@ class VisitRecord:
     base_seconds: tuple[float, ...]
     """Of each round as a whole, in the order in which they were measured."""
     head_seconds: tuple[float, ...]
-    """As many; the i-th was measured next to the base's i-th."""
+    """As many; the i-th was measured beside the base's i-th."""
     kernel_seconds: float
     """What the reference kernel took beside it: the speed of the machine at that time."""
     wall_seconds: float
     """How long the visit took in all."""
+    at_once: bool = True
+    """Whether both sides ran at once, on a processor each; otherwise they ran in turn."""
 
     @functools.cached_property
     def log_ratio(self) -> float:
-        """Logarithm of head's time over base's: the median over adjacent rounds.
+        """Logarithm of head's time over base's: the median over double rounds.
 
-        The median, since on a shared machine single rounds stall for many times their length;
-        of adjacent rounds, since the machine's speed drifts and both meet it alike.
+        A double round is two rounds between which base and head exchanged their places (their
+        processors, or who comes first), so that a better place favours neither in their mean.
+        The median, since on a shared machine single rounds stall for many times their length.
         """
-        return statistics.median(
+        ratios = [
             math.log(head / base)
             for base, head in zip(self.base_seconds, self.head_seconds, strict=True)
+        ]
+        return statistics.median(
+            (first + second) / 2.0 for first, second in zip(ratios[::2], ratios[1::2], strict=True)
         )
 
 

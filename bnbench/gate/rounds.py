@@ -1,256 +1,125 @@
-"""Measuring one pair of processes: the same benchmark on both sides, in alternating rounds.
+"""Timing one benchmark in base and head: rounds of some ten milliseconds, side by side.
 
-Base and head run the same tests in the same order. Where both wait in the same benchmark, they
-are timed in turn, AB, BA, AB, ..., each round as many calls as take some 30 ms: long against the
-clock, short against the changes of a shared machine's speed. While one works, the other waits.
+What slows a shared machine down comes and goes within milliseconds, so that rounds one after the
+other meet different machines. Therefore both sides run at once, each on a processor of its own,
+and change places after every round: whatever comes, comes to both ("duet" benchmarking: Bulej et
+al., ICPE 2020). The side that has done its calls goes on calling until the other has done its
+own, so that neither ever has the machine to itself.
+
+A benchmark that keeps several processors busy, or a machine that has but one, leaves no place
+for two: then base and head run in turn, AB, BA, AB, ..., one waiting while the other works.
 """
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from bnbench.errors import GateError
-from bnbench.gate.process import BenchmarkFailed, RevisionFolder, Worker
-from bnbench.gate.records import PairRecord, VisitRecord
+from bnbench.gate.process import Worker
+from bnbench.gate.records import VisitRecord
 from bnbench.gate.specs import GateSpec
 
-LEAST_ROUNDS, MOST_ROUNDS = 3, 60
-"""Rounds a visit, of each side."""
+LEAST_ROUNDS, MOST_ROUNDS = 4, 60
+"""Rounds a visit, of each side; an even number, since places are exchanged."""
+MOST_BUSY = 1.2
+"""Processors that a benchmark may keep busy and still run on one: some of its time is counted
+twice where the interpreter's threads hand over to each other."""
 NUM_KERNELS = 3
-MAX_PADDING = 4096
+
+Processors = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class SuiteSpec:
-    """How to run the benchmarks of a revision."""
+class RoundsSpec:
+    """How a benchmark is timed, the same in all its visits, so that their noise is alike."""
 
-    python: str
-    pytest_arguments: tuple[str, ...]
-    """Paths and options, such as ``bench`` and ``-k training``."""
-
-
-@dataclass(frozen=True)
-class SuiteRecord:
-    """What the first pair of processes found in the suites."""
-
-    base_names: tuple[str, ...]
-    head_names: tuple[str, ...]
-    shared_modules: tuple[str, ...]
-    """Modules of the project that both sides import from outside their revision."""
-
-    @property
-    def common_names(self) -> list[str]:
-        """Benchmarks that both revisions have."""
-        return [name for name in self.base_names if name in set(self.head_names)]
+    iterations: int
+    """Calls a round, the same on both sides."""
+    num_rounds: int
+    """Of each side, a visit."""
+    processors: Processors | None
+    """Where both run at once; None where they run in turn."""
 
 
-class PairRunner:
-    """Measures pairs of processes, one after the other.
+def calibrate(
+    base: Worker, head: Worker, spec: GateSpec, processors: Processors | None
+) -> RoundsSpec:
+    """Find how many calls make a round and rounds a visit, and whether both can run at once.
 
     Arguments:
-        base: the revision compared with.
-        head: the revision judged; may be the base itself.
-        suite: which benchmarks, and how they are run.
+        base: waiting in the benchmark.
+        head: waiting in the same one.
         spec: how long rounds and visits are.
-        folder: for the processes' logs.
-        generator: draws the padding of the environment.
+        processors: two that may be used; None if there are none.
+
+    Raises:
+        BenchmarkFailed: it raised.
     """
-
-    def __init__(
-        self,
-        base: RevisionFolder,
-        head: RevisionFolder,
-        suite: SuiteSpec,
-        spec: GateSpec,
-        folder: Path,
-        generator: random.Random,
-        make_worker: Callable[..., Worker] = Worker,
-    ) -> None:
-        self._revisions = (base, head)
-        self._suite = suite
-        self._spec = spec
-        self._folder = folder
-        self._generator = generator
-        self._make_worker = make_worker
-        # Calls a round and rounds a visit, found in a benchmark's first visit and kept: visits
-        # of one benchmark are all alike, so that their noise is, too.
-        self._calibration: dict[str, tuple[int, int]] = {}
-        self._num_pairs = 0
-        self.record: SuiteRecord | None = None
-        """Known once a pair was measured."""
-
-    def measure(
-        self,
-        choose_names: Callable[[SuiteRecord], Sequence[str]],
-        levels: Sequence[float] = (0.0,),
-    ) -> PairRecord:
-        """Start a pair of processes, visit its benchmarks and end it.
-
-        Arguments:
-            choose_names: the benchmarks to visit, of those that there are.
-            levels: slowdowns to inject into the head's rounds; a visit each.
-
-        Raises:
-            GateError: a process does not come up, does not answer or is gone.
-        """
-        begin = time.perf_counter()
-        # Which side is started first alternates, and so does nothing else between pairs; where
-        # stacks and heaps lie depends on the size of the environment, so that is drawn.
-        order = (0, 1) if self._num_pairs % 2 == 0 else (1, 0)
-        self._num_pairs += 1
-        workers: dict[int, Worker] = {}
-        try:
-            for side in order:
-                padding = {"GATE_PADDING": "x" * self._generator.randrange(MAX_PADDING)}
-                workers[side] = self._make_worker(
-                    self._revisions[side],
-                    self._suite.python,
-                    self._suite.pytest_arguments,
-                    self._folder / f"{'head' if side else 'base'}.log",
-                    padding,
-                )
-            return self._visit_all(workers[0], workers[1], choose_names, levels, begin)
-        finally:
-            for worker in workers.values():
-                worker.close()
-
-    def _visit_all(
-        self,
-        base: Worker,
-        head: Worker,
-        choose_names: Callable[[SuiteRecord], Sequence[str]],
-        levels: Sequence[float],
-        begin: float,
-    ) -> PairRecord:
-        seconds = self._collect((base, head))
-        assert self.record is not None
-        names = choose_names(self.record)
-        if not names:
-            return PairRecord((), (0.0, 0.0), (0, 0), time.perf_counter() - begin)
-        for worker in (base, head):
-            worker.select(names)
-        visits: list[VisitRecord] = []
-        failures: dict[str, str] = {}
-        while True:
-            events = [base.read_event(), head.read_event()]
-            kinds = [event["event"] for event in events]
-            if kinds == ["benchmark", "benchmark"]:
-                events = self._visit(base, head, str(events[0]["name"]), levels, visits)
-            elif "benchmark" in kinds:  # the other side has failed before it got there
-                waiting = kinds.index("benchmark")
-                (base, head)[waiting].go_on()
-                events[waiting] = (base, head)[waiting].read_event()
-            if any(event["event"] == "end" for event in events):
-                peaks = [int(event.get("peak_bytes", 0)) for event in events]
-                return PairRecord(
-                    tuple(visits),
-                    seconds,
-                    (peaks[0], peaks[1]),
-                    time.perf_counter() - begin,
-                    failures,
-                )
-            failures |= describe_failure(events)
-
-    def _collect(self, workers: tuple[Worker, Worker]) -> tuple[float, float]:
-        """Wait until both have collected their suites; how long either took to get there."""
-        collected, seconds = [], []
-        for worker in workers:
-            event = worker.read_event()
-            errors = event.get("errors") or ([event["reason"]] if event["event"] == "end" else [])
-            if errors:
-                raise GateError(
-                    f"{worker.name}: required a suite that pytest can collect, found that "
-                    + "\n".join(errors)
-                )
-            collected.append(event)
-            seconds.append(worker.seconds_since_start)
-        self.record = SuiteRecord(
-            tuple(collected[0]["names"]),
-            tuple(collected[1]["names"]),
-            tuple(sorted({*collected[0]["shared"], *collected[1]["shared"]})),
-        )
-        return seconds[0], seconds[1]
-
-    def _visit(
-        self,
-        base: Worker,
-        head: Worker,
-        name: str,
-        levels: Sequence[float],
-        visits: list[VisitRecord],
-    ) -> list[dict[str, Any]]:
-        """Measure the benchmark that both wait in; both sides' events at its end."""
-        measured: list[VisitRecord] = []
-        try:
-            if name not in self._calibration:
-                self._calibration[name] = calibrate(base, head, self._spec)
-            else:
-                base.time(1)
-                head.time(1)
-            measured.extend(self._alternate(base, head, name, level) for level in levels)
-        except BenchmarkFailed as failed:
-            other = head if failed.worker is base else base
-            other.go_on()
-            event = other.read_event()
-            return [failed.event, event] if failed.worker is base else [event, failed.event]
-        visits.extend(measured)
-        base.go_on()
-        head.go_on()
-        return [base.read_event(), head.read_event()]
-
-    def _alternate(self, base: Worker, head: Worker, name: str, level: float) -> VisitRecord:
-        begin = time.perf_counter()
-        iterations, num_rounds = self._calibration[name]
-        base_seconds, head_seconds = [], []
-        kernel = min(worker.time_kernel() for _ in range(NUM_KERNELS) for worker in (base, head))
-        for number in range(num_rounds):
-            if number % 2 == 0:
-                base_seconds.append(base.time(iterations))
-                head_seconds.append(head.time(iterations, level))
-            else:
-                head_seconds.append(head.time(iterations, level))
-                base_seconds.append(base.time(iterations))
-        return VisitRecord(
-            name,
-            level,
-            iterations,
-            tuple(base_seconds),
-            tuple(head_seconds),
-            kernel,
-            time.perf_counter() - begin,
-        )
-
-
-def describe_failure(events: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Say why a benchmark gave no time, and on which side; nothing where it gave one.
-
-    Arguments:
-        events: how it ended in base and in head.
-    """
-    base, head = (event["reason"] for event in events)
-    name = str(events[0]["name"])
-    if base is not None and head is not None:
-        return {name: f"both: {head}"}
-    if base is not None:
-        return {name: f"base: {base}"}
-    return {} if head is None else {name: f"head: {head}"}
-
-
-def calibrate(base: Worker, head: Worker, spec: GateSpec) -> tuple[int, int]:
-    """Find how many calls make a round and how many rounds make a visit."""
     iterations = 1
-    seconds = max(base.time(1), head.time(1))
+    for worker in (base, head):
+        worker.time(1)  # the first call is like no other
     while True:
         seconds = max(base.time(iterations), head.time(iterations))
         if seconds >= spec.round_seconds / 4.0 or iterations >= 1 << 30:
             break
         iterations *= 4
+    if max(base.busy_processors, head.busy_processors) > MOST_BUSY:
+        processors = None
     iterations = max(1, round(iterations * spec.round_seconds / max(seconds, 1e-9)))
     round_seconds = max(spec.round_seconds, seconds if iterations == 1 else 0.0)
-    num_rounds = round(spec.visit_seconds / (2.0 * round_seconds))
-    return iterations, min(max(num_rounds, LEAST_ROUNDS), MOST_ROUNDS)
+    both_seconds = round_seconds if processors is not None else 2.0 * round_seconds
+    num_rounds = 2 * round(spec.visit_seconds / both_seconds / 2.0)
+    return RoundsSpec(iterations, min(max(num_rounds, LEAST_ROUNDS), MOST_ROUNDS), processors)
+
+
+def measure_visit(
+    base: Worker, head: Worker, benchmark: str, slowdown: float, spec: RoundsSpec
+) -> VisitRecord:
+    """Time a benchmark that both wait in, `slowdown` (a fraction) injected into the head.
+
+    Raises:
+        BenchmarkFailed: it raised.
+    """
+    begin = time.perf_counter()
+    kernel = min(worker.time_kernel() for _ in range(NUM_KERNELS) for worker in (base, head))
+    rounds = [
+        _run_at_once(base, head, spec, slowdown, number % 2 == 1)
+        if spec.processors is not None
+        else _run_in_turn(base, head, spec, slowdown, number % 2 == 1)
+        for number in range(spec.num_rounds)
+    ]
+    return VisitRecord(
+        benchmark,
+        slowdown,
+        spec.iterations,
+        tuple(seconds for seconds, _ in rounds),
+        tuple(seconds for _, seconds in rounds),
+        kernel,
+        time.perf_counter() - begin,
+        at_once=spec.processors is not None,
+    )
+
+
+def _run_at_once(
+    base: Worker, head: Worker, spec: RoundsSpec, slowdown: float, exchanged: bool
+) -> tuple[float, float]:
+    assert spec.processors is not None
+    first, second = reversed(spec.processors) if exchanged else spec.processors
+    base.start(spec.iterations, 0.0, first)
+    head.start(spec.iterations, slowdown, second)
+    seconds = (base.read_seconds(), head.read_seconds())
+    for worker in (base, head):
+        worker.rest()
+    for worker in (base, head):  # neither may still be where the other goes next
+        worker.read_seconds()
+    return seconds
+
+
+def _run_in_turn(
+    base: Worker, head: Worker, spec: RoundsSpec, slowdown: float, exchanged: bool
+) -> tuple[float, float]:
+    if exchanged:
+        head_seconds = head.time(spec.iterations, slowdown)
+        return base.time(spec.iterations), head_seconds
+    base_seconds = base.time(spec.iterations)
+    return base_seconds, head.time(spec.iterations, slowdown)

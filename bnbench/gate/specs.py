@@ -26,7 +26,7 @@ class GateSpec:
     """Chance, for each benchmark, that a slowdown of `max_slowdown` is called none."""
     budget_seconds: float = 180.0
     """Measuring stops here, whatever is decided by then."""
-    round_seconds: float = 0.03
+    round_seconds: float = 0.01
     """A round has as many iterations as take about this long."""
     visit_seconds: float = 0.6
     """How long a pair of processes measures one benchmark before it goes to the next."""

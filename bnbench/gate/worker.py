@@ -9,11 +9,16 @@ line:
     -> {"event": "collected", "names": [...], "shared": [...], "errors": [...]}
     <- {"do": "select", "names": [...]}
     -> {"event": "benchmark", "name": "..."}
-    <- {"do": "time", "iterations": 8, "slowdown": 0.0}   -> {"seconds": 0.031}
+    <- {"do": "time", "iterations": 8, "slowdown": 0.0}   -> {"seconds": 0.011, "busy": 1.0}
+    <- {"do": "start", "iterations": 8, "slowdown": 0.0, "processor": 1}     -> as "time"
+    <- {"do": "rest"}                                     -> {"seconds": 0.0}
     <- {"do": "time kernel"}                              -> {"seconds": 0.012}
     <- {"do": "go on"}
     -> {"event": "finished", "name": "...", "reason": null}    a reason where it gave no time
     -> {"event": "end", "peak_bytes": 123456789, "reason": null}
+
+After "start" it goes on calling, untimed, until the next request: the other side's round is not
+to be alone on the machine for its last part.
 
 It ends when its input ends, whatever it is doing: no measurement outlives the program.
 """
@@ -29,7 +34,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -59,6 +64,10 @@ class Channel:
     def receive(self) -> dict[str, Any]:
         """Wait for the next request."""
         return self._requests.get()
+
+    def is_waited_for(self) -> bool:
+        """Whether a request is there."""
+        return not self._requests.empty()
 
     def _read_requests(self) -> None:
         for line in sys.stdin:
@@ -127,13 +136,25 @@ class GatePlugin:
         self._channel.send(event="benchmark", name=name)
         while True:
             request = self._channel.receive()
-            if request["do"] == "time":
-                seconds = run(request["iterations"], request["slowdown"])
-            elif request["do"] == "time kernel":
-                seconds = time_kernel()
-            else:
-                return
-            self._channel.send(seconds=seconds)
+            match request["do"]:
+                case "time":
+                    self._channel.send(**time_round(run, request))
+                case "start":
+                    with run_on(request["processor"]):
+                        self._channel.send(**time_round(run, request))
+                        self._keep_busy(run)
+                case "rest":
+                    self._channel.send(seconds=0.0)
+                case "time kernel":
+                    self._channel.send(seconds=time_kernel())
+                case _:
+                    return
+
+    def _keep_busy(self, run: Timer) -> None:
+        # What fails here is no measurement; if it fails for good, the next round says so.
+        with contextlib.suppress(Exception):
+            while not self._channel.is_waited_for():
+                run(1, 0.0)
 
 
 def replace_benchmark_calls(plugin: GatePlugin) -> None:
@@ -218,6 +239,25 @@ class Measured:
                 end = read_seconds()
         self.result = result
         return end - start
+
+
+def time_round(run: Timer, request: dict[str, Any]) -> dict[str, float]:
+    """Run a round; its seconds, and how many processors it kept busy."""
+    begin, begin_busy = time.perf_counter(), time.process_time()
+    seconds = run(request["iterations"], request["slowdown"])
+    busy = time.process_time() - begin_busy
+    return {"seconds": seconds, "busy": busy / max(time.perf_counter() - begin, 1e-9)}
+
+
+@contextlib.contextmanager
+def run_on(processor: int) -> Iterator[None]:
+    """Keep this thread on one processor."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {processor})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def time_kernel() -> float:

@@ -29,6 +29,10 @@ class FakeWorker(Worker):
         ]
         self._pending: list[str] = []
         self._current = ""
+        self._failure: dict[str, Any] | None = None
+        self._started: tuple[int, float] | None = None
+        self.busy_processors = 1.0
+        self.processors: list[int] = []
         self.calls: list[tuple[str, int, float]] = []
         self.is_closed = False
 
@@ -40,10 +44,12 @@ class FakeWorker(Worker):
         self._pending = list(names)
         self._next()
 
-    def go_on(self) -> None:
-        if self._current:
-            self._events.append({"event": "finished", "name": self._current, "reason": None})
+    def leave(self) -> dict[str, Any]:
+        event, self._failure = self._failure, None
+        if event is None:
+            event = {"event": "finished", "name": self._current, "reason": None}
         self._next()
+        return event
 
     def read_event(self) -> dict[str, Any]:
         return self._events.pop(0)
@@ -53,10 +59,21 @@ class FakeWorker(Worker):
         try:
             seconds = self._seconds_of(self.name, self._current)
         except ValueError as error:
-            event = {"event": "finished", "name": self._current, "reason": str(error)}
-            self._next()
-            raise BenchmarkFailed(self, event) from None
+            self._failure = {"event": "finished", "name": self._current, "reason": str(error)}
+            raise BenchmarkFailed(str(error)) from None
         return iterations * seconds * (1.0 + slowdown)
+
+    def start(self, iterations: int, slowdown: float, processor: int) -> None:
+        self.processors.append(processor)
+        self._started = (iterations, slowdown)
+
+    def read_seconds(self) -> float:
+        if self._started is None:
+            return 0.0
+        return self.time(*self._started)
+
+    def rest(self) -> None:
+        self._started = None
 
     def time_kernel(self) -> float:
         return 0.004
@@ -85,8 +102,8 @@ def make_pair(
                 benchmark=name,
                 slowdown=level,
                 iterations=10,
-                base_seconds=(0.03,) * 3,
-                head_seconds=(0.03 * math.exp(ratio) * (1.0 + level),) * 3,
+                base_seconds=(0.03,) * 4,
+                head_seconds=(0.03 * math.exp(ratio) * (1.0 + level),) * 4,
                 kernel_seconds=0.004,
                 wall_seconds=0.5,
             )

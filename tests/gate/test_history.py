@@ -19,7 +19,7 @@ from bnbench.gate.history import (
 )
 from bnbench.gate.history_figure import draw_histories
 from bnbench.gate.measure import MeasurementRecord
-from bnbench.gate.rounds import SuiteRecord
+from bnbench.gate.pairs import SuiteRecord
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.gate.verdict import summarise_gate
@@ -48,7 +48,7 @@ def test_a_gates_result_is_a_document_that_pytest_benchmark_compares(tmp_path: P
     document = make_document(summarise_gate(BASE, HEAD, GateSpec(), measured, ()), measured)
     (benchmark,) = document["benchmarks"]
     assert benchmark["stats"]["median"] == pytest.approx(0.003 * np.exp(0.01))
-    assert benchmark["stats"]["rounds"] == 9
+    assert benchmark["stats"]["rounds"] == 12
     assert benchmark["extra_info"]["kernel_seconds"] == 0.004
     history = tmp_path / "history.jsonl"
     append_document(history, document)

@@ -6,8 +6,8 @@ import pytest
 
 from bnbench.errors import GateError
 from bnbench.gate.measure import measure_until_decided
+from bnbench.gate.pairs import SuiteRecord
 from bnbench.gate.records import PairRecord
-from bnbench.gate.rounds import SuiteRecord
 from bnbench.gate.specs import GateSpec
 from bnbench.gate.verdict import (
     UNDECIDED_EXIT_CODE,

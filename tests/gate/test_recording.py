@@ -8,6 +8,7 @@ import pytest
 from bnbench.errors import GateError
 from bnbench.gate.certificate import certify, format_rate, render_certificate
 from bnbench.gate.compare_fail import replay_compare_fail
+from bnbench.gate.pairs import SuiteRecord
 from bnbench.gate.recording import (
     LEVELS,
     Recording,
@@ -17,7 +18,6 @@ from bnbench.gate.recording import (
 )
 from bnbench.gate.records import PairRecord, VisitRecord
 from bnbench.gate.replay import replay_decisions
-from bnbench.gate.rounds import SuiteRecord
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 from tests.gate.worlds import draw_log_ratios

@@ -52,8 +52,7 @@ def test_every_benchmark_of_a_suite_can_be_timed_and_no_plain_test_runs(start: S
         assert read_until(worker, "benchmark")["name"] == name
         assert 0.0 < worker.time(1) < worker.time(200)
         assert worker.time_kernel() > 0.0
-        worker.go_on()
-        assert read_until(worker, "finished")["reason"] is None
+        assert worker.leave()["reason"] is None
     assert int(str(read_until(worker, "end")["peak_bytes"])) > 10_000_000
 
 
@@ -65,6 +64,71 @@ def test_an_injected_slowdown_takes_that_much_longer(start: Start) -> None:
     worker.time(2000)
     ratios = [worker.time(2000, slowdown=1.0) / worker.time(2000) for _ in range(30)]
     assert 1.7 < statistics.median(ratios) < 2.3
+
+
+def test_a_round_at_once_keeps_its_processor_until_told_to_rest(
+    start: Start, project: Path
+) -> None:
+    suite = """
+import os, time
+CALLS = []
+def work():
+    CALLS.append(os.sched_getaffinity(0))
+    time.sleep(0.001)
+def test_places(benchmark):
+    everywhere = os.sched_getaffinity(0)
+    benchmark(work)
+    places = [sorted(place) for place in CALLS if place != everywhere]
+    assert os.sched_getaffinity(0) == everywhere
+    assert False, f"{len(places)} {places[0]} {places[-1]}"
+"""
+    write_files(project, {"test_places.py": suite})
+    worker = start("test_places.py")
+    worker.select(read_until(worker, "collected")["names"])  # type: ignore[arg-type]
+    read_until(worker, "benchmark")
+    processor = max(os.sched_getaffinity(0))
+    worker.start(2, 0.0, processor)
+    assert worker.read_seconds() > 0.001
+    time.sleep(0.1)
+    worker.rest()
+    worker.read_seconds()
+    places = str(worker.leave()["reason"])
+    assert places.endswith(f" [{processor}] [{processor}]")
+    num_calls = int(places.split("AssertionError: ")[1].split()[0])
+    assert num_calls > 2  # two were asked for: the others kept the processor busy
+    assert worker.busy_processors < 0.9  # it slept
+
+
+def test_a_benchmark_can_be_left_while_it_keeps_its_processor_busy(start: Start) -> None:
+    worker = start()
+    worker.read_event()
+    worker.select(NAMES[:1])
+    read_until(worker, "benchmark")
+    worker.start(10, 0.0, max(os.sched_getaffinity(0)))
+    assert worker.leave()["reason"] is None
+    read_until(worker, "end")
+
+
+def test_a_benchmark_that_fails_in_a_round_at_once_says_so_when_it_is_left(
+    start: Start, project: Path
+) -> None:
+    suite = """
+CALLS = []
+def work():
+    CALLS.append(1)
+    assert len(CALLS) < 3, "too many"
+def test_fail(benchmark): benchmark(work)
+def test_good(benchmark): benchmark(len, "abc")
+"""
+    write_files(project, {"test_failing.py": suite})
+    worker = start("test_failing.py")
+    worker.select(read_until(worker, "collected")["names"])  # type: ignore[arg-type]
+    read_until(worker, "benchmark")
+    worker.start(5, 0.0, max(os.sched_getaffinity(0)))
+    assert "too many" in str(worker.leave()["reason"])
+    read_until(worker, "benchmark")
+    assert worker.time(1) > 0.0
+    assert worker.leave()["reason"] is None
 
 
 def test_each_process_has_a_folder_of_its_own_for_temporary_files(
@@ -81,8 +145,7 @@ def test_each_process_has_a_folder_of_its_own_for_temporary_files(
         worker = start()
         worker.select(read_until(worker, "collected")["names"])  # type: ignore[arg-type]
         read_until(worker, "benchmark")
-        worker.go_on()
-        places.add(str(read_until(worker, "finished")["reason"]).partition("test_work")[0])
+        places.add(str(worker.leave()["reason"]).partition("test_work")[0])
     assert len(places) == 2
     assert all(".tmp" in place for place in places)
 
@@ -104,8 +167,7 @@ def test_an_object_that_is_lost_while_the_suite_is_imported_does_not_end_the_pro
     (name,) = read_until(worker, "collected")["names"]
     worker.select([name])
     assert read_until(worker, "benchmark")["name"] == name
-    worker.go_on()
-    assert read_until(worker, "finished")["reason"] is None
+    assert worker.leave()["reason"] is None
     read_until(worker, "end")
 
 
@@ -136,14 +198,13 @@ def test_what_fails_is_told_and_the_next_benchmark_goes_on(start: Start, project
     worker.time(1)
     with pytest.raises(BenchmarkFailed, match="ValueError: no 2"):
         worker.time(1)
+    assert "no 2" in str(worker.leave()["reason"])
     assert read_until(worker, "finished")["reason"] == "Skipped: not today"
     assert read_until(worker, "finished")["reason"] == "it never called its benchmark"
     read_until(worker, "benchmark")
-    worker.go_on()
-    assert "required one call of benchmark a test" in str(read_until(worker, "finished")["reason"])
+    assert "required one call of benchmark a test" in str(worker.leave()["reason"])
     read_until(worker, "benchmark")
-    worker.go_on()
-    assert read_until(worker, "finished")["reason"] is None
+    assert worker.leave()["reason"] is None
 
 
 def test_warnings_that_are_errors_do_not_turn_against_a_benchmark_that_was_used(
@@ -154,8 +215,7 @@ def test_warnings_that_are_errors_do_not_turn_against_a_benchmark_that_was_used(
     worker.select(read_until(worker, "collected")["names"])  # type: ignore[arg-type]
     for _ in NAMES:
         read_until(worker, "benchmark")
-        worker.go_on()
-        assert read_until(worker, "finished")["reason"] is None
+        assert worker.leave()["reason"] is None
 
 
 def test_a_revisions_packages_come_before_those_of_an_editable_installation(
@@ -173,8 +233,7 @@ def test_own(benchmark):
     worker = start("test_own.py")
     worker.select(read_until(worker, "collected")["names"])  # type: ignore[arg-type]
     read_until(worker, "benchmark")
-    worker.go_on()
-    assert read_until(worker, "finished")["reason"] is None
+    assert worker.leave()["reason"] is None
 
 
 def test_modules_from_outside_the_revision_are_named(start: Start, project: Path) -> None:

@@ -1,0 +1,120 @@
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bnbench.gate.pairs import PairRunner, SuiteSpec, describe_failure
+from bnbench.gate.process import RevisionFolder
+from bnbench.gate.specs import GateSpec
+from tests.gate.fakes import BASE, HEAD, FakeWorker, SecondsOf
+
+
+class Stage:
+    """Makes a runner whose workers are fakes, and keeps them."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.tmp_path = tmp_path
+        self.workers: list[FakeWorker] = []
+        self.names = {"main": ["a", "b"], "worktree": ["a", "b"]}
+
+    def make_runner(self, seconds_of: SecondsOf) -> PairRunner:
+        def make_worker(revision: RevisionFolder, *_: Any) -> FakeWorker:
+            self.workers.append(FakeWorker(revision, self.names[revision.name], seconds_of))
+            return self.workers[-1]
+
+        return PairRunner(
+            BASE,
+            HEAD,
+            SuiteSpec("python", ()),
+            GateSpec(),
+            self.tmp_path,
+            random.Random(1),
+            make_worker,
+        )
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def test_a_pair_visits_every_benchmark_and_tells_what_its_processes_cost(stage: Stage) -> None:
+    runner = stage.make_runner(lambda name, _: 0.001 if name == "main" else 0.0011)
+    pair = runner.measure(lambda suite: suite.common_names)
+    assert [visit.benchmark for visit in pair.visits] == ["a", "b"]
+    for visit in pair.visits:
+        assert visit.log_ratio == pytest.approx(0.0953, abs=1e-4)
+    assert pair.startup_seconds == (0.5, 0.5)
+    assert pair.peak_bytes == (1000, 1000)
+
+
+def test_calls_and_rounds_stay_what_they_were_in_the_first_pair(stage: Stage) -> None:
+    seconds = [0.001]
+    runner = stage.make_runner(lambda *_: seconds[0])
+    first = runner.measure(lambda suite: suite.common_names)
+    seconds[0] = 0.004
+    second = runner.measure(lambda suite: suite.common_names)
+    assert [v.iterations for v in first.visits] == [v.iterations for v in second.visits]
+
+
+def test_the_side_that_is_started_first_alternates(stage: Stage) -> None:
+    runner = stage.make_runner(lambda *_: 0.03)
+    runner.measure(lambda _: ["a"])
+    runner.measure(lambda _: ["a"])
+    assert [worker.name for worker in stage.workers] == ["main", "worktree", "worktree", "main"]
+
+
+def test_a_slowdown_is_injected_into_the_head_alone(stage: Stage) -> None:
+    runner = stage.make_runner(lambda *_: 0.01)
+    pair = runner.measure(lambda _: ["a"], levels=(0.0, 0.1))
+    assert [visit.slowdown for visit in pair.visits] == [0.0, 0.1]
+    assert [visit.log_ratio for visit in pair.visits] == pytest.approx([0.0, 0.0953], abs=1e-4)
+    assert {slowdown for _, _, slowdown in stage.workers[0].calls} == {0.0}
+    assert pair.list_log_ratios()["a"] == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("num_good_calls", [0, 10])
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [("main", "base: it broke"), ("worktree", "head: it broke")],
+)
+def test_a_benchmark_that_fails_costs_itself_alone(
+    stage: Stage, broken: str, reason: str, num_good_calls: int
+) -> None:
+    calls: list[str] = []
+
+    def fail_late(name: str, benchmark: str) -> float:
+        calls.append(name)
+        if name == broken and benchmark == "a" and calls.count(name) > num_good_calls:
+            raise ValueError("it broke")
+        return 0.01
+
+    pair = stage.make_runner(fail_late).measure(lambda suite: suite.common_names)
+    assert [visit.benchmark for visit in pair.visits] == ["b"]
+    assert pair.failures == {"a": reason}
+
+
+def test_what_is_skipped_on_both_sides_is_said_of_both() -> None:
+    ends = [{"event": "finished", "name": "a", "reason": why} for why in ("no jax", "no jax")]
+    assert describe_failure(ends) == {"a": "both: no jax"}
+    assert describe_failure([ends[0], {**ends[1], "reason": None}]) == {"a": "base: no jax"}
+    assert describe_failure([{**ends[0], "reason": None}] * 2) == {}
+
+
+def test_benchmarks_that_one_side_does_not_have_are_known_and_not_run(stage: Stage) -> None:
+    stage.names = {"main": ["a", "old"], "worktree": ["new", "a"]}
+    runner = stage.make_runner(lambda *_: 0.01)
+    pair = runner.measure(lambda suite: suite.common_names)
+    assert [visit.benchmark for visit in pair.visits] == ["a"]
+    assert runner.record is not None
+    assert runner.record.head_names == ("new", "a")
+
+
+def test_both_processes_are_closed_whatever_happens(stage: Stage) -> None:
+    def interrupt(*_: str) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stage.make_runner(interrupt).measure(lambda suite: suite.common_names)
+    assert [worker.is_closed for worker in stage.workers] == [True, True]
