@@ -164,7 +164,8 @@ class PairRunner:
                     + "\n".join(errors)
                 )
             collected.append(event)
-            seconds.append(worker.seconds_since_start)
+            # By its own word: its answer may have waited while the other side was listened to.
+            seconds.append(event["at"] - worker.started_at)
         self.record = SuiteRecord(
             tuple(collected[0]["names"]),
             tuple(collected[1]["names"]),

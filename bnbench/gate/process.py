@@ -69,7 +69,8 @@ class Worker:
         self._failure: dict[str, Any] | None = None
         self.busy_processors = 0.0
         """Processors that the last round kept busy, on average."""
-        self._started = time.perf_counter()
+        self.started_at = time.perf_counter()
+        """By the clock that all processes share."""
         with log_file.open("wb") as log:
             self._process = subprocess.Popen(
                 # -P: its folder, full of this package's modules, is not to be imported from.
@@ -98,11 +99,6 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @property
-    def seconds_since_start(self) -> float:
-        """Since the process was started."""
-        return time.perf_counter() - self._started
 
     def select(self, names: Iterable[str]) -> None:
         """Have it run these benchmarks."""

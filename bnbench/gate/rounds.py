@@ -65,10 +65,11 @@ def calibrate(
         iterations *= 4
     if max(base.busy_processors, head.busy_processors) > MOST_BUSY:
         processors = None
-    iterations = max(1, round(iterations * spec.round_seconds / max(seconds, 1e-9)))
-    round_seconds = max(spec.round_seconds, seconds if iterations == 1 else 0.0)
-    both_seconds = round_seconds if processors is not None else 2.0 * round_seconds
-    num_rounds = 2 * round(spec.visit_seconds / both_seconds / 2.0)
+    call_seconds = max(seconds, 1e-9) / iterations
+    iterations = max(1, round(spec.round_seconds / call_seconds))
+    # In turn, a round takes both sides' calls; at once, the calls of one and up to one call more.
+    num_calls = 2 * iterations if processors is None else iterations + 1
+    num_rounds = 2 * round(spec.visit_seconds / (num_calls * call_seconds) / 2.0)
     return RoundsSpec(iterations, min(max(num_rounds, LEAST_ROUNDS), MOST_ROUNDS), processors)
 
 
@@ -104,9 +105,13 @@ def _run_at_once(
     base: Worker, head: Worker, spec: RoundsSpec, slowdown: float, exchanged: bool
 ) -> tuple[float, float]:
     assert spec.processors is not None
-    first, second = reversed(spec.processors) if exchanged else spec.processors
-    base.start(spec.iterations, 0.0, first)
-    head.start(spec.iterations, slowdown, second)
+    places = [(base, 0.0), (head, slowdown)]
+    # Who begins goes round with the places: this program, as it starts the second side, takes a
+    # moment of the first one's processor.
+    for processor, (worker, injected) in zip(
+        spec.processors, reversed(places) if exchanged else places, strict=True
+    ):
+        worker.start(spec.iterations, injected, processor)
     seconds = (base.read_seconds(), head.read_seconds())
     for worker in (base, head):
         worker.rest()

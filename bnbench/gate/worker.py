@@ -6,7 +6,7 @@ with its fixtures and its assertions; where it calls ``benchmark(...)``, the cal
 requests and returns when it is told to. Events go out and requests come in, one JSON object a
 line:
 
-    -> {"event": "collected", "names": [...], "shared": [...], "errors": [...]}
+    -> {"event": "collected", "at": 81.7, "names": [...], "shared": [...], "errors": [...]}
     <- {"do": "select", "names": [...]}
     -> {"event": "benchmark", "name": "..."}
     <- {"do": "time", "iterations": 8, "slowdown": 0.0}   -> {"seconds": 0.011, "busy": 1.0}
@@ -101,6 +101,7 @@ class GatePlugin:
         self.num_collected = len(benchmarks)
         self._channel.send(
             event="collected",
+            at=time.perf_counter(),
             names=list(benchmarks),
             shared=list_shared_modules(sys.modules),
             errors=self._errors,

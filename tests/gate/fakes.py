@@ -22,10 +22,11 @@ class FakeWorker(Worker):
 
     def __init__(self, revision: RevisionFolder, names: Sequence[str], seconds_of: SecondsOf):
         self.name = revision.name
+        self.started_at = 12.0
         self._names = list(names)
         self._seconds_of = seconds_of
         self._events: list[dict[str, Any]] = [
-            {"event": "collected", "names": self._names, "shared": [], "errors": []}
+            {"event": "collected", "at": 12.5, "names": self._names, "shared": [], "errors": []}
         ]
         self._pending: list[str] = []
         self._current = ""
@@ -33,12 +34,9 @@ class FakeWorker(Worker):
         self._started: tuple[int, float] | None = None
         self.busy_processors = 1.0
         self.processors: list[int] = []
+        self.on_start: Callable[[str], object] = lambda _: None
         self.calls: list[tuple[str, int, float]] = []
         self.is_closed = False
-
-    @property
-    def seconds_since_start(self) -> float:
-        return 0.5
 
     def select(self, names: Iterable[str]) -> None:
         self._pending = list(names)
@@ -65,6 +63,7 @@ class FakeWorker(Worker):
 
     def start(self, iterations: int, slowdown: float, processor: int) -> None:
         self.processors.append(processor)
+        self.on_start(self.name)
         self._started = (iterations, slowdown)
 
     def read_seconds(self) -> float:
