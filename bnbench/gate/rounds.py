@@ -106,18 +106,18 @@ def _run_at_once(
 ) -> tuple[float, float]:
     assert spec.processors is not None
     places = [(base, 0.0), (head, slowdown)]
-    # Who begins goes round with the places: this program, as it starts the second side, takes a
-    # moment of the first one's processor.
-    for processor, (worker, injected) in zip(
-        spec.processors, reversed(places) if exchanged else places, strict=True
-    ):
+    # Who is started and heard first goes round with the places: to start the second side, or to
+    # hear of the first that it has done, this program takes a moment of the other's processor.
+    if exchanged:
+        places.reverse()
+    for processor, (worker, injected) in zip(spec.processors, places, strict=True):
         worker.start(spec.iterations, injected, processor)
-    seconds = (base.read_seconds(), head.read_seconds())
-    for worker in (base, head):
+    seconds = {worker: worker.read_seconds() for worker, _ in places}
+    for worker in seconds:
         worker.rest()
-    for worker in (base, head):  # neither may still be where the other goes next
+    for worker in seconds:  # neither may still be where the other goes next
         worker.read_seconds()
-    return seconds
+    return seconds[base], seconds[head]
 
 
 def _run_in_turn(

@@ -35,6 +35,7 @@ class FakeWorker(Worker):
         self.busy_processors = 1.0
         self.processors: list[int] = []
         self.on_start: Callable[[str], object] = lambda _: None
+        self.on_read: Callable[[str], object] = lambda _: None
         self.calls: list[tuple[str, int, float]] = []
         self.is_closed = False
 
@@ -69,6 +70,7 @@ class FakeWorker(Worker):
     def read_seconds(self) -> float:
         if self._started is None:
             return 0.0
+        self.on_read(self.name)
         return self.time(*self._started)
 
     def rest(self) -> None:

@@ -44,13 +44,15 @@ def test_both_run_at_once_and_change_places_after_every_round() -> None:
     assert head.processors == [5, 2, 5, 2]
 
 
-def test_the_side_that_begins_changes_with_the_places() -> None:
-    order: list[str] = []
+def test_the_side_that_is_started_and_heard_first_changes_with_the_places() -> None:
+    started: list[str] = []
+    heard: list[str] = []
     base, head = make_workers(lambda *_: 0.01)
     for worker in (base, head):
-        worker.on_start = order.append
+        worker.on_start = started.append
+        worker.on_read = heard.append
     measure_visit(base, head, "a", 0.0, RoundsSpec(1, 4, BOTH))
-    assert order == ["main", "worktree", "worktree", "main"] * 2
+    assert started == heard == ["main", "worktree", "worktree", "main"] * 2
 
 
 @pytest.mark.parametrize(("busy", "processors"), [(1.9, BOTH), (1.0, None)])
