@@ -36,8 +36,6 @@ def export_model(
 ) -> Path:
     """Write ``<trial>.pt`` and its manifest ``<trial>.json`` into `folder`.
 
-    What the model must score is computed from the eager network, not from the exported file.
-
     Args:
         record: the finished trial.
         state: its network's ``state_dict``, on the CPU.
@@ -47,6 +45,33 @@ def export_model(
 
     Returns:
         The path of the ``.pt`` file.
+    """
+    return write_model_files(make_model_files(record, state, dataset_name, test), folder)
+
+
+def write_model_files(files: dict[str, bytes], folder: Path) -> Path:
+    """Write what `make_model_files` made, in its order; the path of the ``.pt`` file."""
+    for name, content in files.items():
+        replace_file(folder / name, content)
+    return folder / next(iter(files))
+
+
+def make_model_files(
+    record: TrialRecord, state: dict[str, torch.Tensor], dataset_name: str, test: LabelledImages
+) -> dict[str, bytes]:
+    """Make a trained network's ``<trial>.pt`` and its manifest ``<trial>.json``.
+
+    What the model must score is computed from the eager network, not from the exported file.
+
+    Args:
+        record: the finished trial.
+        state: its network's ``state_dict``, on the CPU.
+        dataset_name: what the manifest calls the data.
+        test: the images the model is held against.
+
+    Returns:
+        Both files' bytes by name. The manifest is last: a model without one is not taken for
+        finished by anybody.
     """
     trial = record.trial
     network = build_network(trial.variant)
@@ -58,11 +83,11 @@ def export_model(
     probes = [index * len(test) // NUM_PROBES for index in range(min(NUM_PROBES, len(test)))]
 
     content = serialize_torchscript(trial.variant, state)
-    path = folder / f"{trial.key}.pt"
+    name = f"{trial.key}.pt"
     manifest = seal_manifest(
         {
             "model": {
-                "file": path.name,
+                "file": name,
                 "sha256": hashlib.sha256(content).hexdigest(),
                 "size_bytes": len(content),
             },
@@ -87,10 +112,7 @@ def export_model(
             },
         }
     )
-    # The manifest last: a model without one is not taken for finished by anybody.
-    replace_file(path, content)
-    replace_file(path.with_suffix(".json"), manifest)
-    return path
+    return {name: content, f"{trial.key}.json": manifest}
 
 
 def describe_network(network: nn.Module) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Literal
 from bnbench.specs import TrialSpec
 
 TrialStatus = Literal["finished", "failed"]
+LOCAL_NODE = "local"
+"""The name of the node in records of trials that ran in the process of the study."""
 VerificationStatus = Literal["agreed", "disagreed", "unusable", "unchecked"]
 
 
@@ -39,6 +41,8 @@ class TrialRecord:
     epochs: tuple[EpochRecord, ...]
     reason: str | None = None
     """Why the trial failed; None where it finished."""
+    node: str = LOCAL_NODE
+    """Where it ran: a name in the run's ``nodes.json``, or the machine of ``environment.json``."""
 
 
 @dataclass(frozen=True)

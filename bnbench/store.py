@@ -48,6 +48,7 @@ EPOCH_COLUMNS = (
     "test_accuracy",
     "train_seconds",
     "eval_seconds",
+    "node",
 )
 TUNING_COLUMNS = ("variant", "learning_rate", *EPOCH_COLUMNS[1:])
 VERIFICATION_COLUMNS = (
@@ -88,6 +89,7 @@ class RunStore:
         self.data = data
         self.environment = environment
         self._trials_file: IO[bytes] | None = None
+        self._nodes: dict[str, EnvironmentRecord] | None = None  # read when one is added
 
     @property
     def models_folder(self) -> Path:
@@ -222,6 +224,36 @@ class RunStore:
             records[record.trial] = record
         return sorted(records.values(), key=lambda record: self._order_of(record.trial))
 
+    def add_node(self, name: str, environment: EnvironmentRecord) -> None:
+        """Keep what a node is, besides the machine that runs the study, in ``nodes.json``."""
+        if self._nodes is None:
+            self._nodes = self.read_nodes()
+        if self._nodes.setdefault(name, environment) is environment:
+            self.write_json(
+                "nodes.json",
+                {name: dataclasses.asdict(record) for name, record in self._nodes.items()},
+            )
+
+    def read_nodes(self) -> dict[str, EnvironmentRecord]:
+        """The nodes that trials ran on, by name; none where all ran in the study's process.
+
+        Raises:
+            RunError: ``nodes.json`` is damaged.
+        """
+        path = self.folder / "nodes.json"
+        if not path.exists():
+            return {}
+        try:
+            return {
+                name: build_from_mapping(EnvironmentRecord, content, name)
+                for name, content in _read_json(path, self.folder).items()
+            }
+        except SpecError as error:
+            raise RunError(
+                f"{path}: required what each node is, found: {error}; take the file away and "
+                "resume the run, which describes the nodes it still uses"
+            ) from None
+
     def write_epochs(self, records: Iterable[TrialRecord]) -> None:
         """Write ``epochs.csv``, and ``tuning.csv`` and ``timing.csv`` where there are such trials.
 
@@ -238,6 +270,7 @@ class RunStore:
                     "device": trial.device,
                     "engine": trial.engine,
                     **dataclasses.asdict(epoch),
+                    "node": record.node,
                 }
                 for epoch in record.epochs
             )

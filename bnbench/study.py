@@ -5,15 +5,12 @@ Every trial is on disk as soon as it ends, and what is on disk is not run again.
 
 from __future__ import annotations
 
-import functools
-import itertools
 from collections.abc import Sequence
 from typing import Protocol
 
 from bnbench.data import Dataset, cut_validation_split
-from bnbench.engines import make_engine
-from bnbench.engines.interface import TrainedTrial
-from bnbench.exporting import export_model
+from bnbench.executors.interface import CompletedTrial, Executor
+from bnbench.exporting import write_model_files
 from bnbench.records import EpochRecord, TrialRecord
 from bnbench.specs import TrialSpec
 from bnbench.store import RunStore
@@ -33,8 +30,16 @@ class StudyObserver(Protocol):
         """A trial is on disk."""
 
 
-def run_study(store: RunStore, dataset: Dataset, observer: StudyObserver) -> list[TrialRecord]:
+def run_study(
+    store: RunStore, dataset: Dataset, observer: StudyObserver, executor: Executor
+) -> list[TrialRecord]:
     """Run all trials of a run that are not on record yet.
+
+    Arguments:
+        store: the run; trials are added to it as they end.
+        dataset: what is trained on.
+        observer: told of everything.
+        executor: where trials are run.
 
     Returns:
         The records of all the run's trials, sorted as `RunStore.read_trials` does.
@@ -45,7 +50,7 @@ def run_study(store: RunStore, dataset: Dataset, observer: StudyObserver) -> lis
     """
     study, engines = store.study, store.engines
     with store.locked():
-        stages = _Stages(store, observer)
+        stages = _Stages(store, observer, executor)
         if study.tuning is not None:
             # The tuning trials get a data set that has no test image in it.
             split = cut_validation_split(dataset, study.tuning)
@@ -61,13 +66,11 @@ def run_study(store: RunStore, dataset: Dataset, observer: StudyObserver) -> lis
 class _Stages:
     """Runs one stage after the other over what is on record already."""
 
-    def __init__(self, store: RunStore, observer: StudyObserver) -> None:
+    def __init__(self, store: RunStore, observer: StudyObserver, executor: Executor) -> None:
         self._store = store
         self._observer = observer
+        self._executor = executor
         self._records = {record.trial: record for record in store.read_trials()}
-        self._make_engine = functools.cache(
-            lambda name, dataset: make_engine(name, dataset, store.environment.threads)
-        )
 
     def list_records(self) -> list[TrialRecord]:
         return list(self._records.values())
@@ -86,23 +89,19 @@ class _Stages:
         self._observer.start_stage(
             name, len(pending), sum(trial.recipe.epochs for trial in pending)
         )
-        for engine_name, group in itertools.groupby(pending, key=lambda trial: trial.engine):
-            engine = self._make_engine(engine_name, dataset)
-            together = list(group)
-            for batch in [[trial] for trial in together] if one_at_a_time else [together]:
-                engine.train(
-                    batch,
-                    self._observer.finish_epoch,
-                    functools.partial(self._keep, dataset),
-                )
+        self._executor.run(
+            pending, dataset, self._observer.finish_epoch, self._keep, one_at_a_time=one_at_a_time
+        )
 
-    def _keep(self, dataset: Dataset, trained: TrainedTrial) -> None:
+    def _keep(self, completed: CompletedTrial) -> None:
         """Put a trial on disk, its model first: a trial on record is complete."""
-        record = trained.record
-        if trained.state is not None and record.trial.purpose == "score":
-            export_model(
-                record, trained.state, dataset.name, dataset.test, self._store.models_folder
-            )
+        record = completed.record
+        if record.trial in self._records:  # where machines are lost, some run a trial again
+            return
+        if completed.environment is not None:
+            self._store.add_node(record.node, completed.environment)
+        if completed.files:
+            write_model_files(completed.files, self._store.models_folder)
         self._store.append_trial(record)
         self._records[record.trial] = record
         self._observer.finish_trial(record)

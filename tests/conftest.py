@@ -78,6 +78,10 @@ def small_study() -> StudySpec:
 
 @pytest.fixture
 def environment() -> EnvironmentRecord:
+    return make_environment()
+
+
+def make_environment() -> EnvironmentRecord:
     return EnvironmentRecord(
         cpu="a test's imagination",
         cores=2,

@@ -6,6 +6,7 @@ import pytest
 
 from bnbench.errors import RunError
 from bnbench.records import (
+    LOCAL_NODE,
     AgreementRecord,
     CertificateRecord,
     EnvironmentRecord,
@@ -98,9 +99,9 @@ def test_epochs_have_the_documented_columns_sorted_by_variant_and_seed(store: Ru
     lines = (store.folder / "epochs.csv").read_text().splitlines()
     assert lines[0] == (
         "variant,seed,device,engine,epoch,train_loss,test_loss,test_accuracy,"
-        "train_seconds,eval_seconds"
+        "train_seconds,eval_seconds,node"
     )
-    assert lines[1] == "baseline,0,cpu,reference,1,1.0,1.1,0.5,2.0,0.1"
+    assert lines[1] == "baseline,0,cpu,reference,1,1.0,1.1,0.5,2.0,0.1,local"
     assert [line.split(",")[:2] for line in lines[1::2]] == [
         [variant, str(seed)] for variant in ("baseline", "batchnorm") for seed in (0, 1, 2)
     ]
@@ -193,3 +194,32 @@ def test_tuning_and_timing_have_tables_of_their_own(
     timing = (store.folder / "timing.csv").read_text().splitlines()
     assert len(timing) == 1 + 10 * 2 * 2 * 1
     assert len((store.folder / "epochs.csv").read_text().splitlines()) == 1
+
+
+def test_what_each_node_is_is_kept_once_and_read_back(
+    store: RunStore, environment: EnvironmentRecord
+) -> None:
+    assert store.read_nodes() == {}
+    other = dataclasses.replace(environment, cpu="another")
+    for name, found in (("a-1", environment), ("b-2", other), ("a-1", environment)):
+        store.add_node(name, found)
+    assert RunStore.open(store.folder).read_nodes() == {"a-1": environment, "b-2": other}
+    again = RunStore.open(store.folder)
+    again.add_node("c-3", other)
+    assert list(again.read_nodes()) == ["a-1", "b-2", "c-3"]
+
+
+def test_a_damaged_list_of_nodes_is_told_with_what_to_do(store: RunStore) -> None:
+    (store.folder / "nodes.json").write_text('{"a-1": {"cpu": 3}}')
+    with pytest.raises(RunError, match="required what each node is, found: .*take the file away"):
+        store.read_nodes()
+
+
+def test_a_trial_recorded_before_nodes_were_is_of_the_studys_own_machine(store: RunStore) -> None:
+    with store.locked():
+        store.append_trial(fake_record(store.study.list_scored_trials(REFERENCE)[0]))
+    path = store.folder / "trials.jsonl"
+    old = json.loads(path.read_text())
+    del old["node"]
+    path.write_text(json.dumps(old) + "\n")
+    assert [record.node for record in store.read_trials()] == [LOCAL_NODE]

@@ -5,8 +5,9 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from bnbench import study as study_module
 from bnbench.data import Dataset
+from bnbench.executors import in_process
+from bnbench.executors.in_process import InProcessExecutor
 from bnbench.records import EnvironmentRecord
 from bnbench.specs import StudySpec, TuningSpec
 from bnbench.store import RunStore
@@ -23,7 +24,7 @@ def store(tmp_path: Path, small_study: StudySpec, environment: EnvironmentRecord
 def make_engine(monkeypatch: pytest.MonkeyPatch) -> Mock:
     """Stands where the study makes its engines; tests say which it gets."""
     make_engine = Mock()
-    monkeypatch.setattr(study_module, "make_engine", make_engine)
+    monkeypatch.setattr(in_process, "make_engine", make_engine)
     return make_engine
 
 
@@ -35,9 +36,9 @@ def test_every_trial_is_trained_once_and_in_the_studys_order(
     store: RunStore, synthetic_dataset: Dataset, make_engine: Mock
 ) -> None:
     engine = make_engine.return_value = FakeEngine()
-    records = run_study(store, synthetic_dataset, SilentObserver())
+    records = run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
     assert [trial.key for trial in engine.trained] == list_keys(store)
-    assert run_study(store, synthetic_dataset, SilentObserver()) == records
+    assert run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1)) == records
     assert len(engine.trained) == len(records) == 6
 
 
@@ -47,9 +48,11 @@ def test_what_was_finished_before_an_interruption_is_not_trained_again(
     keys = list_keys(store)
     make_engine.return_value = FakeEngine(interrupt_before=keys[2])
     with pytest.raises(KeyboardInterrupt):
-        run_study(store, synthetic_dataset, SilentObserver())
+        run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
     engine = make_engine.return_value = FakeEngine()
-    run_study(RunStore.open(store.folder), synthetic_dataset, SilentObserver())
+    run_study(
+        RunStore.open(store.folder), synthetic_dataset, SilentObserver(), InProcessExecutor(1)
+    )
     assert [trial.key for trial in engine.trained] == keys[2:]
 
 
@@ -58,7 +61,7 @@ def test_a_failed_trial_stays_on_record_and_the_study_goes_on(
 ) -> None:
     failing = list_keys(store)[1]
     make_engine.return_value = FakeEngine(failing=[failing])
-    records = run_study(store, synthetic_dataset, SilentObserver())
+    records = run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
     outcomes = {record.trial.key: record for record in records}
     assert outcomes[failing].reason == "diverged: a test said so"
     assert sum(record.status == "finished" for record in records) == 5
@@ -67,7 +70,7 @@ def test_a_failed_trial_stays_on_record_and_the_study_goes_on(
 def test_every_finished_trial_leaves_a_model_and_a_manifest(
     store: RunStore, synthetic_dataset: Dataset
 ) -> None:
-    run_study(store, synthetic_dataset, SilentObserver())
+    run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
     assert sorted(path.name for path in store.models_folder.iterdir()) == sorted(
         f"{key}.{suffix}" for key in list_keys(store) for suffix in ("pt", "json")
     )
@@ -84,7 +87,7 @@ def tuned_store(tmp_path: Path, small_study: StudySpec, environment: Environment
 def test_variants_are_scored_at_the_rate_that_did_best_in_validation(
     tuned_store: RunStore, synthetic_dataset: Dataset
 ) -> None:
-    records = run_study(tuned_store, synthetic_dataset, SilentObserver())
+    records = run_study(tuned_store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
     scored = [record for record in records if record.trial.purpose == "score"]
     assert {record.trial.recipe.learning_rate for record in scored} == {0.1}
     assert [r.trial.seed for r in scored] == [0, 1, 2, 0, 1, 2]
@@ -96,7 +99,7 @@ def test_tuning_never_sees_a_test_image_or_label(
     tuned_store: RunStore, synthetic_dataset: Dataset, make_engine: Mock
 ) -> None:
     engine = make_engine.return_value = FakeEngine()
-    run_study(tuned_store, synthetic_dataset, SilentObserver())
+    run_study(tuned_store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
     assert {trial.purpose for trial in engine.trained} == {"tune", "score"}
     datasets = [call.args[1] for call in make_engine.call_args_list]
     assert len(datasets) == 2
@@ -126,7 +129,7 @@ def test_a_study_gives_the_same_tuning_when_the_test_labels_are_others(
     )
 
     def list_tuning_accuracies(store: RunStore, dataset: Dataset) -> list[list[float]]:
-        records = run_study(store, dataset, SilentObserver())
+        records = run_study(store, dataset, SilentObserver(), InProcessExecutor(1))
         return [
             [epoch.test_accuracy for epoch in record.epochs]
             for record in records
@@ -155,5 +158,5 @@ def test_timed_trials_run_one_at_a_time(
     store = RunStore.create(
         tmp_path / "native", small_study, {"cpu": "native"}, SYNTHETIC, environment
     )
-    run_study(store, synthetic_dataset, SilentObserver())
+    run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
     assert batches == [["score"] * 6] + [["time"]] * 40

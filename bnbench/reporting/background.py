@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bnbench.reporting.content import Section, Table
+from bnbench.reporting.nodes import TimedNode
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.wording import format_count
 
@@ -52,6 +53,7 @@ def compose_method(summary: RunSummary) -> Section:
         "before each reading, after a warm-up that is thrown away; variants alternate (AB, BA, …) "
         "so that drift of the machine meets both alike."
     )
+    timing += "".join(_say_what_is_left_out(each) for each in summary.timed_nodes)
     return Section(
         "Method",
         (training, statistics, timing, "References: " + "; ".join(REFERENCES) + "."),
@@ -72,8 +74,27 @@ def compose_environment(summary: RunSummary) -> Section:
         *environment.versions.items(),
         ("commit", environment.commit or "not known"),
         ("begun", environment.started_at),
+        *(
+            (
+                f"node {node.name}",
+                f"{format_count(node.num_trials, 'trial')}: {node.environment.cpu}, "
+                f"{format_count(node.environment.cores, 'core')}, "
+                f"{node.environment.instruction_set}, "
+                + ", ".join(f"{name} {maker}" for name, maker in node.environment.devices.items()),
+            )
+            for node in summary.nodes
+        ),
     ]
     return Section("Environment", table=Table(("what", "found"), tuple(rows)))
+
+
+def _say_what_is_left_out(timed: TimedNode) -> str:
+    purpose = {"time": "timed alone", "score": "scored", "tune": "of the tuning"}[timed.purpose]
+    return (
+        f" Of the trials {purpose} ({timed.engine} engine, {timed.device}), times are those of "
+        f"node {timed.node} alone: {format_count(timed.num_left_out, 'trial')} ran on other nodes, "
+        "and times of different nodes are never compared."
+    )
 
 
 def compose_reproduction(summary: RunSummary) -> Section:

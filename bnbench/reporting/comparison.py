@@ -11,6 +11,7 @@ from bnbench import stats
 from bnbench.errors import RunError
 from bnbench.records import TrialRecord
 from bnbench.reporting.content import Table
+from bnbench.reporting.nodes import keep_times_of_one_node
 from bnbench.reporting.summary import BOOTSTRAP_SEED
 from bnbench.reporting.tables import Matrix, tabulate_trials
 from bnbench.reporting.wording import format_accuracy, format_number, format_points
@@ -58,7 +59,10 @@ def compare_runs(first: RunStore, second: RunStore) -> RunComparison:
             f"{first.data.num_train_images:,} training images and {second.data.name} with "
             f"{second.data.num_train_images:,}; accuracies on them are not of one kind"
         )
-    records = first.read_trials(), second.read_trials()
+    records = (
+        keep_times_of_one_node(first.read_trials())[0],
+        keep_times_of_one_node(second.read_trials())[0],
+    )
     comparisons, refusals = [], []
     for key in _list_variants(records[0]) | _list_variants(records[1]):
         of_variant = _select(records[0], "score", key), _select(records[1], "score", key)

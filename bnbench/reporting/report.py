@@ -9,6 +9,7 @@ from bnbench.reporting.content import ReportContent
 from bnbench.reporting.figures import draw_figures
 from bnbench.reporting.html import render_html
 from bnbench.reporting.markdown import render_markdown
+from bnbench.reporting.nodes import keep_times_of_one_node
 from bnbench.reporting.summary import summarize_run
 from bnbench.store import RunStore
 
@@ -23,7 +24,7 @@ def write_report(store: RunStore) -> ReportContent:
     records = store.read_trials()
     summary = summarize_run(store)
     content = compose_report(summary)
-    figures = draw_figures(summary, records)
+    figures = draw_figures(summary, keep_times_of_one_node(records)[0])
     store.write_epochs(records)
     for name, figure in figures.items():
         store.write_bytes(f"{name}.png", figure.png)

@@ -20,6 +20,12 @@ from bnbench.reporting.agreement import (
     summarize_agreement,
     summarize_certificates,
 )
+from bnbench.reporting.nodes import (
+    NodeSummary,
+    TimedNode,
+    keep_times_of_one_node,
+    summarize_nodes,
+)
 from bnbench.reporting.tables import TrialTable, tabulate_trials
 from bnbench.specs import StudySpec, VariantSpec
 from bnbench.store import RunStore
@@ -116,6 +122,10 @@ class RunSummary:
     study: StudySpec
     data: DataRecord
     environment: EnvironmentRecord
+    nodes: tuple[NodeSummary, ...]
+    """Where trials ran, if not in the process of the study."""
+    timed_nodes: tuple[TimedNode, ...]
+    """Whose times are reported, where trials ran on several nodes."""
     num_pending: int
     """Trials of the study that are not on record: an interrupted run."""
     failures: tuple[FailureSummary, ...]
@@ -137,7 +147,7 @@ class RunSummary:
 
 def summarize_run(store: RunStore) -> RunSummary:
     """Compute everything that the report of a run says."""
-    records = store.read_trials()
+    records, timed_nodes = keep_times_of_one_node(store.read_trials())
     study = store.study
     targets = {device: _choose_target(study, records, device) for device in study.devices}
     scored = {
@@ -155,6 +165,8 @@ def summarize_run(store: RunStore) -> RunSummary:
         study=study,
         data=store.data,
         environment=store.environment,
+        nodes=summarize_nodes(records, store.read_nodes()),
+        timed_nodes=tuple(each for each in timed_nodes if each.num_left_out),
         num_pending=_count_pending(store, records),
         failures=tuple(_summarize_failure(record) for record in records if record.reason),
         targets=targets,
@@ -312,7 +324,11 @@ def _summarize_contrast(
     candidate = tabulate_trials(of_candidate, seeds, study.recipe.epochs)
     finals = baseline.accuracy[:, -1], candidate.accuracy[:, -1]
     improvement = stats.estimate_improvement(*finals, _make_generator())
-    are_timed = not any(np.isnan(table.train_seconds).all() for table in (baseline, candidate))
+    # Times of different nodes are not mixed: a speed-up is that of the seeds timed on one.
+    timed = ~(baseline.was_timed_elsewhere | candidate.was_timed_elsewhere)
+    are_timed = not any(
+        np.isnan(table.train_seconds[timed]).all() for table in (baseline, candidate)
+    )
     return ContrastSummary(
         baseline=of_baseline[0].trial.variant.name,
         candidate=of_candidate[0].trial.variant.name,
@@ -324,10 +340,10 @@ def _summarize_contrast(
         improvement=improvement,
         decision=stats.decide_improvement(improvement.probability),
         speed_up=stats.estimate_speed_up(
-            baseline.accuracy,
-            candidate.accuracy,
-            baseline.train_seconds,
-            candidate.train_seconds,
+            baseline.accuracy[timed],
+            candidate.accuracy[timed],
+            baseline.train_seconds[timed],
+            candidate.train_seconds[timed],
             _make_generator(),
             target_accuracy=target,
             baseline_steps_per_epoch=steps_per_epoch,

@@ -26,6 +26,12 @@ class TrialTable:
     train_seconds: Matrix
     """Same shape, seconds of training of each epoch."""
 
+    @property
+    def was_timed_elsewhere(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Shape (num_seeds,): trials that were trained and whose seconds are not to be used."""
+        no_seconds = np.isnan(self.train_seconds).all(axis=1)
+        return np.asarray(no_seconds & ~np.isnan(self.accuracy).all(axis=1))
+
 
 def make_epoch_frame(records: Iterable[TrialRecord]) -> pd.DataFrame:
     """Lay trials out with one row an epoch: what the trial was, then `EpochRecord`'s fields."""

@@ -55,12 +55,14 @@ def summarise_convergence(
 
     A trial that never arrives is watched until the end of its last epoch. One that diverged
     and stopped counts as watched to the full number of epochs, and in seconds as long as the
-    longest trial: it will not arrive later, and leaving it out would flatter the variant.
+    longest trial: it will not arrive later, and leaving it out would flatter the variant. A trial
+    that was trained but not timed counts for epochs and steps, and not for seconds.
 
     Arguments:
         accuracy: shape (num_seeds, num_epochs), fractions in [0, 1]; NaN after divergence.
         train_seconds: same shape, seconds of training of each epoch alone (not summed up),
-            positive; NaN only for epochs that were not trained.
+            positive; NaN for epochs that were not trained, and for all epochs of a trial that
+            was not timed.
         target_accuracy: fraction in [0, 1].
         steps_per_epoch: optimizer steps in one epoch, at least 1.
         confidence: confidence level, in (0, 1).
@@ -84,11 +86,12 @@ def summarise_convergence(
     last_epochs = np.array([epoch or matrix.shape[1] for epoch in arrivals], dtype=np.int64)
     epochs = estimate_median_time(last_epochs, arrived, confidence=confidence)
     steps = estimate_median_time(last_epochs * steps_per_epoch, arrived, confidence=confidence)
+    timed = ~np.isnan(seconds).all(axis=1) | np.isnan(matrix).all(axis=1)
     if np.isnan(seconds).all():
         in_seconds = undefined_interval(None, len(arrivals), confidence)
     else:
-        watched = _sum_watched_seconds(seconds, last_epochs, arrived)
-        in_seconds = estimate_median_time(watched, arrived, confidence=confidence)
+        watched = _sum_watched_seconds(seconds[timed], last_epochs[timed], arrived[timed])
+        in_seconds = estimate_median_time(watched, arrived[timed], confidence=confidence)
     return Convergence(
         target_accuracy=target_accuracy,
         num_trials=len(arrivals),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,7 @@ def _list_timings(summary: RunSummary, records: Sequence[TrialRecord]) -> list[T
                 for record in timed
                 if record.trial.variant.name == name and record.trial.seed in seeds[0] & seeds[1]
                 for epoch in record.epochs
+                if not math.isnan(epoch.train_seconds)  # of another node
             )
             timings.setdefault((*where, name), Timing(*where, name, time, epochs))
     return list(timings.values())
