@@ -54,14 +54,14 @@ def use_threads(threads: int | None) -> None:
 
 
 def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
-    """Describe this machine and the software, for the study's `devices`."""
+    """Describe this machine and the software, for those of the study's `devices` that it has."""
     names = list_devices()
     return EnvironmentRecord(
         cpu=read_cpu_name(),
         cores=count_cores(),
         threads=torch.get_num_threads(),
         memory_bytes=read_memory_bytes(),
-        devices={device: names[device] for device in devices},
+        devices={device: names[device] for device in devices if device in names},
         system=describe_system(),
         versions={
             "bnbench": bnbench.__version__,

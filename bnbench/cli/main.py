@@ -86,14 +86,35 @@ def cli() -> None:
 @click.option(
     "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Complete an unfinished run."
 )
-def run(data_dir: Path | None, out: Path | None, resume: Path | None, **options: Any) -> None:
+@click.option(
+    "--executor",
+    "executor_name",
+    type=click.Choice(["in-process", "ray"]),
+    default="in-process",
+    show_default=True,
+    help="Where trials are run: here, or on the nodes of a Ray cluster.",
+)
+@click.option(
+    "--address",
+    metavar="auto|HOST:PORT",
+    help="The Ray cluster to join.  [default: a Ray on this machine]",
+)
+def run(
+    data_dir: Path | None,
+    out: Path | None,
+    resume: Path | None,
+    executor_name: str,
+    address: str | None,
+    **options: Any,
+) -> None:
     """Train all trials of a study, export and verify them, and write the report.
 
     Options change the study given by --study. Finished trials are on disk at once: a run that
     was interrupted goes on by --resume RUN and ends as if nothing had happened.
     """
-    from bnbench.cli.run import resume_run, start_run
+    from bnbench.cli.run import ExecutorChoice, resume_run, start_run
 
+    choice = ExecutorChoice(executor_name, address)
     if resume is not None:
         given = [
             f"--{name.replace('_name', '').replace('_', '-')}"
@@ -106,9 +127,9 @@ def run(data_dir: Path | None, out: Path | None, resume: Path | None, **options:
             raise click.UsageError(
                 f"--resume goes on with the run's own study, so it takes no {', '.join(given)}"
             )
-        sys.exit(resume_run(resume, data_dir))
+        sys.exit(resume_run(resume, data_dir, choice))
     study_name = options.pop("study_name")
-    sys.exit(start_run(study_name, options, data_dir, out))
+    sys.exit(start_run(study_name, options, data_dir, out, choice))
 
 
 @cli.command()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -19,48 +21,109 @@ from bnbench.specs import StudySpec, parse_seeds
 from bnbench.store import RunStore
 from bnbench.studies import check_against_data, find_study
 
+if TYPE_CHECKING:
+    from bnbench.executors.interface import Executor
+
 TRIAL_FAILED_EXIT_CODE = 1
 _Verdicts = tuple[list[VerificationRecord], list[AgreementRecord]]
 
 
+@dataclass(frozen=True)
+class ExecutorChoice:
+    """Where the command line wants trials run."""
+
+    name: str = "in-process"
+    address: str | None = None
+
+    def check(self, study: StudySpec) -> None:
+        """Check what can be checked before anything is loaded.
+
+        Raises:
+            SpecError: Ray is not installed, or an option does not go with another one.
+        """
+        if self.name != "ray":
+            if self.address is not None:
+                raise SpecError(f"address: required --executor ray with it, found {self.name}")
+            return
+        from bnbench.executors.ray_cluster import require_ray
+
+        require_ray()
+        for device in study.devices:
+            if device not in ("cpu", "cuda"):
+                raise SpecError(
+                    "devices: required cpu or cuda, since Ray chooses among a node's GPUs, found "
+                    f"{device!r}"
+                )
+
+    def require_devices(self, study: StudySpec) -> None:
+        """Check that this machine has the study's devices, if it is to use them."""
+        if self.name != "ray":
+            from bnbench.environment import require_devices
+
+            require_devices(study.devices)
+
+    @contextlib.contextmanager
+    def make(self, threads: int) -> Iterator[Executor]:
+        """The executor, for as long as it is needed."""
+        if self.name == "ray":
+            from bnbench.executors.ray_cluster import join_cluster
+
+            with join_cluster(self.address):
+                from bnbench.executors.ray_executor import RayExecutor
+
+                yield RayExecutor(threads)
+        else:
+            from bnbench.executors.in_process import InProcessExecutor
+
+            yield InProcessExecutor(threads)
+
+
 def start_run(
-    study_name: str, options: dict[str, Any], data_dir: Path | None, out: Path | None
+    study_name: str,
+    options: dict[str, Any],
+    data_dir: Path | None,
+    out: Path | None,
+    choice: ExecutorChoice,
 ) -> int:
     """Run a new study; return the exit code."""
     study = apply_options(find_study(study_name), options)
+    choice.check(study)
     # Torch comes in here: a mistake in the options above is told in a blink.
     from bnbench.data import load_fashion_mnist
     from bnbench.engines import resolve_engines
-    from bnbench.environment import describe_environment, require_devices, use_threads
+    from bnbench.environment import describe_environment, use_threads
     from bnbench.runtimes.libtorch import find_binary
 
-    require_devices(study.devices)
+    choice.require_devices(study)
     engines = resolve_engines(study)
     find_binary()
     dataset = load_fashion_mnist(data_dir)
     check_against_data(study, len(dataset.train))
     use_threads(study.threads)
-    store = RunStore.create(
-        out if out is not None else _name_run_folder(study),
-        study,
-        engines,
-        DataRecord(dataset.name, len(dataset.train), len(dataset.test)),
-        describe_environment(study.devices),
-    )
-    return _run(store, dataset)
+    environment = describe_environment(study.devices)
+    with choice.make(environment.threads) as executor:
+        store = RunStore.create(
+            out if out is not None else _name_run_folder(study),
+            study,
+            engines,
+            DataRecord(dataset.name, len(dataset.train), len(dataset.test)),
+            environment,
+        )
+        return _run(store, dataset, executor)
 
 
-def resume_run(folder: Path, data_dir: Path | None) -> int:
+def resume_run(folder: Path, data_dir: Path | None, choice: ExecutorChoice) -> int:
     """Complete an interrupted run; return the exit code.
 
     Raises:
         RunError: this machine or its software differs from what the run was made with.
     """
     store = RunStore.open(folder)
+    choice.check(store.study)
     from bnbench.data import load_fashion_mnist
-    from bnbench.environment import describe_environment, require_devices, use_threads
+    from bnbench.environment import describe_environment, use_threads
 
-    require_devices(store.study.devices)
+    choice.require_devices(store.study)
     use_threads(store.study.threads)
     environment = describe_environment(store.study.devices)
     differences = store.environment.list_differences(environment)
@@ -69,7 +132,9 @@ def resume_run(folder: Path, data_dir: Path | None) -> int:
             f"{folder}: required the machine and software the run was begun with, found that "
             f"{'; '.join(differences)}. Figures of both must not be mixed: start a new run"
         )
-    return _run(store, load_fashion_mnist(data_dir))
+    dataset = load_fashion_mnist(data_dir)
+    with choice.make(environment.threads) as executor:
+        return _run(store, dataset, executor)
 
 
 def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
@@ -147,7 +212,7 @@ def show_comparison(first: RunStore, second: RunStore) -> None:
     )
 
 
-def _run(store: RunStore, dataset: Any) -> int:
+def _run(store: RunStore, dataset: Any, executor: Executor) -> int:
     from bnbench.cli.progress import StudyProgress
     from bnbench.runtimes import DEFAULT_RUNTIMES
     from bnbench.study import run_study
@@ -157,7 +222,7 @@ def _run(store: RunStore, dataset: Any) -> int:
     verdicts: _Verdicts = ([], [])
     try:
         with StudyProgress(Console(stderr=True)) as progress:
-            records = run_study(store, dataset, progress)
+            records = run_study(store, dataset, progress, executor)
         if any(r.status == "finished" and r.trial.purpose == "score" for r in records):
             verdicts = _verify(store, dataset, DEFAULT_RUNTIMES)
         show_report(store)

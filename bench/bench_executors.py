@@ -1,0 +1,102 @@
+"""What it costs to send trials through Ray: driver, cluster and store, with nothing trained.
+
+A Ray is started on this machine for it.
+"""
+
+import dataclasses
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bnbench.data import Dataset
+from bnbench.environment import describe_environment
+from bnbench.executors.batching import MOST_EPOCHS
+from bnbench.executors.interface import CompletedTrial
+from bnbench.executors.ray_cluster import join_cluster
+from bnbench.executors.ray_worker import Job, JobResult, StoredDataset
+from bnbench.networks import VARIANTS
+from bnbench.records import DataRecord, EpochRecord, TrialRecord
+from bnbench.specs import RecipeSpec, StudySpec, TimingSpec
+from bnbench.store import RunStore
+from bnbench.study import run_study
+
+MODEL_BYTES = 260_000
+"""A model and its manifest."""
+
+
+@pytest.fixture(scope="module")
+def ray_on_this_machine() -> Iterator[None]:
+    pytest.importorskip("ray")
+    with join_cluster(None):
+        yield
+
+
+def do_nothing(job: Job, _: StoredDataset) -> JobResult:
+    epochs = tuple(EpochRecord(n, 1.0, 1.0, 0.5, 1.0, 0.1) for n in range(1, 6))
+    records = [TrialRecord(trial, "finished", epochs, node="nowhere") for trial in job.trials]
+    return JobResult("nowhere", tuple(CompletedTrial(record) for record in records))
+
+
+def give_a_model(job: Job, data: StoredDataset) -> JobResult:
+    result = do_nothing(job, data)
+    content = bytes(MODEL_BYTES)
+    return dataclasses.replace(
+        result,
+        completed=tuple(
+            dataclasses.replace(each, files={f"{each.record.trial.key}.pt": content})
+            for each in result.completed
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("do", "num_trials", "epochs"),
+    [
+        pytest.param(do_nothing, 1_000, 5, id="1,000 trials"),
+        pytest.param(do_nothing, 10_000, 5, id="10,000 trials"),
+        pytest.param(do_nothing, 1_000, MOST_EPOCHS, id="1,000 trials, each a task"),
+        pytest.param(give_a_model, 1_000, 5, id="1,000 trials with models"),
+    ],
+)
+@pytest.mark.usefixtures("ray_on_this_machine")
+@pytest.mark.benchmark(group="trials that do nothing, through Ray and the store")
+def test_pass_trials_through_ray(
+    benchmark: BenchmarkFixture,
+    fashion_mnist: Dataset,
+    tmp_path: Path,
+    do: object,
+    num_trials: int,
+    epochs: int,
+) -> None:
+    from bnbench.executors.ray_executor import RayExecutor
+
+    study = StudySpec(
+        "nothing",
+        (VARIANTS["baseline"],),
+        RecipeSpec(epochs=epochs),
+        seeds=tuple(range(num_trials)),
+        timing=TimingSpec(num_pairs=1),
+    )
+    executor = RayExecutor(threads=1, do=do)  # type: ignore[arg-type]
+    folders = iter(range(1000))
+
+    def run() -> int:
+        store = RunStore.create(
+            tmp_path / str(next(folders)),
+            study,
+            {"cpu": "native"},
+            DataRecord("FashionMNIST", 60_000, 10_000),
+            describe_environment(["cpu"]),
+        )
+        return len(run_study(store, fashion_mnist, Mock(), executor))
+
+    num_records = benchmark.pedantic(run, rounds=1)
+    assert num_records == num_trials + len(study.list_timed_trials({"cpu": "native"}))
+    benchmark.extra_info |= {
+        "milliseconds_per_trial": 1e3 * benchmark.stats.stats.median / num_trials,
+        "driver_peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }

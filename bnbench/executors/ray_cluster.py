@@ -1,0 +1,106 @@
+"""Joining a Ray cluster, or starting a Ray on this machine, and seeing what it has."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bnbench.errors import RunError, SpecError
+from bnbench.machine import count_cores
+
+CONNECT_SECONDS = 5.0
+LOCAL_STORE_BYTES = 512 * 2**20
+"""Of a Ray that is started here: two data sets of 55 MB, and some models on their way."""
+
+
+@dataclass(frozen=True)
+class RayNode:
+    """A node that is up."""
+
+    node_id: str
+    resources: dict[str, float]
+    """By Ray's names, such as ``CPU`` and ``GPU``."""
+
+
+def require_ray() -> None:
+    """Check that Ray is installed.
+
+    Raises:
+        SpecError: it is not; the text says which command installs it.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise SpecError(
+            "executor: required Ray for 'ray', found that it is not installed; install it with: "
+            "pip install 'bnbench[ray]'"
+        )
+
+
+@contextlib.contextmanager
+def join_cluster(address: str | None) -> Iterator[None]:
+    """Join the cluster at an address, and leave it in the end.
+
+    Arguments:
+        address: ``HOST:PORT``, ``auto`` for the one this machine belongs to; None starts a Ray
+            on this machine, which ends with the block.
+
+    Raises:
+        SpecError: Ray is not installed, or the address is none.
+        RunError: nothing answers there, or nothing that can be joined.
+    """
+    require_ray()
+    # Before Ray is imported: what it is used for is nobody's business, and a task without a GPU
+    # needs no GPU hidden from it.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address not in (None, "auto"):
+        _require_answer(str(address))
+    import ray
+
+    options: dict[str, Any] = {"address": address}
+    if address is None:
+        options = {
+            "address": "local",
+            "num_cpus": count_cores(),
+            "include_dashboard": False,
+            "object_store_memory": LOCAL_STORE_BYTES,
+        }
+    try:
+        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise RunError(
+            f"address: required a Ray cluster that can be joined at {address or 'this machine'}, "
+            f"found: {str(error).strip().splitlines()[0]}; 'ray start --head' starts one"
+        ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def list_nodes() -> list[RayNode]:
+    """The nodes that are up."""
+    import ray
+
+    return [
+        RayNode(node["NodeID"], dict(node["Resources"])) for node in ray.nodes() if node["Alive"]
+    ]
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself tries for a minute before it gives up."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "/" in host:
+        raise SpecError(f"address: required auto or HOST:PORT, found {address!r}")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise RunError(
+            f"address: required a Ray cluster at {address}, found none: {error}; "
+            "'ray status' on its head node tells whether it is up"
+        ) from None
