@@ -7,7 +7,6 @@ import dataclasses
 import resource
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -26,6 +25,27 @@ from bnbench.study import run_study
 
 MODEL_BYTES = 260_000
 """A model and its manifest."""
+
+
+class MemoryObserver:
+    """Notes the driver's resident memory after every thousandth trial."""
+
+    def __init__(self) -> None:
+        self.num_trials = 0
+        self.megabytes: list[float] = []
+
+    def start_stage(self, *_: object) -> None:
+        """Nothing is to be noted."""
+
+    def finish_epoch(self, *_: object) -> None:
+        """Nothing is to be noted."""
+
+    def finish_trial(self, _: TrialRecord) -> None:
+        """Note."""
+        self.num_trials += 1
+        if self.num_trials % 1_000 == 0:
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            self.megabytes.append(pages * resource.getpagesize() / 1e6)
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +112,12 @@ def test_pass_trials_through_ray(
             DataRecord("FashionMNIST", 60_000, 10_000),
             describe_environment(["cpu"]),
         )
-        return len(run_study(store, fashion_mnist, Mock(), executor))
+        return len(run_study(store, fashion_mnist, observer, executor))
 
+    observer = MemoryObserver()
     num_records = benchmark.pedantic(run, rounds=1)
     assert num_records == num_trials + len(study.list_timed_trials({"cpu": "native"}))
     benchmark.extra_info |= {
         "milliseconds_per_trial": 1e3 * benchmark.stats.stats.median / num_trials,
-        "driver_peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "driver_megabytes": observer.megabytes,
     }

@@ -7,6 +7,7 @@ who wrote the file can find it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -41,7 +42,7 @@ def build_from_mapping(record_type: type[Record], mapping: object, path: str = "
             raise MappingError(
                 _join(path, str(key)), f"unknown key; the keys here are {', '.join(fields)}"
             )
-    hints = typing.get_type_hints(record_type)
+    hints = _get_type_hints(record_type)
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in mapping:
@@ -57,6 +58,10 @@ def build_from_mapping(record_type: type[Record], mapping: object, path: str = "
         if name in fields:
             raise MappingError(_join(path, name), text) from None
         raise MappingError(path, str(error)) from None
+
+
+# It compiles each annotation anew, and a run of ten thousand trials has half a million of them.
+_get_type_hints = functools.cache(typing.get_type_hints)
 
 
 def _convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - a branch a kind of type

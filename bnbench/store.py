@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -214,15 +214,16 @@ class RunStore:
         except OSError as error:
             raise RunError(f"{path}: cannot be read: {error.strerror}") from None
         records = {}
+        order_of = self._make_order()
         complete = raw[: raw.rfind(b"\n") + 1]
         for number, line in enumerate(complete.splitlines(), start=1):
             try:
                 record = build_from_mapping(TrialRecord, json.loads(line))
-                self._order_of(record.trial)
+                order_of(record.trial)
             except (ValueError, SpecError) as error:
                 raise RunError(f"{path}: line {number} is damaged: {error}") from None
             records[record.trial] = record
-        return sorted(records.values(), key=lambda record: self._order_of(record.trial))
+        return sorted(records.values(), key=lambda record: order_of(record.trial))
 
     def add_node(self, name: str, environment: EnvironmentRecord) -> None:
         """Keep what a node is, besides the machine that runs the study, in ``nodes.json``."""
@@ -342,22 +343,33 @@ class RunStore:
         """Write any file of the run whole."""
         replace_file(self.folder / name, content)
 
-    def _order_of(self, trial: TrialSpec) -> tuple[float, ...]:
+    def _make_order(self) -> Callable[[TrialSpec], tuple[float, ...]]:
         """Where a trial stands among the run's; a ValueError if it is none of this study's."""
         study = self.study
         seeds = {
             "tune": study.tuning.seeds if study.tuning else (),
             "score": study.seeds,
             "time": range(study.timing.num_pairs),
-        }[trial.purpose]
-        return (
-            ("tune", "score", "time").index(trial.purpose),
-            study.devices.index(trial.device),
-            ("reference", "native").index(trial.engine),
-            study.variants.index(trial.variant),
-            trial.recipe.learning_rate,
-            seeds.index(trial.seed),
-        )
+        }
+        # Looked up, not searched for: there may be a million seeds.
+        ranks = {
+            purpose: {seed: rank for rank, seed in enumerate(of_purpose)}
+            for purpose, of_purpose in seeds.items()
+        }
+
+        def order_of(trial: TrialSpec) -> tuple[float, ...]:
+            if trial.seed not in ranks[trial.purpose]:
+                raise ValueError(f"seed {trial.seed} is not in the study")
+            return (
+                ("tune", "score", "time").index(trial.purpose),
+                study.devices.index(trial.device),
+                ("reference", "native").index(trial.engine),
+                study.variants.index(trial.variant),
+                trial.recipe.learning_rate,
+                ranks[trial.purpose][trial.seed],
+            )
+
+        return order_of
 
 
 def _list_fields(record_type: type) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def run_study(
             # The tuning trials get a data set that has no test image in it.
             split = cut_validation_split(dataset, study.tuning)
             stages.run("tuning", study.list_tuning_trials(engines), split)
-        rates = choose_rates(study, stages.list_records())
+        rates = choose_rates(study, store.read_trials() if study.tuning else ())
         stages.run("training", study.list_scored_trials(engines, rates), dataset)
         stages.run("timing", study.list_timed_trials(engines), dataset, one_at_a_time=True)
         records = store.read_trials()
@@ -70,10 +70,8 @@ class _Stages:
         self._store = store
         self._observer = observer
         self._executor = executor
-        self._records = {record.trial: record for record in store.read_trials()}
-
-    def list_records(self) -> list[TrialRecord]:
-        return list(self._records.values())
+        # Not their records: there may be more trials than there is memory for them.
+        self._done = {record.trial for record in store.read_trials()}
 
     def run(
         self,
@@ -83,7 +81,7 @@ class _Stages:
         *,
         one_at_a_time: bool = False,
     ) -> None:
-        pending = [trial for trial in trials if trial not in self._records]
+        pending = [trial for trial in trials if trial not in self._done]
         if not pending:
             return
         self._observer.start_stage(
@@ -96,12 +94,12 @@ class _Stages:
     def _keep(self, completed: CompletedTrial) -> None:
         """Put a trial on disk, its model first: a trial on record is complete."""
         record = completed.record
-        if record.trial in self._records:  # where machines are lost, some run a trial again
+        if record.trial in self._done:  # where machines are lost, some run a trial again
             return
         if completed.environment is not None:
             self._store.add_node(record.node, completed.environment)
         if completed.files:
             write_model_files(completed.files, self._store.models_folder)
         self._store.append_trial(record)
-        self._records[record.trial] = record
+        self._done.add(record.trial)
         self._observer.finish_trial(record)
