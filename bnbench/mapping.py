@@ -42,7 +42,7 @@ def build_from_mapping(record_type: type[Record], mapping: object, path: str = "
             raise MappingError(
                 _join(path, str(key)), f"unknown key; the keys here are {', '.join(fields)}"
             )
-    hints = _get_type_hints(record_type)
+    hints = _get_type_hints(record_type)  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in mapping:
