@@ -176,7 +176,9 @@ def test_an_altered_real_file_is_refused(fashion_mnist: Dataset, tmp_path: Path)
         (tmp_path / path.name).symlink_to(path)
     images = read_checked(fashion_mnist.folder, "t10k-images-idx3-ubyte")
     images[5000] ^= 1
-    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(images)
+    altered = tmp_path / "t10k-images-idx3-ubyte"
+    altered.unlink()  # or the link would have the data itself written to
+    altered.write_bytes(images)
     with pytest.raises(DataError, match="t10k-images-idx3-ubyte: required content with SHA-256"):
         load_fashion_mnist(tmp_path)
 

@@ -19,7 +19,7 @@ from bnbench.errors import GateError
 from bnbench.files import replace_file
 from bnbench.gate import formats, wording
 from bnbench.gate.accuracy import AccuracySummary, compare_accuracies, measure_accuracies
-from bnbench.gate.certificate import certify, make_certificate_json, render_certificate
+from bnbench.gate.error_rates import make_error_rates_json, render_error_rates, replay_error_rates
 from bnbench.gate.history import append_document, make_document
 from bnbench.gate.measure import measure_until_decided
 from bnbench.gate.pairs import PairRunner, SuiteSpec
@@ -36,7 +36,7 @@ from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.gate.verdict import GateSummary, summarise_gate
 
-CERTIFICATE = "gate-certificate"
+ERROR_RATES = "gate-error-rates"
 
 
 def judge(
@@ -170,12 +170,12 @@ def certify_gate(
 
 
 def replay_recording(recording_file: Path, spec: GateSpec, out: Path) -> None:
-    """Compute the certificate of a recording, write it and print it."""
+    """Compute the error rates of a recording, write them and print them."""
     click.echo(f"replaying {recording_file}", err=True)
-    summary = certify(read_recording(recording_file), spec)
-    text = render_certificate(summary)
-    figures = json.dumps(make_certificate_json(summary), indent=2) + "\n"
+    summary = replay_error_rates(read_recording(recording_file), spec)
+    text = render_error_rates(summary)
+    figures = json.dumps(make_error_rates_json(summary), indent=2) + "\n"
     out.mkdir(parents=True, exist_ok=True)
-    replace_file(out / f"{CERTIFICATE}.md", text.encode())
-    replace_file(out / f"{CERTIFICATE}.json", figures.encode())
+    replace_file(out / f"{ERROR_RATES}.md", text.encode())
+    replace_file(out / f"{ERROR_RATES}.json", figures.encode())
     click.echo(text)

@@ -276,14 +276,16 @@ def compare(first: Path, second: Path) -> None:
     help="Of --certify; goes on where it was interrupted.",
 )
 @click.option(
-    "--replay", type=click.Path(path_type=Path), help="Certify from this recording alone."
+    "--replay",
+    type=click.Path(path_type=Path),
+    help="Give the error rates of this recording, and measure nothing.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("docs"),
     show_default=True,
-    help="Folder of the certificate.",
+    help="Folder of gate-error-rates.md and .json.",
 )
 def gate(
     suite: tuple[str, ...],
@@ -307,7 +309,7 @@ def gate(
     """Did a change make the benchmarks slower, or the networks less accurate?
 
     SUITE is what pytest is to collect, in both revisions: paths and options (after --), such as
-    'bench -- -k training'. Both are measured side by side, in short alternating rounds in
+    'bench -- -k training'. Both are measured side by side, at once, in short rounds in
     several pairs of processes, until every benchmark is decided or the time is spent.
 
     Exit codes: 0 nothing is worse; 1 something is; 2 wrong usage or input; 3 undecided.

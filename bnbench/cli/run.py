@@ -35,6 +35,14 @@ class ExecutorChoice:
     name: str = "in-process"
     address: str | None = None
 
+    @property
+    def options(self) -> str:
+        """The same choice on a command line; nothing where it is the default."""
+        if self.name == "in-process":
+            return ""
+        address = "" if self.address is None else f" --address {shlex.quote(self.address)}"
+        return f" --executor {self.name}{address}"
+
     def check(self, study: StudySpec) -> None:
         """Check what can be checked before anything is loaded.
 
@@ -109,7 +117,7 @@ def start_run(
             DataRecord(dataset.name, len(dataset.train), len(dataset.test)),
             environment,
         )
-        return _run(store, dataset, executor)
+        return _run(store, dataset, executor, choice.options)
 
 
 def resume_run(folder: Path, data_dir: Path | None, choice: ExecutorChoice) -> int:
@@ -134,7 +142,7 @@ def resume_run(folder: Path, data_dir: Path | None, choice: ExecutorChoice) -> i
         )
     dataset = load_fashion_mnist(data_dir)
     with choice.make(environment.threads) as executor:
-        return _run(store, dataset, executor)
+        return _run(store, dataset, executor, choice.options)
 
 
 def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
@@ -212,7 +220,7 @@ def show_comparison(first: RunStore, second: RunStore) -> None:
     )
 
 
-def _run(store: RunStore, dataset: Any, executor: Executor) -> int:
+def _run(store: RunStore, dataset: Any, executor: Executor, options: str) -> int:
     from bnbench.cli.progress import StudyProgress
     from bnbench.runtimes import DEFAULT_RUNTIMES
     from bnbench.study import run_study
@@ -229,7 +237,7 @@ def _run(store: RunStore, dataset: Any, executor: Executor) -> int:
     except KeyboardInterrupt:
         click.echo(
             "Interrupted; finished trials are kept. Go on with: "
-            f"bnbench run --resume {shlex.quote(str(store.folder))}",
+            f"bnbench run --resume {shlex.quote(str(store.folder))}{options}",
             err=True,
         )
         raise click.exceptions.Abort from None

@@ -50,7 +50,8 @@ class RayExecutor:
         self._task = ray.remote(do)
         self._patience_seconds = patience_seconds
         self._stored: dict[Dataset, tuple[Any, str]] = {}
-        self._timing_node: RayNode | None = None
+        # By the number of GPUs: all trials timed on a kind of device run on one node.
+        self._timing_nodes: dict[int, str] = {}
 
     def run(
         self,
@@ -90,7 +91,7 @@ class RayExecutor:
         try:
             while queue.demands or running:
                 nodes = list_nodes()
-                for demand in queue.demands:
+                for demand in dict.fromkeys([*queue.demands, *running.values()]):
                     num_places = count_places([node.resources for node in nodes], demand)
                     watch.check(demand, num_places, nodes)
                     while demand in queue.demands and (
@@ -102,9 +103,6 @@ class RayExecutor:
                 for task in ready:
                     take(_get(task))
                     del running[task]
-                for demand in set(running.values()):
-                    places = count_places([node.resources for node in nodes], demand)
-                    watch.check(demand, places, nodes)
         except RayError as error:
             raise RunError(
                 f"executor: required a cluster that stays up, found: {error}; finished trials are "
@@ -136,6 +134,7 @@ class RayExecutor:
                 ray.cancel(task, force=True)
                 if not isinstance(error, RayError):
                     raise
+                time.sleep(WAIT_SECONDS)  # until the cluster knows that the node is gone
         raise RunError(
             f"{trial.key}: required a node that lives while it is timed, found that "
             f"{MOST_RETRIES} tries failed; finished trials are kept"
@@ -147,11 +146,13 @@ class RayExecutor:
         while True:
             nodes = list_nodes()
             able = [node for node in nodes if demand.count_places(node.resources)]
-            if self._timing_node in able:
-                return self._timing_node
+            for node in able:
+                if node.node_id == self._timing_nodes.get(demand.gpus):
+                    return node
             if able:
-                self._timing_node = max(able, key=lambda n: (n.resources["CPU"], n.node_id))
-                return self._timing_node
+                chosen = max(able, key=lambda node: (node.resources["CPU"], node.node_id))
+                self._timing_nodes[demand.gpus] = chosen.node_id
+                return chosen
             watch.check(demand, 0, nodes)
             time.sleep(WAIT_SECONDS)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bnbench.errors import GateError
-from bnbench.gate.certificate import certify, format_rate, render_certificate
 from bnbench.gate.compare_fail import replay_compare_fail
+from bnbench.gate.error_rates import format_rate, render_error_rates, replay_error_rates
 from bnbench.gate.pairs import SuiteRecord
 from bnbench.gate.recording import (
     LEVELS,
@@ -150,16 +150,18 @@ def test_rules_that_compare_single_runs_cry_wolf_where_speed_jumps(recording: Re
     assert all(rule.num_failed / 200 > 0.15 for rule in rules if rule.rule.endswith("10%"))
 
 
-def test_the_certificate_has_a_line_a_slowdown_and_the_rules_beside(recording: Recording) -> None:
-    summary = certify(recording, GateSpec(), num_decisions=20)
-    text = render_certificate(summary)
-    assert certify(recording, GateSpec(), num_decisions=20) == summary
+def test_the_error_rates_have_a_line_a_slowdown_and_the_rules_beside(recording: Recording) -> None:
+    summary = replay_error_rates(recording, GateSpec(), num_decisions=20)
+    text = render_error_rates(summary)
+    assert replay_error_rates(recording, GateSpec(), num_decisions=20) == summary
     for level in ("0%", "1%", "2%", "5%", "10%"):
         assert f"\n| {level} |" in text
     assert "60 process pairs" in text
     assert "much alike" not in text
     short = dataclasses.replace(recording, pairs=recording.pairs[:10])
-    assert "much alike" in render_certificate(certify(short, GateSpec(), num_decisions=5))
+    assert "much alike" in render_error_rates(
+        replay_error_rates(short, GateSpec(), num_decisions=5)
+    )
     assert "| `mean:5%` |" in text
     assert HEADER.cpu in text
 
@@ -167,7 +169,7 @@ def test_the_certificate_has_a_line_a_slowdown_and_the_rules_beside(recording: R
 def test_a_recording_that_is_too_short_is_refused(recording: Recording) -> None:
     short = dataclasses.replace(recording, pairs=recording.pairs[:5])
     with pytest.raises(GateError, match="at least 8 process pairs, found 5"):
-        certify(short, GateSpec())
+        replay_error_rates(short, GateSpec())
 
 
 def test_rates_have_exact_intervals() -> None:

@@ -1,4 +1,4 @@
-"""The certificate: the gate's own error rates on one machine, as a document and as JSON."""
+"""The gate's own error rates on one machine, as a document and as JSON."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from bnbench.stats.change import ChangeOutcome
 NUM_DECISIONS = 2000
 """Replayed for each injected slowdown."""
 REPLAY_SEED = 20_260_101
-"""Any number, but always the same one: a recording always gives the same certificate."""
+"""Any number, but always the same one: a recording always gives the same figures."""
 LEAST_PAIRS = 8
 
 
 @dataclass(frozen=True)
-class CertificateSummary:
+class ErrorRateSummary:
     """How often the gate, and pytest-benchmark's rules, were wrong and right."""
 
     header: RecordingHeader
@@ -34,16 +34,16 @@ class CertificateSummary:
     seconds: float
     """Length of the recording."""
     round_deviation: float
-    """Standard deviation of the log-ratio of two adjacent rounds, A/A; median over benchmarks."""
+    """Standard deviation of the log-ratio of two rounds side by side; the benchmarks' median."""
     visit_deviation: float
     """The same of a process pair's visit, which is what the gate's intervals are made of."""
     replays: tuple[ReplaySummary, ...]
     comparisons: tuple[CompareFailSummary, ...]
 
 
-def certify(
+def replay_error_rates(
     recording: Recording, spec: GateSpec, num_decisions: int = NUM_DECISIONS
-) -> CertificateSummary:
+) -> ErrorRateSummary:
     """Replay a recording.
 
     Raises:
@@ -65,7 +65,7 @@ def certify(
         np.concatenate([np.log(v.head_seconds) - np.log(v.base_seconds) for v in group])
         for group in visits
     ]
-    return CertificateSummary(
+    return ErrorRateSummary(
         header=recording.header,
         spec=spec,
         names=tuple(names),
@@ -86,13 +86,13 @@ def certify(
     )
 
 
-def make_certificate_json(summary: CertificateSummary) -> dict[str, Any]:
+def make_error_rates_json(summary: ErrorRateSummary) -> dict[str, Any]:
     """Everything, in plain JSON."""
     return {"format_version": 1, **dataclasses.asdict(summary)}
 
 
-def render_certificate(summary: CertificateSummary) -> str:
-    """Write the certificate as Markdown."""
+def render_error_rates(summary: ErrorRateSummary) -> str:
+    """Write them as Markdown."""
     header, spec = summary.header, summary.spec
     memory = "" if header.memory_bytes is None else f", {header.memory_bytes / 2**30:.0f} GiB"
     null = next(each for each in summary.replays if each.slowdown == 0.0)
@@ -108,8 +108,8 @@ def render_certificate(summary: CertificateSummary) -> str:
         f"The recording: {summary.num_pairs} process pairs in {summary.seconds / 60:.0f} minutes, "
         f"{len(summary.names)} benchmarks, each with slowdowns of "
         f"{', '.join(f'{level:.0%}' for level in header.levels)} injected. The log-ratio of two "
-        f"adjacent rounds has a standard deviation of {summary.round_deviation:.3f}, that of a "
-        f"visit (the median of its rounds) {summary.visit_deviation:.4f}. "
+        f"rounds side by side has a standard deviation of {summary.round_deviation:.3f}, that of a "
+        f"visit (the median of its double rounds) {summary.visit_deviation:.4f}. "
         f"{null.num_decisions:,} decisions were replayed for each line, with "
         f"{null.mean_pairs:.0f} pairs drawn for one of A/A on average; the recording is as long "
         f"as {alone} of them one after the other. Brackets are 95 % Clopper-Pearson intervals "
@@ -174,7 +174,7 @@ def _render_replay(replay: ReplaySummary) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _render_comparisons(summary: CertificateSummary) -> list[str]:
+def _render_comparisons(summary: ErrorRateSummary) -> list[str]:
     levels = [replay.slowdown for replay in summary.replays]
     heads = [
         "false alarms of the suite" if level == 0.0 else f"{level:.0%} found" for level in levels
