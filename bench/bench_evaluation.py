@@ -11,12 +11,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench import _native
 from bnbench.data import Dataset
-from bnbench.engines.interface import TrainedTrial
-from bnbench.exporting import export_model
-from bnbench.manifests import read_manifest
+from bnbench.models.export import export_model
+from bnbench.models.manifest import read_manifest
+from bnbench.models.runtimes.eager import compute_logits
+from bnbench.models.runtimes.libtorch import find_binary
 from bnbench.networks import build_network
-from bnbench.runtimes.eager import compute_logits
-from bnbench.runtimes.libtorch import find_binary
+from bnbench.training.engines.interface import TrainedTrial
 
 
 def count_correct(logits: torch.Tensor, dataset: Dataset) -> int:

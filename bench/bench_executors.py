@@ -13,15 +13,15 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench.data import Dataset
 from bnbench.environment import describe_environment
-from bnbench.executors.batching import MOST_EPOCHS
-from bnbench.executors.interface import CompletedTrial
-from bnbench.executors.ray_cluster import join_cluster
-from bnbench.executors.ray_worker import Job, JobResult, StoredDataset
 from bnbench.networks import VARIANTS
 from bnbench.records import DataRecord, EpochRecord, TrialRecord
 from bnbench.specs import RecipeSpec, StudySpec, TimingSpec, TrialSpec
 from bnbench.store import RunStore
-from bnbench.study import run_study
+from bnbench.training.executors.batching import MOST_EPOCHS
+from bnbench.training.executors.interface import CompletedTrial
+from bnbench.training.executors.ray_cluster import join_cluster
+from bnbench.training.executors.ray_worker import Job, JobResult, StoredDataset
+from bnbench.training.study import run_study
 
 MODEL_BYTES = 243_000
 """A model and its manifest."""
@@ -52,7 +52,7 @@ class MemoryObserver:
 def ray_on_this_machine(fashion_mnist: Dataset) -> Iterator[None]:
     pytest.importorskip("ray")
     with join_cluster(None):
-        from bnbench.executors.ray_executor import RayExecutor
+        from bnbench.training.executors.ray_executor import RayExecutor
 
         # Workers are started and import torch before anything is timed.
         recipe = RecipeSpec(epochs=MOST_EPOCHS)
@@ -100,7 +100,7 @@ def test_pass_trials_through_ray(
     num_trials: int,
     epochs: int,
 ) -> None:
-    from bnbench.executors.ray_executor import RayExecutor
+    from bnbench.training.executors.ray_executor import RayExecutor
 
     study = StudySpec(
         "nothing",

@@ -6,10 +6,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench.data import Dataset, LabelledImages
-from bnbench.engines.interface import train_all
-from bnbench.engines.native import NativeEngine
 from bnbench.networks import VARIANTS
 from bnbench.specs import RecipeSpec, TrialSpec
+from bnbench.training.engines.interface import train_all
+from bnbench.training.engines.native import NativeEngine
 
 NUM_IMAGES = 2_000
 """A part of the training set: a thousand trials on all of it would take minutes."""

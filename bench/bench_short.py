@@ -11,11 +11,11 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench.data import Dataset, LabelledImages
-from bnbench.engines import make_engine
-from bnbench.engines.interface import train_all
+from bnbench.models.runtimes.eager import compute_logits
 from bnbench.networks import VARIANTS, build_network
-from bnbench.runtimes.eager import compute_logits
 from bnbench.specs import EngineName, RecipeSpec, TrialSpec
+from bnbench.training.engines import make_engine
+from bnbench.training.engines.interface import train_all
 
 NUM_IMAGES = 192
 """Three batches."""

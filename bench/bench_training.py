@@ -4,10 +4,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench.data import Dataset
-from bnbench.engines import make_engine
-from bnbench.engines.interface import train_all
 from bnbench.networks import VARIANTS
 from bnbench.specs import EngineName, RecipeSpec, TrialSpec
+from bnbench.training.engines import make_engine
+from bnbench.training.engines.interface import train_all
 
 
 @pytest.mark.parametrize("variant", ["baseline", "batchnorm"])

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from bnbench.data import Dataset, load_fashion_mnist
-from bnbench.engines.interface import TrainedTrial, train_all
-from bnbench.engines.reference import ReferenceEngine
 from bnbench.environment import describe_environment
-from bnbench.exporting import export_model
+from bnbench.models.export import export_model
 from bnbench.networks import VARIANTS
 from bnbench.specs import RecipeSpec, TrialSpec
+from bnbench.training.engines.interface import TrainedTrial, train_all
+from bnbench.training.engines.reference import ReferenceEngine
 
 BENCHMARKS_FOLDER = Path(__file__).parent
 

@@ -3,7 +3,7 @@
 The package is used through its command line (``bnbench --help``) or as a library::
 
     from bnbench.data import load_fashion_mnist
-    from bnbench.study import run_study
+    from bnbench.training.study import run_study
 
 ``docs/architecture.md`` shows which module has which duty.
 """

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bnbench.data import load_fashion_mnist
-from bnbench.runtimes.libtorch import find_binary
+from bnbench.models.runtimes.libtorch import find_binary
 
 ROOT = Path(__file__).resolve().parents[1]
 TORCH_LIBRARY = Path("torch/lib/libtorch_cpu.so")

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from bnbench.data import Dataset, LabelledImages, load_fashion_mnist
-from bnbench.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 from bnbench.records import DataRecord, EnvironmentRecord, EpochRecord, TrialRecord
 from bnbench.specs import EngineName, RecipeSpec, StudySpec, TrialSpec, VariantSpec
+from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 
 # A shell that runs the tests in the background has them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)

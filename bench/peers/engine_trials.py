@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bench.peers.interface import TrainingJob
 from bnbench.data import load_fashion_mnist
-from bnbench.engines import make_engine
-from bnbench.engines.interface import Engine, train_all
 from bnbench.records import TrialRecord
 from bnbench.specs import EngineName, TrialSpec
+from bnbench.training.engines import make_engine
+from bnbench.training.engines.interface import Engine, train_all
 
 
 class EngineTrials:

@@ -9,13 +9,13 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from bnbench.agreement import compare_logits, make_reference
-from bnbench.certificate import Certificate
-from bnbench.diagnosis import Fault, diagnose_file, diagnose_logits, diagnose_score
 from bnbench.errors import DataError, DisagreementError, RunError
-from bnbench.manifests import read_manifest
+from bnbench.models.agreement import compare_logits, make_reference
+from bnbench.models.certificate import Certificate
+from bnbench.models.diagnosis import Fault, diagnose_file, diagnose_logits, diagnose_score
+from bnbench.models.manifest import read_manifest
+from bnbench.models.stored_network import read_stored_network
 from bnbench.records import AgreementRecord
-from bnbench.stored_network import read_stored_network
 
 
 def diagnose_model(

@@ -19,10 +19,10 @@ from bnbench.networks import find_variant
 from bnbench.records import AgreementRecord, DataRecord, VerificationRecord
 from bnbench.specs import StudySpec, parse_seeds
 from bnbench.store import RunStore
-from bnbench.studies import check_against_data, find_study
+from bnbench.training.catalog import check_against_data, find_study
 
 if TYPE_CHECKING:
-    from bnbench.executors.interface import Executor
+    from bnbench.training.executors.interface import Executor
 
 TRIAL_FAILED_EXIT_CODE = 1
 _Verdicts = tuple[list[VerificationRecord], list[AgreementRecord]]
@@ -53,7 +53,7 @@ class ExecutorChoice:
             if self.address is not None:
                 raise SpecError(f"address: required --executor ray with it, found {self.name}")
             return
-        from bnbench.executors.ray_cluster import require_ray
+        from bnbench.training.executors.ray_cluster import require_ray
 
         require_ray()
         for device in study.devices:
@@ -74,14 +74,14 @@ class ExecutorChoice:
     def make(self, threads: int) -> Iterator[Executor]:
         """The executor, for as long as it is needed."""
         if self.name == "ray":
-            from bnbench.executors.ray_cluster import join_cluster
+            from bnbench.training.executors.ray_cluster import join_cluster
 
             with join_cluster(self.address):
-                from bnbench.executors.ray_executor import RayExecutor
+                from bnbench.training.executors.ray_executor import RayExecutor
 
                 yield RayExecutor(threads)
         else:
-            from bnbench.executors.in_process import InProcessExecutor
+            from bnbench.training.executors.in_process import InProcessExecutor
 
             yield InProcessExecutor(threads)
 
@@ -98,9 +98,9 @@ def start_run(
     choice.check(study)
     # Torch comes in here: a mistake in the options above is told in a blink.
     from bnbench.data import load_fashion_mnist
-    from bnbench.engines import resolve_engines
     from bnbench.environment import describe_environment, use_threads
-    from bnbench.runtimes.libtorch import find_binary
+    from bnbench.models.runtimes.libtorch import find_binary
+    from bnbench.training.engines import resolve_engines
 
     choice.require_devices(study)
     engines = resolve_engines(study)
@@ -175,7 +175,7 @@ def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
 
 def verify_and_show(store: RunStore, data_dir: Path | None, runtimes: str | None) -> int:
     """Verify a run's models, bring its report up to date and print the verdict."""
-    from bnbench.runtimes import RUNTIMES, choose_runtimes
+    from bnbench.models.runtimes import RUNTIMES, choose_runtimes
 
     names = choose_runtimes(runtimes)
     if runtimes == "all":
@@ -222,8 +222,8 @@ def show_comparison(first: RunStore, second: RunStore) -> None:
 
 def _run(store: RunStore, dataset: Any, executor: Executor, options: str) -> int:
     from bnbench.cli.progress import StudyProgress
-    from bnbench.runtimes import DEFAULT_RUNTIMES
-    from bnbench.study import run_study
+    from bnbench.models.runtimes import DEFAULT_RUNTIMES
+    from bnbench.training.study import run_study
 
     engines = ", ".join(f"{engine} on {device}" for device, engine in store.engines.items())
     click.echo(f"Run folder: {store.folder}; engine: {engines}", err=True)
@@ -251,7 +251,7 @@ def _run(store: RunStore, dataset: Any, executor: Executor, options: str) -> int
 def _verify(store: RunStore, dataset: Any, runtimes: Sequence[str]) -> _Verdicts:
     """Hold all models against their manifests in C++, and every runtime against binary64."""
     from bnbench.cli.progress import show_models
-    from bnbench.verification import list_models, verify_manifests, verify_runtimes
+    from bnbench.models.verification import list_models, verify_manifests, verify_runtimes
 
     records = verify_manifests(store, dataset.folder)
     test = dataset.test

@@ -6,7 +6,7 @@ for it with the same effort; at one rate for all it says what holds at that rate
 
 from __future__ import annotations
 
-from bnbench.reporting.agreement import say_share_certified
+from bnbench.reporting.sections.models import say_share_certified
 from bnbench.reporting.summary import ContrastSummary, RunSummary, TimeContrast
 from bnbench.reporting.wording import format_count, format_percent, format_points, join_words
 from bnbench.stats import Outcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bnbench.reporting.content import Section, Table
-from bnbench.reporting.nodes import TimedNode
+from bnbench.reporting.sections.nodes import TimedNode
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.wording import format_count
 

@@ -11,11 +11,11 @@ from bnbench import stats
 from bnbench.errors import RunError
 from bnbench.records import TrialRecord
 from bnbench.reporting.content import Table
-from bnbench.reporting.nodes import keep_times_of_one_node
+from bnbench.reporting.sections.nodes import keep_times_of_one_node
 from bnbench.reporting.summary import BOOTSTRAP_SEED
-from bnbench.reporting.tables import Matrix, tabulate_trials
 from bnbench.reporting.wording import format_accuracy, format_number, format_points
 from bnbench.store import RunStore
+from bnbench.tables import Matrix, tabulate_trials
 
 
 @dataclass(frozen=True)

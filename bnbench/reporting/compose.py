@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bnbench.reporting.agreement import compose_agreement
 from bnbench.reporting.answer import (
     compose_answer,
     name_variant,
@@ -15,6 +14,7 @@ from bnbench.reporting.background import (
     compose_reproduction,
 )
 from bnbench.reporting.content import ReportContent, Section, Table
+from bnbench.reporting.sections.models import compose_agreement
 from bnbench.reporting.summary import (
     ContrastSummary,
     RunSummary,

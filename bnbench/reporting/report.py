@@ -9,7 +9,7 @@ from bnbench.reporting.content import ReportContent
 from bnbench.reporting.figures import draw_figures
 from bnbench.reporting.html import render_html
 from bnbench.reporting.markdown import render_markdown
-from bnbench.reporting.nodes import keep_times_of_one_node
+from bnbench.reporting.sections.nodes import keep_times_of_one_node
 from bnbench.reporting.summary import summarize_run
 from bnbench.store import RunStore
 

@@ -14,22 +14,21 @@ import numpy as np
 
 from bnbench import stats
 from bnbench.records import DataRecord, EnvironmentRecord, TrialRecord, VerificationRecord
-from bnbench.reporting.agreement import (
+from bnbench.reporting.sections.models import (
     AgreementSummary,
     CertificateSummary,
     summarize_agreement,
     summarize_certificates,
 )
-from bnbench.reporting.nodes import (
+from bnbench.reporting.sections.nodes import (
     NodeSummary,
     TimedNode,
     keep_times_of_one_node,
     summarize_nodes,
 )
-from bnbench.reporting.tables import TrialTable, tabulate_trials
 from bnbench.specs import StudySpec, VariantSpec
 from bnbench.store import RunStore
-from bnbench.tuning import tabulate_tuning
+from bnbench.tables import TrialTable, tabulate_trials, tabulate_tuning
 
 BOOTSTRAP_SEED = 20_260_101
 """Any number, but always the same one."""

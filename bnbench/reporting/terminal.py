@@ -6,8 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from bnbench.reporting.agreement import TITLE as AGREEMENT_TITLE
 from bnbench.reporting.content import ReportContent, Table
+from bnbench.reporting.sections.models import TITLE as AGREEMENT_TITLE
 
 SHOWN_TABLES = (
     "Test accuracy by epoch",

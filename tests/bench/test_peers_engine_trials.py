@@ -5,9 +5,9 @@ import pytest
 
 from bench.peers.engine_trials import EngineTrials
 from bench.peers.interface import TrainingJob
-from bnbench.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 from bnbench.records import EpochRecord, TrialRecord
 from bnbench.specs import RecipeSpec, TrialSpec, VariantSpec
+from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 
 
 class ClockworkEngine:

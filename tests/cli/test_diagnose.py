@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from bnbench import data
 from bnbench.cli import main
 from bnbench.data import Dataset
-from bnbench.engines.interface import train_all
-from bnbench.engines.reference import ReferenceEngine
-from bnbench.exporting import export_model
-from bnbench.runtimes.float64 import compute_logits
+from bnbench.models.export import export_model
+from bnbench.models.reference import compute_logits
+from bnbench.models.stored_network import read_stored_network
 from bnbench.specs import RecipeSpec, TrialSpec
-from bnbench.stored_network import read_stored_network
+from bnbench.training.engines.interface import train_all
+from bnbench.training.engines.reference import ReferenceEngine
 from tests.conftest import BATCHNORM
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from bnbench.cli.run import ExecutorChoice
 from bnbench.errors import SpecError
-from bnbench.studies import STUDIES
+from bnbench.training.catalog import STUDIES
 
 STUDY = STUDIES["notebook"]
 

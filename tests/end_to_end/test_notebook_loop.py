@@ -8,10 +8,10 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms import ToTensor
 
 from bnbench.data import Dataset, LabelledImages
-from bnbench.engines.interface import train_all
-from bnbench.engines.reference import ReferenceEngine
 from bnbench.networks import VARIANTS
 from bnbench.specs import RecipeSpec, TrialSpec
+from bnbench.training.engines.interface import train_all
+from bnbench.training.engines.reference import ReferenceEngine
 
 EPOCHS = 2
 

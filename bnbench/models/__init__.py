@@ -1,0 +1,1 @@
+"""Exported models: making, reading, proving and evaluating them."""

@@ -1,0 +1,112 @@
+"""Mistakes in what the network is fed: how bytes become pixels, and images rows of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from bnbench.models.diagnosis.faults import Fault, FaultName
+from bnbench.models.diagnosis.hypothesis import Hypothesis, Images, Values
+from bnbench.models.reference import compute_logits, evaluate, scale_pixels
+from bnbench.models.stored_network import StoredNetwork
+
+_DIVIDE = "divide each byte by 255 and do nothing else"
+_ROW_BY_ROW = "hand them over row by row, from the top left"
+
+_NORMALISATIONS = (
+    (0.5, 0.5, "the usual 0.5 and 0.5"),
+    (0.2860, 0.3530, "FashionMNIST's"),
+    (0.2860, 0.3205, "FashionMNIST's, by another account"),
+    (0.1307, 0.3081, "MNIST's"),
+    (0.4850, 0.2290, "ImageNet's first channel"),
+    (0.2860, 1.0, "FashionMNIST's mean alone"),
+    (0.0, 0.3530, "FashionMNIST's deviation alone"),
+)
+
+
+def list_input_mistakes(num_images: int) -> Iterator[Hypothesis]:
+    """All of them, for a test set of `num_images`."""
+    # A function of bytes as numbers 0 to 255, shape (num_images, 784).
+    yield _feed("pixels_scaled", "left as bytes, 0 to 255", lambda b: b)
+    yield _feed("pixels_scaled", "divided by 256", lambda b: b / 256)
+    yield _feed("pixels_scaled", "divided by 255 twice", lambda b: b / 255 / 255)
+    yield _feed("pixels_scaled", "made 0 or 1", lambda b: (b >= 128).astype(np.float64))
+    yield _feed("pixels_inverted", "inverted, white for black", lambda b: 1 - b / 255)
+    yield _feed("pixels_inverted", "inverted and left as bytes", lambda b: 255 - b)
+    for mean, deviation, source in _NORMALISATIONS:
+        yield _feed_normalised(mean, deviation, source)
+    yield _feed("pixels_normalised", "normalised image by image", _normalise_each_image)
+    yield Hypothesis(
+        Fault(
+            "byte_order",
+            "the pixels, as binary32, were read with their bytes in the other order; write and "
+            "read them little-endian",
+        ),
+        _swap_bytes_of_floats,
+    )
+
+    yield _turn("images_transposed", "transposed, columns for rows", lambda i: i.transpose(0, 2, 1))
+    yield _turn("images_flipped", "mirrored, left for right", lambda i: i[:, :, ::-1])
+    yield _turn("images_flipped", "upside down", lambda i: i[:, ::-1])
+    yield _turn("images_flipped", "turned by 180 degrees", lambda i: i[:, ::-1, ::-1])
+    yield _turn("images_flipped", "turned left by 90 degrees", lambda i: np.rot90(i, 1, (1, 2)))
+    yield _turn("images_flipped", "turned right by 90 degrees", lambda i: np.rot90(i, 3, (1, 2)))
+    for width in (2, 4, 8):
+        yield _turn_words(width)
+    yield _read_header_as_pixels(num_images)
+
+
+def describe_normalisation(mean: float, deviation: float) -> str:
+    """How pixels are made, in words."""
+    return f"normalised with mean {mean:.4f} and standard deviation {deviation:.4f}"
+
+
+def _feed(name: FaultName, how: str, make_pixels: Callable[[Values], Values]) -> Hypothesis:
+    def compute(network: StoredNetwork, images: Images) -> Values:
+        return evaluate(network, make_pixels(images.reshape(len(images), -1).astype(np.float64)))
+
+    return Hypothesis(Fault(name, f"the pixels were {how}; {_DIVIDE}"), compute)
+
+
+def _feed_normalised(mean: float, deviation: float, source: str) -> Hypothesis:
+    how = f"{describe_normalisation(mean, deviation)} ({source})"
+    return _feed("pixels_normalised", how, lambda b: (b / 255 - mean) / deviation)
+
+
+def _normalise_each_image(pixels: Values) -> Values:
+    deviation = np.maximum(pixels.std(axis=1, keepdims=True), 1e-12)
+    result: Values = (pixels - pixels.mean(axis=1, keepdims=True)) / deviation
+    return result
+
+
+def _swap_bytes_of_floats(network: StoredNetwork, images: Images) -> Values:
+    swapped = scale_pixels(images).astype(np.float32).byteswap()
+    with np.errstate(all="ignore"):  # some of what comes out is no number
+        return evaluate(network, swapped.astype(np.float64))
+
+
+def _turn(name: FaultName, how: str, turn: Callable[[Images], Images]) -> Hypothesis:
+    def compute(network: StoredNetwork, images: Images) -> Values:
+        return compute_logits(network, np.ascontiguousarray(turn(images)))
+
+    return Hypothesis(Fault(name, f"the images were {how}; {_ROW_BY_ROW}"), compute)
+
+
+def _turn_words(width: int) -> Hypothesis:
+    def turn(images: Images) -> Images:
+        return images.reshape(-1, width)[:, ::-1].reshape(images.shape)
+
+    return _turn("byte_order", f"read in words of {width} bytes in the other byte order", turn)
+
+
+def _read_header_as_pixels(num_images: int) -> Hypothesis:
+    sizes = (num_images, 28, 28)
+    header = b"\x00\x00\x08\x03" + b"".join(size.to_bytes(4, "big") for size in sizes)
+
+    def compute(network: StoredNetwork, images: Images) -> Values:
+        content = np.frombuffer(header + images.tobytes(), dtype=np.uint8)
+        return compute_logits(network, content[: images.size].reshape(images.shape))
+
+    text = "the pixels were read from the file's start; skip the 16 bytes of its header"
+    return Hypothesis(Fault("images_shifted", text), compute, group_size=num_images)

@@ -1,0 +1,159 @@
+"""A trained network into a TorchScript file and the manifest that proves what it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import bnbench
+from bnbench.data import LabelledImages
+from bnbench.files import replace_file
+from bnbench.models.manifest import seal_manifest
+from bnbench.models.runtimes.eager import compute_logits
+from bnbench.models.stored_network import describe_tensor
+from bnbench.networks import build_network
+from bnbench.records import TrialRecord
+from bnbench.specs import VariantSpec
+
+NUM_PROBES = 8
+"""Test images whose logits the manifest holds."""
+
+
+def export_model(
+    record: TrialRecord,
+    state: dict[str, torch.Tensor],
+    dataset_name: str,
+    test: LabelledImages,
+    folder: Path,
+) -> Path:
+    """Write ``<trial>.pt`` and its manifest ``<trial>.json`` into `folder`.
+
+    Args:
+        record: the finished trial.
+        state: its network's ``state_dict``, on the CPU.
+        dataset_name: what the manifest calls the data.
+        test: the images the model is held against.
+        folder: where both files are written; neither is ever there half-written.
+
+    Returns:
+        The path of the ``.pt`` file.
+    """
+    return write_model_files(make_model_files(record, state, dataset_name, test), folder)
+
+
+def write_model_files(files: dict[str, bytes], folder: Path) -> Path:
+    """Write what `make_model_files` made, in its order; the path of the ``.pt`` file."""
+    for name, content in files.items():
+        replace_file(folder / name, content)
+    return folder / next(iter(files))
+
+
+def make_model_files(
+    record: TrialRecord, state: dict[str, torch.Tensor], dataset_name: str, test: LabelledImages
+) -> dict[str, bytes]:
+    """Make a trained network's ``<trial>.pt`` and its manifest ``<trial>.json``.
+
+    What the model must score is computed from the eager network, not from the exported file.
+
+    Args:
+        record: the finished trial.
+        state: its network's ``state_dict``, on the CPU.
+        dataset_name: what the manifest calls the data.
+        test: the images the model is held against.
+
+    Returns:
+        Both files' bytes by name. The manifest is last: a model without one is not taken for
+        finished by anybody.
+    """
+    trial = record.trial
+    network = build_network(trial.variant)
+    network.load_state_dict(state)
+    network.eval()
+    logits = compute_logits(network, test.images)
+    predictions = logits.argmax(dim=1)
+    digits = "".join(map(str, predictions.tolist()))
+    probes = [index * len(test) // NUM_PROBES for index in range(min(NUM_PROBES, len(test)))]
+
+    content = serialize_torchscript(trial.variant, state)
+    name = f"{trial.key}.pt"
+    manifest = seal_manifest(
+        {
+            "model": {
+                "file": name,
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "size_bytes": len(content),
+            },
+            "variant": dataclasses.asdict(trial.variant),
+            "recipe": dataclasses.asdict(trial.recipe),
+            "seed": trial.seed,
+            "device": trial.device,
+            "engine": trial.engine,
+            "versions": {"bnbench": bnbench.__version__, "torch": torch.__version__},
+            "data": {
+                "name": dataset_name,
+                "test_images_sha256": test.images_sha256,
+                "test_labels_sha256": test.labels_sha256,
+            },
+            "network": describe_network(network),
+            "expected": {
+                "total": len(test),
+                "correct": int((predictions == test.labels).sum()),
+                "predictions": digits,
+                "predictions_sha256": hashlib.sha256(digits.encode()).hexdigest(),
+                "probes": {"indices": probes, "logits": logits[probes].tolist()},
+            },
+        }
+    )
+    return {name: content, f"{trial.key}.json": manifest}
+
+
+def describe_network(network: nn.Module) -> dict[str, Any]:
+    """What the manifest says of the network, so that a reader of an altered file can tell where.
+
+    Returns:
+        ``tensors`` (each with shape, dtype and hash), ``constants`` that no tensor holds, and the
+        names of the modules in ``training`` mode.
+    """
+    return {
+        "tensors": {
+            name: describe_tensor(value.cpu().numpy())
+            for name, value in network.state_dict().items()
+        },
+        "constants": {
+            f"{name}.eps": module.eps
+            for name, module in network.named_modules()
+            if hasattr(module, "eps")
+        },
+        "training": [name for name, module in network.named_modules() if module.training],
+    }
+
+
+def serialize_torchscript(variant: VariantSpec, state: dict[str, torch.Tensor]) -> bytes:
+    """The bytes of a variant's TorchScript file with the given weights, in evaluation mode.
+
+    They are made in memory: what ``torch.jit.save`` writes depends on the file's name.
+    """
+    with warnings.catch_warnings():
+        # torch announces that torch.export will succeed TorchScript one day; the C++ side
+        # reads TorchScript, which is the point here.
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
+        scripted = _script_network(variant)
+        scripted.load_state_dict(state)
+        buffer = io.BytesIO()
+        torch.jit.save(scripted, buffer)
+    return buffer.getvalue()
+
+
+@functools.cache
+def _script_network(variant: VariantSpec) -> torch.jit.ScriptModule:
+    """Compile a variant once; its weights are loaded anew for every export."""
+    module: torch.jit.ScriptModule = torch.jit.script(build_network(variant).eval())
+    return module

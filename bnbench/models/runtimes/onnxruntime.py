@@ -1,0 +1,129 @@
+"""The onnxruntime runtime: the network as an ONNX graph, evaluated by ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from bnbench.errors import RunError
+from bnbench.models.runtimes.eager import BATCH_SIZE, collect_weights, read_variant, rebuild_network
+from bnbench.networks import build_network
+from bnbench.specs import VariantSpec
+
+
+@functools.cache
+def export_graph(variant: VariantSpec) -> onnx.ModelProto:
+    """Export a variant with some weights; once, for exporting takes seconds.
+
+    Returns:
+        A graph from ``images``, float32 of shape (N, 1, 28, 28), to ``logits`` of shape (N, 10),
+        whose initializers have the names of torch's ``state_dict``.
+    """
+    program = torch.onnx.export(
+        build_network(variant).eval(),
+        (torch.zeros(2, 1, 28, 28),),
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes=({0: torch.export.Dim("num_images")},),
+        dynamo=True,
+        # torch's optimizer folds batch normalization into the linear layer before it: what would
+        # be evaluated then is another network.
+        optimize=False,
+        verbose=False,
+    )
+    assert program is not None  # it is None only where a file is written
+    graph: onnx.ModelProto = program.model_proto
+    return graph
+
+
+def insert_weights(
+    graph: onnx.ModelProto, weights: Mapping[str, NDArray[np.float32]]
+) -> onnx.ModelProto:
+    """A copy of `graph` with other weights.
+
+    Args:
+        graph: as `export_graph` makes it.
+        weights: an array for each initializer, of its name, shape and type.
+
+    Raises:
+        RunError: names, shapes or types are not those of the graph.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(graph)
+    required = {item.name: (tuple(item.dims), item.data_type) for item in graph.graph.initializer}
+    tensors = {name: onnx.numpy_helper.from_array(value, name) for name, value in weights.items()}
+    found = {name: (tuple(item.dims), item.data_type) for name, item in tensors.items()}
+    if found != required:
+        (name, *_) = sorted(
+            name for name in {*required, *found} if required.get(name) != found.get(name)
+        )
+        raise RunError(
+            "required weights of the ONNX graph's names, shapes and types; of "
+            f"{name} required {required.get(name)}, found {found.get(name)}"
+        )
+    for initializer in copy.graph.initializer:
+        initializer.CopyFrom(tensors[initializer.name])
+    return copy
+
+
+def make_options() -> onnxruntime.SessionOptions:
+    """How sessions are run: the graph as it is, on as many threads as torch takes."""
+    options = onnxruntime.SessionOptions()
+    # Every level of optimization may merge nodes, and which ones changes from version to version;
+    # only without any is it certain that batch normalization is evaluated as such.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.inter_op_num_threads = 1
+    # Threads that wait for work must not take a core from another session's.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def open_session(
+    graph: onnx.ModelProto, options: onnxruntime.SessionOptions
+) -> onnxruntime.InferenceSession:
+    """Have ONNX Runtime load a graph on the CPU."""
+    return onnxruntime.InferenceSession(
+        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+class OnnxModel:
+    """A session of ONNX Runtime as a `LoadedModel`."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `LoadedModel`."""
+        parts = []
+        for first in range(0, len(images), BATCH_SIZE):
+            batch = images[first : first + BATCH_SIZE, None].astype(np.float32) / np.float32(255)
+            parts += self._session.run(["logits"], {"images": batch})
+        return np.concatenate(parts)
+
+
+class OnnxRuntime:
+    """Exports each variant once and puts every model's weights into its graph."""
+
+    name = "onnxruntime"
+    version = f"onnxruntime {onnxruntime.__version__}"
+
+    def load(self, model: Path) -> OnnxModel:
+        """See `Runtime`."""
+        tensors = collect_weights(rebuild_network(model))
+        weights = {name: tensor.numpy() for name, tensor in tensors.items()}
+        graph = insert_weights(export_graph(read_variant(model)), weights)
+        return OnnxModel(open_session(graph, make_options()))
+
+
+def open_runtime(models: Sequence[Path], data_folder: Path) -> OnnxRuntime:  # noqa: ARG001
+    """See `bnbench.models.runtimes`."""
+    return OnnxRuntime()

@@ -1,0 +1,199 @@
+"""The reference engine: a plain PyTorch loop over tensors in memory, on any device.
+
+It draws from torch's default generator what the usual loop draws (``torch.manual_seed``, the
+network's weights, ``DataLoader(shuffle=True)`` for every epoch and a second loader for every
+evaluation), in the same order. Its accuracies are therefore that loop's, digit for digit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bnbench.data import Dataset, LabelledImages
+from bnbench.errors import TrialFailure
+from bnbench.networks import build_network
+from bnbench.records import EpochRecord, TrialRecord
+from bnbench.specs import RecipeSpec, TrialSpec
+from bnbench.training.engines.clock import DeviceClock
+from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
+
+WARM_UP_BATCHES = 50
+
+
+class ReferenceEngine:
+    """Trains one trial after the other."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._on_device: dict[str, _DeviceData] = {}
+        self._warm: set[tuple[object, ...]] = set()
+
+    def train(
+        self, trials: Sequence[TrialSpec], on_epoch: EpochObserver, on_trial: TrialReceiver
+    ) -> None:
+        """Train `trials` in their order; see `Engine.train`."""
+        for trial in trials:
+            on_trial(self._train_one(trial, on_epoch))
+
+    def _train_one(self, trial: TrialSpec, on_epoch: EpochObserver) -> TrainedTrial:
+        epochs: list[EpochRecord] = []
+        try:
+            network = _train_trial(trial, self._prepare(trial), epochs, on_epoch)
+        except Exception as error:  # whatever ends a trial must not end the study
+            reason = describe_failure(error)
+            return TrainedTrial(TrialRecord(trial, "failed", tuple(epochs), reason), None)
+        state = {name: value.cpu() for name, value in network.state_dict().items()}
+        return TrainedTrial(TrialRecord(trial, "finished", tuple(epochs)), state)
+
+    def _prepare(self, trial: TrialSpec) -> _DeviceData:
+        """Have the data on the trial's device, and its first-time costs paid."""
+        if trial.device not in self._on_device:
+            device = torch.device(trial.device)
+            self._on_device[trial.device] = _DeviceData.move(self._dataset, device)
+        data = self._on_device[trial.device]
+        kind = (trial.variant, trial.recipe.batch_size, trial.device)
+        if kind not in self._warm:
+            _warm_up(trial, data)
+            self._warm.add(kind)
+        return data
+
+
+def draw_epoch_order(num_images: int) -> torch.Tensor:
+    """Draw an epoch's order of images as ``DataLoader(shuffle=True)`` does.
+
+    A loader's iterator first draws a seed for worker processes (there are none, but the draw
+    moves the stream), then its sampler draws the seed of a generator of its own.
+
+    Returns:
+        int64, shape (num_images,): a permutation of the image numbers.
+    """
+    draw_loader_seed()
+    generator = torch.Generator()
+    generator.manual_seed(draw_loader_seed())
+    return torch.randperm(num_images, generator=generator)
+
+
+def draw_loader_seed() -> int:
+    """Draw from torch's default generator what making a loader's iterator draws."""
+    return int(torch.empty((), dtype=torch.int64).random_().item())
+
+
+def describe_failure(error: Exception) -> str:
+    """Say in one line why a trial failed."""
+    if isinstance(error, TrialFailure):
+        return str(error)
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return "out of memory"
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no further text'}"
+
+
+@dataclass(frozen=True)
+class _DeviceData:
+    """The data set as the loop needs it on one device."""
+
+    train_images: torch.Tensor  # float32 (num_train, 784), pixels in [0, 1]
+    train_labels: torch.Tensor  # int64 (num_train,)
+    test_images: torch.Tensor
+    test_labels: torch.Tensor
+
+    @classmethod
+    def move(cls, dataset: Dataset, device: torch.device) -> _DeviceData:
+        def convert(part: LabelledImages) -> tuple[torch.Tensor, torch.Tensor]:
+            # Division in float32 is what torchvision's ToTensor does; a product with 1/255 is not.
+            pixels = part.images.to(device).flatten(1).to(torch.float32).div_(255)
+            return pixels, part.labels.to(device).to(torch.int64)
+
+        return cls(*convert(dataset.train), *convert(dataset.test))
+
+
+def _train_trial(
+    trial: TrialSpec, data: _DeviceData, epochs: list[EpochRecord], on_epoch: EpochObserver
+) -> nn.Module:
+    """Train a network, appending to `epochs` as they finish."""
+    recipe, device = trial.recipe, torch.device(trial.device)
+    clock = DeviceClock(device)
+    torch.manual_seed(trial.seed)
+    network = build_network(trial.variant).to(device)
+    optimizer = _make_optimizer(network, recipe)
+    for epoch in range(1, recipe.epochs + 1):
+        started = clock.read()
+        train_loss = _train_epoch(network, optimizer, data, recipe.batch_size)
+        trained = clock.read()
+        if not math.isfinite(train_loss):
+            raise TrialFailure(f"diverged: training loss is {train_loss} in epoch {epoch}")
+        draw_loader_seed()  # the test loader's iterator
+        # The same batches as in training, since another batch size may round otherwise.
+        test_loss, test_accuracy = _evaluate(network, data, recipe.batch_size)
+        evaluated = clock.read()
+        if not math.isfinite(test_loss):
+            raise TrialFailure(f"diverged: test loss is {test_loss} after epoch {epoch}")
+        record = EpochRecord(
+            epoch, train_loss, test_loss, test_accuracy, trained - started, evaluated - trained
+        )
+        epochs.append(record)
+        on_epoch(trial, record)
+    return network
+
+
+def _train_epoch(
+    network: nn.Module, optimizer: torch.optim.Optimizer, data: _DeviceData, batch_size: int
+) -> float:
+    network.train()
+    num_images = len(data.train_labels)
+    order = draw_epoch_order(num_images).to(data.train_labels.device)
+    total_loss = torch.zeros((), device=order.device)
+    for batch in order.split(batch_size):
+        loss = functional.cross_entropy(network(data.train_images[batch]), data.train_labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total_loss += loss.detach() * len(batch)
+    return float(total_loss.item()) / num_images
+
+
+def _evaluate(network: nn.Module, data: _DeviceData, batch_size: int) -> tuple[float, float]:
+    network.eval()
+    total_loss = torch.zeros((), device=data.test_labels.device)
+    num_correct = torch.zeros((), dtype=torch.int64, device=data.test_labels.device)
+    with torch.inference_mode():
+        for images, labels in zip(
+            data.test_images.split(batch_size), data.test_labels.split(batch_size), strict=True
+        ):
+            logits = network(images)
+            total_loss += functional.cross_entropy(logits, labels, reduction="sum")
+            num_correct += (logits.argmax(dim=1) == labels).sum()
+    num_images = len(data.test_labels)
+    return float(total_loss.item()) / num_images, int(num_correct.item()) / num_images
+
+
+def _warm_up(trial: TrialSpec, data: _DeviceData) -> None:
+    """Train a network that is thrown away, so that no trial pays for first-time costs.
+
+    It may move the random stream: every trial seeds it anew.
+    """
+    network = build_network(trial.variant).to(data.train_labels.device)
+    num_images = WARM_UP_BATCHES * trial.recipe.batch_size
+    part = _DeviceData(
+        data.train_images[:num_images],
+        data.train_labels[:num_images],
+        data.test_images[:num_images],
+        data.test_labels[:num_images],
+    )
+    _train_epoch(network, _make_optimizer(network, trial.recipe), part, trial.recipe.batch_size)
+    _evaluate(network, part, trial.recipe.batch_size)
+
+
+def _make_optimizer(network: nn.Module, recipe: RecipeSpec) -> torch.optim.Optimizer:
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+    )

@@ -1,0 +1,223 @@
+"""Trials run by the nodes of a Ray cluster, which schedules them and replaces nodes that die."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from bnbench.data import Dataset
+from bnbench.errors import RunError
+from bnbench.specs import TrialSpec
+from bnbench.training.engines.interface import EpochObserver
+from bnbench.training.executors.batching import BatchQueue, Demand, choose_demand, count_places
+from bnbench.training.executors.interface import CompletedReceiver
+from bnbench.training.executors.ray_cluster import RayNode, list_nodes
+from bnbench.training.executors.ray_worker import (
+    Job,
+    JobResult,
+    StoredDataset,
+    run_job,
+    store_dataset,
+)
+from bnbench.training.executors.software import describe_software
+
+MOST_RETRIES = 10
+"""How many nodes or workers may die under one batch before it is taken for the cause."""
+WAIT_SECONDS = 1.0
+PATIENCE_SECONDS = 30.0
+"""How long trials that no node can run wait for one that can."""
+
+
+class RayExecutor:
+    """Sends trials to a cluster that was joined, in batches, and takes them in as they end.
+
+    At most two tasks wait for each place a task can run in, so that what the driver and the
+    cluster hold does not grow with the study. Ray runs a batch again elsewhere where its node is
+    lost. What a batch gives depends on nothing but its trials, so that it matters to nobody.
+
+    Arguments:
+        threads: of the study's environment.
+        do: what workers run; tests and benchmarks have them do less.
+        patience_seconds: how long trials that no node can run wait.
+    """
+
+    def __init__(
+        self,
+        threads: int,
+        do: Callable[[Job, StoredDataset], JobResult] = run_job,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._threads = threads
+        self._task = ray.remote(do)
+        self._patience_seconds = patience_seconds
+        self._stored: dict[Dataset, tuple[Any, str]] = {}
+        # By the number of GPUs: all trials timed on a kind of device run on one node.
+        self._timing_nodes: dict[int, str] = {}
+
+    def run(
+        self,
+        trials: Sequence[TrialSpec],
+        dataset: Dataset,
+        on_epoch: EpochObserver,
+        receive: CompletedReceiver,
+        *,
+        one_at_a_time: bool,
+    ) -> None:
+        """Run trials on the cluster; see `Executor.run`.
+
+        Raises:
+            RunError: a node has other software or data, or no node can run a trial.
+        """
+
+        def take(result: JobResult) -> None:
+            if result.refusal is not None:
+                raise RunError(result.refusal)
+            for completed in result.completed:
+                for epoch in completed.record.epochs:
+                    on_epoch(completed.record.trial, epoch)
+                receive(completed)
+
+        if one_at_a_time:
+            for trial in trials:
+                take(self._run_alone(trial, dataset))
+        else:
+            self._run_together(trials, dataset, take)
+
+    def _run_together(
+        self, trials: Sequence[TrialSpec], dataset: Dataset, take: Callable[[JobResult], None]
+    ) -> None:
+        queue = BatchQueue(trials, self._threads)
+        running: dict[Any, Demand] = {}
+        watch = _Patience(self._patience_seconds)
+        try:
+            while queue.demands or running:
+                nodes = list_nodes()
+                for demand in dict.fromkeys([*queue.demands, *running.values()]):
+                    num_places = count_places([node.resources for node in nodes], demand)
+                    watch.check(demand, num_places, nodes)
+                    while demand in queue.demands and (
+                        sum(each == demand for each in running.values()) < 2 * max(num_places, 1)
+                    ):
+                        job = self._make_job(queue.take(demand, num_places), demand, dataset)
+                        running[self._submit(job, demand, dataset)] = demand
+                ready, _ = ray.wait(list(running), timeout=WAIT_SECONDS)
+                for task in ready:
+                    take(_get(task))
+                    del running[task]
+        except RayError as error:
+            raise RunError(
+                f"executor: required a cluster that stays up, found: {error}; finished trials are "
+                "kept"
+            ) from None
+        finally:
+            for task in running:
+                ray.cancel(task, force=True)
+
+    def _run_alone(self, trial: TrialSpec, dataset: Dataset) -> JobResult:
+        """Run a trial with nothing beside it, on the node all such trials run on."""
+        demand = choose_demand(trial, self._threads)
+        job = self._make_job((trial,), Demand(self._threads, demand.gpus), dataset)
+        for _ in range(MOST_RETRIES):
+            node = self._choose_timing_node(demand)
+            alone = Demand(int(node.resources["CPU"]), demand.gpus)
+            task = self._submit(
+                job,
+                alone,
+                dataset,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False),
+                max_retries=0,
+            )
+            try:
+                while not ray.wait([task], timeout=WAIT_SECONDS)[0]:
+                    pass
+                return _get(task)
+            except BaseException as error:
+                ray.cancel(task, force=True)
+                if not isinstance(error, RayError):
+                    raise
+                time.sleep(WAIT_SECONDS)  # until the cluster knows that the node is gone
+        raise RunError(
+            f"{trial.key}: required a node that lives while it is timed, found that "
+            f"{MOST_RETRIES} tries failed; finished trials are kept"
+        )
+
+    def _choose_timing_node(self, demand: Demand) -> RayNode:
+        """The node of the timed trials so far, if it lives; else one of the largest."""
+        watch = _Patience(self._patience_seconds)
+        while True:
+            nodes = list_nodes()
+            able = [node for node in nodes if demand.count_places(node.resources)]
+            for node in able:
+                if node.node_id == self._timing_nodes.get(demand.gpus):
+                    return node
+            if able:
+                chosen = max(able, key=lambda node: (node.resources["CPU"], node.node_id))
+                self._timing_nodes[demand.gpus] = chosen.node_id
+                return chosen
+            watch.check(demand, 0, nodes)
+            time.sleep(WAIT_SECONDS)
+
+    def _make_job(self, trials: tuple[TrialSpec, ...], demand: Demand, dataset: Dataset) -> Job:
+        _, sha256 = self._place(dataset)
+        return Job(trials, demand.processors, self._threads, describe_software(), sha256)
+
+    def _submit(self, job: Job, demand: Demand, dataset: Dataset, **options: Any) -> Any:
+        reference, _ = self._place(dataset)
+        options = {"max_retries": MOST_RETRIES, **options}
+        return self._task.options(
+            num_cpus=demand.processors, num_gpus=demand.gpus, **options
+        ).remote(job, reference)
+
+    def _place(self, dataset: Dataset) -> tuple[Any, str]:
+        """Put a data set into the object store, once; its reference there, and its hash."""
+        if dataset not in self._stored:
+            data = store_dataset(dataset)
+            self._stored[dataset] = (ray.put(data), data.hash_arrays())
+        return self._stored[dataset]
+
+
+class _Patience:
+    """Ends the wait for a node that can run a task when it has been in vain for long."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: dict[Demand, float] = {}
+
+    def check(self, demand: Demand, num_places: int, nodes: Sequence[RayNode]) -> None:
+        """Note how many tasks of a demand the nodes can run.
+
+        Raises:
+            RunError: none, for too long.
+        """
+        if num_places:
+            self._since.pop(demand, None)
+            return
+        if time.monotonic() - self._since.setdefault(demand, time.monotonic()) < self._seconds:
+            return
+        found = ", ".join(
+            str(Demand(int(node.resources.get("CPU", 0)), int(node.resources.get("GPU", 0))))
+            for node in nodes
+        )
+        raise RunError(
+            f"executor: required a node with {demand} for a trial, found {found or 'no node'}; "
+            "add such a node, or ask for fewer --threads or other --devices. Finished trials are "
+            "kept"
+        )
+
+
+def _get(task: Any) -> JobResult:
+    try:
+        result: JobResult = ray.get(task)
+    except RayTaskError as error:
+        cause = str(error.cause).strip().splitlines()
+        raise RunError(
+            "executor: required nodes that can run trials, found that one failed with: "
+            f"{cause[0] if cause else type(error.cause).__name__}; every node needs the same "
+            "bnbench installed"
+        ) from error
+    return result

@@ -1,0 +1,59 @@
+"""Small networks with weights of their own, exported as studies export theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from bnbench.data import Dataset
+from bnbench.models.export import export_model
+from bnbench.models.runtimes.aotinductor import AOTInductorRuntime
+from bnbench.networks import build_network
+from bnbench.specs import RecipeSpec, TrialSpec, VariantSpec
+from tests.conftest import BATCHNORM, fake_record
+
+Exporter = Callable[[VariantSpec, int], Path]
+
+
+def make_state(variant: VariantSpec, seed: int) -> dict[str, torch.Tensor]:
+    """Weights in which nothing is 0 or 1 that normalization starts at."""
+    torch.manual_seed(seed)
+    state = build_network(variant).state_dict()
+    for name, value in state.items():
+        if name.startswith("norm") and value.is_floating_point():
+            value.uniform_(0.5, 1.5)
+    return state
+
+
+@pytest.fixture
+def export(tmp_path: Path, synthetic_dataset: Dataset) -> Exporter:
+    """Export a variant with the weights of a seed; the answer is the path of the ``.pt`` file."""
+
+    def export(variant: VariantSpec, seed: int = 0) -> Path:
+        record = fake_record(TrialSpec(variant, RecipeSpec(), seed, "cpu"))
+        state = make_state(variant, seed)
+        return export_model(record, state, "synthetic", synthetic_dataset.test, tmp_path)
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def images(synthetic_dataset: Dataset) -> NDArray[np.uint8]:
+    values: NDArray[np.uint8] = synthetic_dataset.test.images.numpy()
+    return values
+
+
+@pytest.fixture(scope="session")
+def compiled(
+    tmp_path_factory: pytest.TempPathFactory, synthetic_dataset: Dataset
+) -> AOTInductorRuntime:
+    """The compiled small network with batch normalization: the one compilation of all tests."""
+    record = fake_record(TrialSpec(BATCHNORM, RecipeSpec(), 0, "cpu"))
+    folder, test = tmp_path_factory.mktemp("compiled"), synthetic_dataset.test
+    model = export_model(record, make_state(BATCHNORM, 0), "synthetic", test, folder)
+    return AOTInductorRuntime([model])

@@ -1,0 +1,147 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bnbench.models.agreement import Reference, compare_logits, make_reference
+from bnbench.models.certificate import Certificate
+from bnbench.models.stored_network import ActivationLayer, LinearLayer, StoredNetwork
+
+
+def make_logits(*leads: float) -> NDArray[np.float64]:
+    """An image for each lead of class 2 over class 5; all others are far behind."""
+    logits = np.full((len(leads), 10), -10.0)
+    logits[:, 2] = 1.0
+    logits[:, 5] = 1.0 - np.array(leads)
+    return logits
+
+
+def make_proven(*leads: float, bound: float = 0.1) -> Reference:
+    """A reference in which every logit, and every lead, may be off by `bound`."""
+    logits = make_logits(*leads)
+    bounds = np.full_like(logits, bound)
+    rivals = bounds.copy()
+    rivals[:, 2] = 0
+    labels = np.full(len(leads), 2, dtype=np.uint8)
+    proof = Certificate(logits, bounds, rivals, np.zeros(len(leads), dtype=np.int64))
+    return Reference("a.pt", "baseline", labels, logits, proof)
+
+
+def test_the_same_logits_agree() -> None:
+    reference = make_proven(0.5, 0.05)
+    record = compare_logits(reference, "eager", "torch 2", reference.logits)
+    assert (record.status, record.reason) == ("agreed", None)
+    assert (record.total, record.correct, record.differing, record.explained) == (2, 2, 0, 0)
+    assert (record.max_abs_diff, record.max_ulp_diff, record.max_bound_share) == (0, 0, 0)
+    assert (record.model, record.runtime, record.version) == ("a.pt", "eager", "torch 2")
+
+
+def test_a_prediction_that_rounding_can_turn_is_explained() -> None:
+    reference = make_proven(0.5, 0.05)
+    found = reference.logits.copy()
+    found[1, 5] += 0.06
+    record = compare_logits(reference, "eager", "torch 2", found)
+    assert (record.differing, record.explained, record.status) == (1, 1, "agreed")
+    assert record.correct == 1
+
+
+def test_a_prediction_whose_lead_is_beyond_the_bound_is_a_fault_and_its_image_is_named() -> None:
+    # Each logit is within its own bound, but the lead of 0.15 is larger than its bound of 0.1.
+    reference = make_proven(0.5, 0.15)
+    found = reference.logits.copy()
+    found[1, 2] -= 0.09
+    found[1, 5] += 0.09
+    record = compare_logits(reference, "eager", "torch 2", found)
+    assert (record.differing, record.explained, record.status) == (1, 0, "disagreed")
+    assert record.reason == "1 predictions differ unexplained (image 1)"
+
+
+def test_a_close_call_is_not_explained_where_the_logits_are_beyond_their_bounds() -> None:
+    reference = make_proven(0.5, 0.05)
+    found = reference.logits.copy()
+    found[1, 5] += 3.0
+    record = compare_logits(reference, "eager", "torch 2", found)
+    assert (record.differing, record.explained, record.status) == (1, 0, "disagreed")
+
+
+def test_a_logit_beyond_its_bound_is_a_fault_even_where_no_prediction_differs() -> None:
+    reference = make_proven(0.5, 0.5)
+    found = reference.logits.copy()
+    found[0, 7] += 0.2
+    record = compare_logits(reference, "eager", "torch 2", found)
+    assert (record.differing, record.status) == (0, "disagreed")
+    assert record.reason == "logits of 1 images are off by more than rounding can explain"
+    assert record.max_bound_share == pytest.approx(2)
+
+
+def test_differences_are_counted_in_units_of_the_images_largest_logit() -> None:
+    reference = make_proven(0.5)
+    found = reference.logits.copy()
+    found[0, 3] += 3 * 2.0**-20  # the largest is -10, where binary32's spacing is 2^-20
+    record = compare_logits(reference, "eager", "torch 2", found)
+    assert record.max_ulp_diff == pytest.approx(3)
+    assert record.max_abs_diff == pytest.approx(3 * 2.0**-20)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_are_a_fault(value: float) -> None:
+    reference = make_proven(0.5, 0.5)
+    found = reference.logits.copy()
+    found[1, 0] = value
+    record = compare_logits(reference, "eager", "torch 2", found)
+    assert (record.status, record.reason) == ("disagreed", "1 images have no finite logits")
+    assert record.differing is None
+
+
+def test_logits_of_another_shape_are_a_fault() -> None:
+    reference = make_proven(0.5, 0.5)
+    record = compare_logits(reference, "eager", "torch 2", reference.logits[:1])
+    assert record.reason == "logits must have shape (2, 10), and have (1, 10)"
+
+
+def make_tanh_reference() -> Reference:
+    generator = np.random.default_rng(0)
+    network = StoredNetwork(
+        (
+            LinearLayer(
+                "linear1",
+                generator.standard_normal((6, 784)).astype(np.float32) / 28,
+                np.zeros(6, dtype=np.float32),
+            ),
+            ActivationLayer("activation1", "tanh"),
+            LinearLayer(
+                "output",
+                generator.standard_normal((10, 6)).astype(np.float32),
+                np.zeros(10, dtype=np.float32),
+            ),
+        ),
+        {},
+        (),
+    )
+    images = generator.integers(0, 256, (20, 28, 28)).astype(np.uint8)
+    return make_reference("a.pt", "tanh", network, images, np.zeros(20, dtype=np.uint8))
+
+
+def test_without_a_bound_a_small_difference_is_let_pass_and_a_larger_one_is_not() -> None:
+    reference = make_tanh_reference()
+    assert reference.record.certified is None
+    small = compare_logits(reference, "eager", "torch 2", reference.logits + 5e-5)
+    assert (small.status, small.max_bound_share) == ("agreed", None)
+    large = compare_logits(reference, "eager", "torch 2", reference.logits + 5e-3)
+    assert large.status == "disagreed"
+    assert "the tolerance where no bound covers the network" in str(large.reason)
+
+
+def test_without_a_bound_no_prediction_that_differs_is_explained() -> None:
+    reference = make_tanh_reference()
+    reference.logits[0, :2] = 5, 5 - 1e-6
+    found = reference.logits.copy()
+    found[0, 1] += 2e-6
+    record = compare_logits(reference, "eager", "torch 2", found)
+    assert (record.differing, record.explained, record.status) == (1, 0, "disagreed")
+
+
+def test_the_reference_goes_on_record_with_what_is_certified() -> None:
+    record = make_proven(0.5, 0.05, 0.2).record
+    assert (record.model, record.variant) == ("a.pt", "baseline")
+    assert (record.total, record.correct, record.certified) == (3, 3, 2)
+    assert (record.undecided_units, record.largest_bound) == (0, 0.1)

@@ -1,0 +1,107 @@
+import dataclasses
+
+import pytest
+
+from bnbench.records import AgreementRecord, CertificateRecord
+from bnbench.reporting.sections.models import (
+    compose_agreement,
+    say_share_certified,
+    summarize_agreement,
+    summarize_certificates,
+)
+
+AGREED = AgreementRecord(
+    model="baseline-seed0-cpu.pt",
+    variant="baseline",
+    runtime="eager",
+    version="torch 2",
+    total=100,
+    correct=80,
+    differing=1,
+    explained=1,
+    max_abs_diff=2e-6,
+    max_ulp_diff=3.0,
+    max_bound_share=0.01,
+    status="agreed",
+)
+CERTIFICATE = CertificateRecord("baseline-seed0-cpu.pt", "baseline", 100, 80, 99, 4, 0.002)
+
+
+def test_models_of_a_variant_are_summed_up_in_each_runtime() -> None:
+    records = [
+        AGREED,
+        dataclasses.replace(AGREED, variant="batchnorm"),
+        dataclasses.replace(AGREED, runtime="libtorch"),
+        dataclasses.replace(
+            AGREED, max_abs_diff=5e-6, differing=2, explained=0, status="disagreed"
+        ),
+    ]
+    first, second, third = summarize_agreement(records)
+    assert (first.runtime, first.variant, first.num_models) == ("eager", "baseline", 2)
+    assert (first.num_agreed, first.num_differing, first.num_explained) == (1, 3, 1)
+    assert (first.num_predictions, first.max_abs_diff) == (200, 5e-6)
+    assert (second.runtime, second.variant) == ("eager", "batchnorm")
+    assert (third.runtime, third.num_agreed) == ("libtorch", 1)
+
+
+def test_a_model_that_was_not_evaluated_does_not_count_as_agreed() -> None:
+    unusable = AgreementRecord(
+        "b.pt", "baseline", "eager", "torch 2", *(None,) * 7, status="unusable", reason="gone"
+    )
+    (summary,) = summarize_agreement([AGREED, unusable])
+    assert (summary.num_models, summary.num_agreed, summary.num_predictions) == (2, 1, 100)
+
+
+def test_the_worst_model_stands_beside_the_sum_of_certified_predictions() -> None:
+    (summary,) = summarize_certificates(
+        [CERTIFICATE, dataclasses.replace(CERTIFICATE, certified=95, largest_bound=0.1)]
+    )
+    assert (summary.num_certified, summary.num_predictions) == (194, 200)
+    assert (summary.lowest_certified, summary.largest_bound) == (0.95, 0.1)
+    assert summary.num_undecided == 8
+
+
+def test_one_model_without_a_bound_leaves_its_variant_without_a_certificate() -> None:
+    (summary,) = summarize_certificates(
+        [CERTIFICATE, dataclasses.replace(CERTIFICATE, certified=None, undecided_units=None)]
+    )
+    assert (summary.num_certified, summary.lowest_certified) == (None, None)
+    assert say_share_certified([summary]) is None
+
+
+def test_a_share_just_below_all_is_not_rounded_to_all() -> None:
+    record = dataclasses.replace(CERTIFICATE, total=1_000_000, certified=999_999)
+    assert say_share_certified(summarize_certificates([record])) == "99.99 %"
+
+
+def test_the_section_has_a_row_for_each_runtime_and_variant() -> None:
+    section = compose_agreement(
+        summarize_agreement([AGREED]), summarize_certificates([CERTIFICATE])
+    )
+    assert section is not None
+    assert section.table is not None
+    row = dict(zip(section.table.columns, section.table.rows[0], strict=True))
+    assert row == {
+        "runtime": "eager",
+        "version": "torch 2",
+        "variant": "baseline",
+        "agree": "1/1",
+        "predictions that differ": "1 of 100",
+        "unexplained": "0",
+        "difference": "2e-06",
+        "units in the last place": "3.0",
+        "of bound": "1.00 %",
+    }
+    assert "99 of 100 predictions of 1 model are certified" in section.paragraphs[1]
+
+
+@pytest.mark.parametrize("certified", [None, 99])
+def test_the_section_says_whether_there_is_a_bound(certified: int | None) -> None:
+    record = dataclasses.replace(CERTIFICATE, certified=certified)
+    section = compose_agreement(summarize_agreement([AGREED]), summarize_certificates([record]))
+    assert section is not None
+    assert ("no bound covers this network" in section.paragraphs[1]) == (certified is None)
+
+
+def test_a_run_whose_runtimes_were_not_compared_has_no_section() -> None:
+    assert compose_agreement((), ()) is None

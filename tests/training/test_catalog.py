@@ -1,0 +1,121 @@
+import dataclasses
+import itertools
+from pathlib import Path
+
+import pytest
+
+from bnbench.errors import SpecError
+from bnbench.records import EnvironmentRecord
+from bnbench.specs import RecipeSpec, StudySpec, TuningSpec, VariantSpec
+from bnbench.store import RunStore
+from bnbench.training.catalog import check_against_data, find_study, read_study_file
+from tests.conftest import REFERENCE, SYNTHETIC
+
+
+def test_the_notebook_study_is_the_notebooks() -> None:
+    study = find_study("notebook")
+    assert study.recipe == RecipeSpec(5, 64, 0.001, 0.0, 0.0)
+    assert study.variants == (
+        VariantSpec("baseline", (64, 32), "none", "relu"),
+        VariantSpec("batchnorm", (64, 32), "batch", "relu"),
+    )
+
+
+def test_the_fair_study_tunes_both_networks_over_the_whole_range_of_rates() -> None:
+    fair, notebook = find_study("fair"), find_study("notebook")
+    assert fair.tuning is not None
+    assert fair.tuning.learning_rates[0] <= 0.001
+    assert fair.tuning.learning_rates[-1] >= 4
+    ratios = [b / a for a, b in itertools.pairwise(fair.tuning.learning_rates)]
+    assert ratios == pytest.approx([2] * 12)
+    assert dataclasses.replace(fair, name="notebook", tuning=None) == notebook
+
+
+def test_an_empty_study_file_is_the_notebook_study(tmp_path: Path) -> None:
+    (tmp_path / "notebook.toml").write_text("")
+    assert read_study_file(tmp_path / "notebook.toml") == find_study("notebook")
+
+
+def test_a_study_file_may_ask_for_tuning(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[tuning]\nlearning_rates = [0.1, 1]\nseeds = "50-52"\n')
+    assert read_study_file(path).tuning == TuningSpec((0.1, 1.0), (50, 51, 52))
+
+
+def test_a_study_file_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "wide.toml"
+    path.write_text(
+        'seeds = "0-9"\n'
+        'variants = ["baseline", {name = "wide", hidden_sizes = [256], normalization = "layer"}]\n'
+        "[recipe]\nlearning_rate = 1\n"
+    )
+    assert read_study_file(path) == StudySpec(
+        "wide",
+        (VariantSpec("baseline"), VariantSpec("wide", (256,), "layer")),
+        RecipeSpec(learning_rate=1.0),
+        seeds=tuple(range(10)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ("\nseeds = = 0\n", "line 2", "required TOML"),
+        ("\nsede = 3\n", "line 2", "sede: unknown key"),
+        ('seeds = "a-b"\n', "line 1", "seeds: required whole numbers"),
+        ("name = 's'\n[recipe]\n\nepochs = 0\n", "line 4", "recipe.epochs: required"),
+        ("epochs = 1\n[recipe]\nepochs = 2\n", "line 1", "epochs: unknown key"),
+        ("[recipe]\nbatch_size = '64'\n", "line 2", "recipe.batch_size: required a whole number"),
+        ('variants = ["basline"]\n', "line 1", "'basline'"),
+        (
+            "[[variants]]\nname = 'a'\n[[variants]]\nname = 'b'\nhidden_sizes = [0]\n",
+            "line 5",
+            "variants[1].hidden_sizes: required",
+        ),
+        ("variants = [{name = 'a', depth = 2}]\n", "line 1", "variants[0].depth: unknown key"),
+        ("variants = 3\n", "line 1", "variants: required a list"),
+        ("seeds = [1, 1]\n", "line 1", "found 1 twice"),
+    ],
+)
+def test_a_mistake_in_a_study_file_is_named_by_line_and_key(
+    tmp_path: Path, text: str, where: str, what: str
+) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    with pytest.raises(SpecError) as caught:
+        read_study_file(path)
+    assert where in str(caught.value)
+    assert what in str(caught.value)
+
+
+def test_a_runs_study_can_be_run_again(
+    tmp_path: Path, small_study: StudySpec, environment: EnvironmentRecord
+) -> None:
+    RunStore.create(tmp_path / "run", small_study, REFERENCE, SYNTHETIC, environment)
+    assert find_study(str(tmp_path / "run" / "run.json")) == small_study
+
+
+def test_a_study_that_is_nowhere_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"required notebook or fair, .*found 'notbook'"):
+        find_study("notbook")
+    with pytest.raises(SpecError, match="can be read"):
+        find_study(str(tmp_path / "gone.toml"))
+    with pytest.raises(SpecError, match="can be read"):
+        find_study(str(tmp_path))
+
+
+@pytest.mark.parametrize(("batch_size", "num_images"), [(1, 10), (3, 10), (9, 10)])
+def test_a_batch_of_one_is_refused_for_batch_normalization(
+    batch_size: int, num_images: int
+) -> None:
+    recipe = RecipeSpec(batch_size=batch_size)
+    check_against_data(StudySpec("s", (VariantSpec("a"),), recipe), num_images)
+    with pytest.raises(SpecError, match="batches of two images or more for b"):
+        check_against_data(
+            StudySpec("s", (VariantSpec("b", normalization="batch"),), recipe), num_images
+        )
+
+
+def test_a_batch_of_two_left_over_is_fine() -> None:
+    recipe = RecipeSpec(batch_size=4)
+    check_against_data(StudySpec("s", (VariantSpec("b", normalization="batch"),), recipe), 10)

@@ -1,0 +1,162 @@
+import dataclasses
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+import torch
+
+from bnbench.data import Dataset
+from bnbench.records import EnvironmentRecord
+from bnbench.specs import StudySpec, TuningSpec
+from bnbench.store import RunStore
+from bnbench.training.executors import in_process
+from bnbench.training.executors.in_process import InProcessExecutor
+from bnbench.training.study import run_study
+from tests.conftest import REFERENCE, SYNTHETIC, FakeEngine, SilentObserver
+
+
+@pytest.fixture
+def store(tmp_path: Path, small_study: StudySpec, environment: EnvironmentRecord) -> RunStore:
+    return RunStore.create(tmp_path / "run", small_study, REFERENCE, SYNTHETIC, environment)
+
+
+@pytest.fixture
+def make_engine(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """Stands where the study makes its engines; tests say which it gets."""
+    make_engine = Mock()
+    monkeypatch.setattr(in_process, "make_engine", make_engine)
+    return make_engine
+
+
+def list_keys(store: RunStore) -> list[str]:
+    return [trial.key for trial in store.study.list_scored_trials(store.engines)]
+
+
+def test_every_trial_is_trained_once_and_in_the_studys_order(
+    store: RunStore, synthetic_dataset: Dataset, make_engine: Mock
+) -> None:
+    engine = make_engine.return_value = FakeEngine()
+    records = run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    assert [trial.key for trial in engine.trained] == list_keys(store)
+    assert run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1)) == records
+    assert len(engine.trained) == len(records) == 6
+
+
+def test_what_was_finished_before_an_interruption_is_not_trained_again(
+    store: RunStore, synthetic_dataset: Dataset, make_engine: Mock
+) -> None:
+    keys = list_keys(store)
+    make_engine.return_value = FakeEngine(interrupt_before=keys[2])
+    with pytest.raises(KeyboardInterrupt):
+        run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    engine = make_engine.return_value = FakeEngine()
+    run_study(
+        RunStore.open(store.folder), synthetic_dataset, SilentObserver(), InProcessExecutor(1)
+    )
+    assert [trial.key for trial in engine.trained] == keys[2:]
+
+
+def test_a_failed_trial_stays_on_record_and_the_study_goes_on(
+    store: RunStore, synthetic_dataset: Dataset, make_engine: Mock
+) -> None:
+    failing = list_keys(store)[1]
+    make_engine.return_value = FakeEngine(failing=[failing])
+    records = run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    outcomes = {record.trial.key: record for record in records}
+    assert outcomes[failing].reason == "diverged: a test said so"
+    assert sum(record.status == "finished" for record in records) == 5
+
+
+def test_every_finished_trial_leaves_a_model_and_a_manifest(
+    store: RunStore, synthetic_dataset: Dataset
+) -> None:
+    run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    assert sorted(path.name for path in store.models_folder.iterdir()) == sorted(
+        f"{key}.{suffix}" for key in list_keys(store) for suffix in ("pt", "json")
+    )
+    assert len((store.folder / "epochs.csv").read_text().splitlines()) == 1 + 6 * 2
+
+
+@pytest.fixture
+def tuned_store(tmp_path: Path, small_study: StudySpec, environment: EnvironmentRecord) -> RunStore:
+    tuning = TuningSpec((0.001, 0.1, 1e20), seeds=(7, 8), num_validation_images=50)
+    study = dataclasses.replace(small_study, tuning=tuning)
+    return RunStore.create(tmp_path / "tuned", study, REFERENCE, SYNTHETIC, environment)
+
+
+def test_variants_are_scored_at_the_rate_that_did_best_in_validation(
+    tuned_store: RunStore, synthetic_dataset: Dataset
+) -> None:
+    records = run_study(tuned_store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    scored = [record for record in records if record.trial.purpose == "score"]
+    assert {record.trial.recipe.learning_rate for record in scored} == {0.1}
+    assert [r.trial.seed for r in scored] == [0, 1, 2, 0, 1, 2]
+    failed = [record for record in records if record.status == "failed"]
+    assert {record.trial.recipe.learning_rate for record in failed} == {1e20}
+
+
+def test_tuning_never_sees_a_test_image_or_label(
+    tuned_store: RunStore, synthetic_dataset: Dataset, make_engine: Mock
+) -> None:
+    engine = make_engine.return_value = FakeEngine()
+    run_study(tuned_store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    assert {trial.purpose for trial in engine.trained} == {"tune", "score"}
+    datasets = [call.args[1] for call in make_engine.call_args_list]
+    assert len(datasets) == 2
+    tuning_data = datasets[0]
+    seen = torch.cat([tuning_data.train.images, tuning_data.test.images]).flatten(1)
+    assert len(seen) == len(synthetic_dataset.train)
+    test_images = synthetic_dataset.test.images.flatten(1)
+    assert not (seen[:, None] == test_images[None]).all(dim=2).any()
+    assert torch.equal(
+        torch.cat([tuning_data.train.labels, tuning_data.test.labels]).bincount(),
+        synthetic_dataset.train.labels.bincount(),
+    )
+
+
+def test_a_study_gives_the_same_tuning_when_the_test_labels_are_others(
+    tuned_store: RunStore, synthetic_dataset: Dataset, tmp_path: Path
+) -> None:
+    """Test labels can't be reached while tuning: spoiling them changes no tuning trial."""
+    spoilt = dataclasses.replace(
+        synthetic_dataset,
+        test=dataclasses.replace(
+            synthetic_dataset.test, labels=(synthetic_dataset.test.labels + 1) % 10
+        ),
+    )
+    other = RunStore.create(
+        tmp_path / "other", tuned_store.study, REFERENCE, SYNTHETIC, tuned_store.environment
+    )
+
+    def list_tuning_accuracies(store: RunStore, dataset: Dataset) -> list[list[float]]:
+        records = run_study(store, dataset, SilentObserver(), InProcessExecutor(1))
+        return [
+            [epoch.test_accuracy for epoch in record.epochs]
+            for record in records
+            if record.trial.purpose == "tune"
+        ]
+
+    assert list_tuning_accuracies(tuned_store, synthetic_dataset) == (
+        list_tuning_accuracies(other, spoilt)
+    )
+
+
+def test_timed_trials_run_one_at_a_time(
+    tmp_path: Path,
+    small_study: StudySpec,
+    environment: EnvironmentRecord,
+    synthetic_dataset: Dataset,
+    make_engine: Mock,
+) -> None:
+    class CountingEngine(FakeEngine):
+        def train(self, trials, on_epoch, on_trial):  # type: ignore[no-untyped-def]
+            batches.append([trial.purpose for trial in trials])
+            super().train(trials, on_epoch, on_trial)
+
+    batches: list[list[str]] = []
+    make_engine.return_value = CountingEngine()
+    store = RunStore.create(
+        tmp_path / "native", small_study, {"cpu": "native"}, SYNTHETIC, environment
+    )
+    run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    assert batches == [["score"] * 6] + [["time"]] * 40
