@@ -44,6 +44,7 @@ test: setup data
 check: setup
 	ruff check .
 	ruff format --check .
+	codespell
 	lint-imports
 	mypy
 

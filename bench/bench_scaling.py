@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bnbench.data import Dataset, LabelledImages
+from bnbench.data import Dataset, LabeledImages
 from bnbench.networks import VARIANTS
 from bnbench.specs import RecipeSpec, TrialSpec
 from bnbench.training.engines.interface import train_all
@@ -15,7 +15,7 @@ NUM_IMAGES = 2_000
 """A part of the training set: a thousand trials on all of it would take minutes."""
 
 
-def take_part(part: LabelledImages) -> LabelledImages:
+def take_part(part: LabeledImages) -> LabeledImages:
     return dataclasses.replace(
         part, images=part.images[:NUM_IMAGES], labels=part.labels[:NUM_IMAGES]
     )

@@ -10,7 +10,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bnbench.data import Dataset, LabelledImages
+from bnbench.data import Dataset, LabeledImages
 from bnbench.models.runtimes.eager import compute_logits
 from bnbench.networks import VARIANTS, build_network
 from bnbench.specs import EngineName, RecipeSpec, TrialSpec
@@ -24,14 +24,14 @@ EVALUATION_BATCH_SIZE = 32
 happens in a process, and page faults are then most of what is timed."""
 
 
-def make_part(seed: int) -> LabelledImages:
+def make_part(seed: int) -> LabeledImages:
     """Images of noise, half of their pixels zero as FashionMNIST's are: only time counts."""
     generator = torch.Generator().manual_seed(seed)
     shape = (NUM_IMAGES, 28, 28)
     images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
     images[torch.rand(shape, generator=generator) < 0.5] = 0
     labels = torch.randint(0, 10, (NUM_IMAGES,), generator=generator, dtype=torch.uint8)
-    return LabelledImages(images, labels, "", "")
+    return LabeledImages(images, labels, "", "")
 
 
 @pytest.fixture(autouse=True)

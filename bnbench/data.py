@@ -51,7 +51,7 @@ _LABELS_HEADER_BYTES = 8
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledImages:
+class LabeledImages:
     """Images and their classes, in memory as the bytes they are stored as."""
 
     images: torch.Tensor
@@ -71,8 +71,8 @@ class Dataset:
     """A training set and the images its models are evaluated on."""
 
     name: str
-    train: LabelledImages
-    test: LabelledImages
+    train: LabeledImages
+    test: LabeledImages
     folder: Path | None
     """Where the files lie (for programs that read them themselves); None if in memory only."""
     source: str
@@ -93,12 +93,12 @@ def load_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> D
     folder, source = locate_fashion_mnist(data_dir, download)
     contents = {name: read_checked(folder, name) for name in CONTENT_SHA256}
 
-    def parse(prefix: str) -> LabelledImages:
+    def parse(prefix: str) -> LabeledImages:
         images_name, labels_name = f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
         # The hashes were checked, so the headers are known to the byte and can be skipped.
         images = torch.frombuffer(contents[images_name], dtype=torch.uint8)
         labels = torch.frombuffer(contents[labels_name], dtype=torch.uint8)
-        return LabelledImages(
+        return LabeledImages(
             images=images[_IMAGES_HEADER_BYTES:].reshape(-1, 28, 28),
             labels=labels[_LABELS_HEADER_BYTES:],
             images_sha256=CONTENT_SHA256[images_name],
@@ -121,7 +121,7 @@ def locate_fashion_mnist(data_dir: Path | None = None, download: bool = True) ->
         data_dir = Path(os.environ["BNBENCH_DATA"])
     if data_dir is not None:
         if data_dir.exists() and not data_dir.is_dir():
-            raise DataError(f"{data_dir}: required a folder for the data, found a file")
+            raise DataError(f"{data_dir}: expected a folder for the data, got a file")
         folder = _find_complete_folder(data_dir)
         if folder is not None:
             return folder, f"the data folder {data_dir}"
@@ -133,7 +133,7 @@ def locate_fashion_mnist(data_dir: Path | None = None, download: bool = True) ->
         return folder, f"an earlier download in {root}"
     if not download:
         raise DataError(
-            f"required FashionMNIST, found none in {root} or {DEBIAN_FOLDER}; "
+            f"expected FashionMNIST, got none in {root} or {DEBIAN_FOLDER}; "
             "run 'bnbench data' to fetch it, or name its folder by --data-dir"
         )
     return _download(root)
@@ -158,14 +158,14 @@ def cut_validation_split(dataset: Dataset, tuning: TuningSpec) -> Dataset:
         of_class = shuffled[labels[shuffled] == label]
         if len(of_class) <= num_of_each:
             raise SpecError(
-                f"num_validation_images: required fewer than {len(of_class)} images of each "
-                f"class, found {num_of_each}"
+                f"num_validation_images: expected fewer than {len(of_class)} images of each "
+                f"class, got {num_of_each}"
             )
         chosen[of_class[:num_of_each]] = True
 
-    def select(mask: torch.Tensor) -> LabelledImages:
+    def select(mask: torch.Tensor) -> LabeledImages:
         # No file holds these images, so there is no file's hash to name.
-        return LabelledImages(dataset.train.images[mask], labels[mask], "", "")
+        return LabeledImages(dataset.train.images[mask], labels[mask], "", "")
 
     return Dataset(
         f"{dataset.name}, validation split", select(~chosen), select(chosen), None, dataset.source
@@ -187,13 +187,13 @@ def read_checked(folder: Path, name: str) -> bytearray:
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path}: required the file of FashionMNIST, but it cannot be read or unpacked "
+            f"{path}: expected the file of FashionMNIST, but it cannot be read or unpacked "
             f"({error}); delete it and run 'bnbench data'"
         ) from None
     found = hashlib.sha256(content).hexdigest()
     if found != CONTENT_SHA256[name]:
         raise DataError(
-            f"{path}: required content with SHA-256 {CONTENT_SHA256[name]}, found {found}; the "
+            f"{path}: expected content with SHA-256 {CONTENT_SHA256[name]}, got {found}; the "
             "file is truncated or altered: delete it and run 'bnbench data'"
         )
     return bytearray(content)
@@ -212,7 +212,7 @@ def _find_complete_folder(root: Path) -> Path | None:
         if present:
             missing = [name for name in CONTENT_SHA256 if name not in present]
             raise DataError(
-                f"{folder}: required all four files of FashionMNIST, found no "
+                f"{folder}: expected all four files of FashionMNIST, got no "
                 f"{' and no '.join(missing)} (nor .gz); add what is missing or delete the rest"
             )
     return None
@@ -248,7 +248,7 @@ def _download(root: Path) -> tuple[Path, str]:
         except (DataError, OSError, RuntimeError, subprocess.SubprocessError) as error:
             failures.append(f"{source}: {str(error).splitlines()[0] if str(error) else error!r}")
     raise DataError(
-        "required FashionMNIST, found no source that has it ("
+        "expected FashionMNIST, got no source that has it ("
         + "; ".join(failures)
         + f"). Put the four files into a folder and name it by --data-dir, or install "
         f"{DEBIAN_PACKAGE}"

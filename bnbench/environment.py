@@ -42,8 +42,7 @@ def require_devices(names: Iterable[str]) -> None:
     for name in names:
         if name not in available:
             raise SpecError(
-                f"devices: required devices of this machine ({', '.join(available)}), "
-                f"found {name!r}"
+                f"devices: expected devices of this machine ({', '.join(available)}), got {name!r}"
             )
 
 

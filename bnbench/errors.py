@@ -1,4 +1,4 @@
-"""What bnbench says when it cannot go on: what was required, what was found, what to do."""
+"""What bnbench says when it cannot go on: what was expected, what it got, what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 class BnbenchError(Exception):
     """An error whose text is meant for the person at the terminal; it ends the program.
 
-    The text is one or two lines and says what was required, what was found and what to do.
+    The text is one or two lines and says ``KEY: expected WHAT, got WHAT; DO THIS``.
     """
 
     exit_code = 2

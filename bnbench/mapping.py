@@ -35,7 +35,7 @@ def build_from_mapping(record_type: type[Record], mapping: object, path: str = "
         MappingError: a key does not fit, or the dataclass refuses a value.
     """
     if not isinstance(mapping, Mapping):
-        raise MappingError(path, f"required a table of keys, found {_describe(mapping)}")
+        raise MappingError(path, f"expected a table of keys, got {_describe(mapping)}")
     fields = {field.name: field for field in dataclasses.fields(record_type)}  # type: ignore[arg-type]
     for key in mapping:
         if key not in fields:
@@ -48,7 +48,7 @@ def build_from_mapping(record_type: type[Record], mapping: object, path: str = "
         if name in mapping:
             values[name] = _convert(hints[name], mapping[name], _join(path, name))
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise MappingError(_join(path, name), "required, but missing")
+            raise MappingError(_join(path, name), "expected, but missing")
     try:
         return record_type(**values)
     except MappingError:
@@ -75,17 +75,17 @@ def _convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - a bran
         if value in arguments:
             return value
         raise MappingError(
-            path, f"required one of {', '.join(map(str, arguments))}; found {_describe(value)}"
+            path, f"expected one of {', '.join(map(str, arguments))}; got {_describe(value)}"
         )
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise MappingError(path, f"required a list, found {_describe(value)}")
+            raise MappingError(path, f"expected a list, got {_describe(value)}")
         return tuple(
             _convert(arguments[0], item, f"{path}[{index}]") for index, item in enumerate(value)
         )
     if origin is dict:
         if not isinstance(value, Mapping):
-            raise MappingError(path, f"required a table of keys, found {_describe(value)}")
+            raise MappingError(path, f"expected a table of keys, got {_describe(value)}")
         return {
             str(key): _convert(arguments[1], item, _join(path, str(key)))
             for key, item in value.items()
@@ -97,7 +97,7 @@ def _convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - a bran
     if hint is Any or (isinstance(value, hint) and not (hint is int and isinstance(value, bool))):
         return value
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-    raise MappingError(path, f"required {names.get(hint, hint)}, found {_describe(value)}")
+    raise MappingError(path, f"expected {names.get(hint, hint)}, got {_describe(value)}")
 
 
 def _describe(value: object) -> str:

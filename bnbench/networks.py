@@ -34,7 +34,7 @@ def find_variant(name: str) -> VariantSpec:
         return VARIANTS[name]
     except KeyError:
         raise SpecError(
-            f"variants: required some of {', '.join(VARIANTS)}; found {name!r}. A new variant is "
+            f"variants: expected some of {', '.join(VARIANTS)}; got {name!r}. A new variant is "
             "an entry in bnbench/networks.py or a [[variants]] table in a study file"
         ) from None
 

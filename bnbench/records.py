@@ -27,7 +27,7 @@ class EpochRecord:
     test_accuracy: float
     """Fraction of the evaluated images classified correctly after the epoch, in [0, 1]."""
     train_seconds: float
-    """Wall-clock of training alone, the device synchronised before both readings."""
+    """Wall-clock of training alone, the device synchronized before both readings."""
     eval_seconds: float
     """Wall-clock of the evaluation alone."""
 

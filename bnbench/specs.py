@@ -34,7 +34,7 @@ class VariantSpec:
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "_.+" for c in self.name):
             raise SpecError(
-                f"name: required letters, digits, '_', '.' or '+', found {self.name!r}; "
+                f"name: expected letters, digits, '_', '.' or '+', got {self.name!r}; "
                 "it becomes part of file names"
             )
         for size in self.hidden_sizes:
@@ -170,7 +170,7 @@ class StudySpec:
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "_.-+" for c in self.name):
             raise SpecError(
-                f"name: required letters, digits, '_', '.', '-' or '+', found {self.name!r}; "
+                f"name: expected letters, digits, '_', '.', '-' or '+', got {self.name!r}; "
                 "it becomes part of the run folder's name"
             )
         _require_distinct("variants", [variant.name for variant in self.variants])
@@ -194,7 +194,7 @@ class StudySpec:
     def list_tuning_trials(self, engines: Mapping[str, EngineName]) -> tuple[TrialSpec, ...]:
         """The trials that choose learning rates, trained on a part of the training set.
 
-        Arguments:
+        Args:
             engines: the engine that trains on each device.
         """
         if self.tuning is None:
@@ -224,7 +224,7 @@ class StudySpec:
         The variants' order turns round from seed to seed (AB, BA, AB, ...), so that a machine
         which grows slower or faster in the course of a run treats the variants alike.
 
-        Arguments:
+        Args:
             engines: the engine that trains on each device.
             tuned_rates: the learning rate of (variant, device) where it was tuned; a variant
                 that trained at no rate of the grid is not scored.
@@ -274,12 +274,12 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.strip().isdecimal()):
             raise SpecError(
-                f"seeds: required whole numbers and ranges such as 0-4 or 0,3,7; found {text!r}"
+                f"seeds: expected whole numbers and ranges such as 0-4 or 0,3,7; got {text!r}"
             )
         low, high = int(first), int(last) if dash else int(first)
         if high < low or high - low >= 1_000_000:
             raise SpecError(
-                f"seeds: required a range from low to high of at most a million, found {part!r}"
+                f"seeds: expected a range from low to high of at most a million, got {part!r}"
             )
         seeds.extend(range(low, high + 1))
     return tuple(seeds)
@@ -287,7 +287,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 def _require(holds: bool, name: str, required: str, found: object) -> None:
     if not holds:
-        raise SpecError(f"{name}: required {required}, found {found!r}")
+        raise SpecError(f"{name}: expected {required}, got {found!r}")
 
 
 def _require_seeds(name: str, seeds: tuple[int, ...]) -> None:
@@ -300,7 +300,7 @@ def _require_distinct(name: str, values: Iterable[object]) -> None:
     seen: set[object] = set()
     for value in values:
         if value in seen:
-            raise SpecError(f"{name}: required distinct values, found {value!r} twice")
+            raise SpecError(f"{name}: expected distinct values, got {value!r} twice")
         seen.add(value)
     if not seen:
-        raise SpecError(f"{name}: required at least one, found none")
+        raise SpecError(f"{name}: expected at least one, got none")

@@ -107,7 +107,7 @@ class RunStore:
     ) -> RunStore:
         """Make a new run folder, complete or not at all.
 
-        Arguments:
+        Args:
             folder: where; a new or an empty one.
             study: as it was asked for.
             engines: the engine that trains on each of the study's devices.
@@ -119,7 +119,7 @@ class RunStore:
         """
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise RunError(
-                f"{folder}: required a new or empty folder, found one in use; choose another "
+                f"{folder}: expected a new or empty folder, got one in use; choose another "
                 f"--out, or go on with an unfinished run by --resume {folder}"
             )
         draft: Path | None = None
@@ -142,7 +142,7 @@ class RunStore:
             if draft is not None:
                 shutil.rmtree(draft, ignore_errors=True)
             raise RunError(
-                f"{folder}: required a folder that can be written, found: {error.strerror}"
+                f"{folder}: expected a folder that can be written, got: {error.strerror}"
             ) from None
         return cls.open(folder)
 
@@ -158,7 +158,7 @@ class RunStore:
         if version != FORMAT_VERSION:
             newer = isinstance(version, int) and version > FORMAT_VERSION
             raise RunError(
-                f"{folder}: required run format {FORMAT_VERSION}, found {version!r}; "
+                f"{folder}: expected run format {FORMAT_VERSION}, got {version!r}; "
                 + (
                     "it was made by a newer bnbench: upgrade bnbench to read it"
                     if newer
@@ -186,7 +186,7 @@ class RunStore:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise RunError(
-                    f"{self.folder}: required a run nobody is working on, found another process "
+                    f"{self.folder}: expected a run nobody is working on, got another process "
                     "adding trials to it; wait for it to end"
                 ) from None
             file.truncate(file.read().rfind(b"\n") + 1)
@@ -251,7 +251,7 @@ class RunStore:
             }
         except SpecError as error:
             raise RunError(
-                f"{path}: required what each node is, found: {error}; take the file away and "
+                f"{path}: expected what each node is, got: {error}; take the file away and "
                 "resume the run, which describes the nodes it still uses"
             ) from None
 
@@ -393,13 +393,13 @@ def _read_json(path: Path, folder: Path) -> dict[str, Any]:
         content = json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(
-            f"{folder}: required a run folder, found no {path.name} in it; "
+            f"{folder}: expected a run folder, got no {path.name} in it; "
             "'bnbench run' makes one and prints where it lies"
         ) from None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: required readable JSON, found: {error}") from None
+        raise RunError(f"{path}: expected readable JSON, got: {error}") from None
     if not isinstance(content, dict):
-        raise RunError(f"{path}: required a JSON object, found {type(content).__name__}")
+        raise RunError(f"{path}: expected a JSON object, got {type(content).__name__}")
     return content
 
 

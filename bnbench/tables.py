@@ -75,7 +75,7 @@ def tabulate_tuning(
     The learning rates ascend as in the study's grid.
     """
     if study.tuning is None:
-        raise ValueError("required a study with tuning, found one without")
+        raise ValueError("expected a study with tuning, got one without")
     rates, seeds = study.tuning.learning_rates, study.tuning.seeds
     accuracy = np.full((len(rates), len(seeds)), np.nan)
     for record in records:

@@ -95,7 +95,7 @@ def test_debians_package_comes_before_a_download(tmp_path: Path) -> None:
 def test_a_file_that_is_not_what_it_must_be_is_named(tmp_path: Path, spoil) -> None:  # type: ignore[no-untyped-def]
     folder = write_files(tmp_path / "mine")
     spoil(folder / "train-images-idx3-ubyte")
-    with pytest.raises(DataError, match=r"train-images-idx3-ubyte: required content with SHA-256"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte: expected content with SHA-256"):
         read_checked(folder, "train-images-idx3-ubyte")
 
 
@@ -103,7 +103,7 @@ def test_a_file_that_is_not_what_it_must_be_is_named(tmp_path: Path, spoil) -> N
 def test_a_compressed_file_that_cannot_be_unpacked_is_named(tmp_path: Path, content: bytes) -> None:
     folder = write_files(tmp_path / "mine", compressed=True)
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(content)
-    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz: required"):
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz: expected"):
         read_checked(folder, "t10k-labels-idx1-ubyte")
 
 
@@ -111,13 +111,13 @@ def test_a_missing_file_is_named_and_nothing_else_takes_its_place(tmp_path: Path
     write_files(tmp_path / "debian")
     folder = write_files(tmp_path / "mine")
     (folder / "t10k-labels-idx1-ubyte").unlink()
-    with pytest.raises(DataError, match="found no t10k-labels-idx1-ubyte"):
+    with pytest.raises(DataError, match="got no t10k-labels-idx1-ubyte"):
         locate_fashion_mnist(folder)
 
 
 def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="required a folder for the data, found a file"):
+    with pytest.raises(DataError, match="expected a folder for the data, got a file"):
         locate_fashion_mnist(tmp_path / "file")
 
 
@@ -154,7 +154,7 @@ def test_a_download_that_is_not_what_it_must_be_leaves_nothing_behind(
         return folder
 
     monkeypatch.setattr(data, "_fetch_by_torchvision", fetch_truncated)
-    with pytest.raises(DataError, match="t10k-images-idx3-ubyte: required content"):
+    with pytest.raises(DataError, match="t10k-images-idx3-ubyte: expected content"):
         locate_fashion_mnist(tmp_path / "mine")
     assert not list((tmp_path / "mine").rglob("*"))
 
@@ -179,7 +179,7 @@ def test_an_altered_real_file_is_refused(fashion_mnist: Dataset, tmp_path: Path)
     altered = tmp_path / "t10k-images-idx3-ubyte"
     altered.unlink()  # or the link would have the data itself written to
     altered.write_bytes(images)
-    with pytest.raises(DataError, match="t10k-images-idx3-ubyte: required content with SHA-256"):
+    with pytest.raises(DataError, match="t10k-images-idx3-ubyte: expected content with SHA-256"):
         load_fashion_mnist(tmp_path)
 
 
@@ -203,5 +203,5 @@ def test_the_split_is_the_same_for_a_seed_and_another_for_another(
 def test_a_split_that_leaves_a_class_without_images_is_refused(
     synthetic_dataset: Dataset,
 ) -> None:
-    with pytest.raises(SpecError, match="num_validation_images: required fewer than"):
+    with pytest.raises(SpecError, match="num_validation_images: expected fewer than"):
         cut_validation_split(synthetic_dataset, TuningSpec((0.1,), (0,), 500))

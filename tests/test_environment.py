@@ -23,7 +23,7 @@ def test_the_environment_names_machine_and_versions() -> None:
 
 def test_a_device_that_is_not_here_is_answered_with_those_that_are() -> None:
     require_devices(["cpu"])
-    with pytest.raises(SpecError, match=rf"\({', '.join(list_devices())}\), found 'cuda:9'"):
+    with pytest.raises(SpecError, match=rf"\({', '.join(list_devices())}\), got 'cuda:9'"):
         require_devices(["cpu", "cuda:9"])
 
 

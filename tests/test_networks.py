@@ -59,5 +59,5 @@ def test_a_seeds_weights_are_those_of_the_network_written_by_hand() -> None:
 
 
 def test_an_unknown_variant_is_answered_with_those_there_are() -> None:
-    with pytest.raises(SpecError, match=r"some of baseline, batchnorm, layernorm; found 'bn'"):
+    with pytest.raises(SpecError, match=r"some of baseline, batchnorm, layernorm; got 'bn'"):
         find_variant("bn")

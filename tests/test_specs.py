@@ -21,7 +21,7 @@ def test_seeds_are_read_as_people_write_them(text: str, seeds: tuple[int, ...]) 
 
 @pytest.mark.parametrize("text", ["", "a", "1-", "-1", "4-2", "1..3", "0-9999999", "1,,2", "²"])
 def test_seeds_that_do_not_parse_are_named(text: str) -> None:
-    with pytest.raises(SpecError, match="seeds: required"):
+    with pytest.raises(SpecError, match="seeds: expected"):
         parse_seeds(text)
 
 
@@ -38,7 +38,7 @@ def test_seeds_that_do_not_parse_are_named(text: str) -> None:
     ],
 )
 def test_a_recipe_refuses_what_cannot_be_trained(field: str, value: float) -> None:
-    with pytest.raises(SpecError, match=f"{field}: required .*, found"):
+    with pytest.raises(SpecError, match=f"{field}: expected .*, got"):
         RecipeSpec(**{field: value})  # type: ignore[arg-type]
 
 
@@ -80,7 +80,7 @@ def test_every_device_has_every_trial() -> None:
     ],
 )
 def test_a_study_refuses_what_it_cannot_tell_apart(changes: dict[str, object]) -> None:
-    with pytest.raises(SpecError, match="required"):
+    with pytest.raises(SpecError, match="expected"):
         StudySpec(**{"name": "s", "variants": (VariantSpec("a"),), **changes})  # type: ignore[arg-type]
 
 
@@ -116,7 +116,7 @@ def test_a_variant_is_scored_at_its_own_rate_and_not_at_all_without_one() -> Non
 
 
 def test_a_seed_is_never_both_tuned_on_and_scored() -> None:
-    with pytest.raises(SpecError, match="seeds: required seeds that the tuning does not use"):
+    with pytest.raises(SpecError, match="seeds: expected seeds that the tuning does not use"):
         StudySpec("s", (VariantSpec("a"),), seeds=(1, 2), tuning=TuningSpec((0.1,), seeds=(2,)))
 
 
@@ -146,5 +146,5 @@ def test_trials_that_share_the_machine_are_timed_again_one_at_a_time() -> None:
     ],
 )
 def test_a_tuning_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(SpecError, match="required"):
+    with pytest.raises(SpecError, match="expected"):
         TuningSpec(**{"learning_rates": (0.1,), "seeds": (0,), **changes})  # type: ignore[arg-type]

@@ -45,7 +45,7 @@ def test_a_folder_that_cannot_be_written_is_named(
     tmp_path: Path, small_study: StudySpec, environment: EnvironmentRecord
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="file/run: required a folder that can be written"):
+    with pytest.raises(RunError, match="file/run: expected a folder that can be written"):
         RunStore.create(tmp_path / "file" / "run", small_study, REFERENCE, SYNTHETIC, environment)
 
 
@@ -155,18 +155,18 @@ def test_another_format_is_refused_with_what_to_do(
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="found no run.json"):
+    with pytest.raises(RunError, match="got no run.json"):
         RunStore.open(tmp_path)
-    with pytest.raises(RunError, match="found no run.json"):
+    with pytest.raises(RunError, match="got no run.json"):
         RunStore.open(tmp_path / "nowhere")
 
 
 def test_a_damaged_description_is_refused(store: RunStore) -> None:
     (store.folder / "run.json").write_text("{")
-    with pytest.raises(RunError, match="run.json: required readable JSON"):
+    with pytest.raises(RunError, match="run.json: expected readable JSON"):
         RunStore.open(store.folder)
     (store.folder / "run.json").write_text('{"format_version": 1, "study": {"name": 3}}')
-    with pytest.raises(RunError, match=r"description is damaged: study\.name: required a text"):
+    with pytest.raises(RunError, match=r"description is damaged: study\.name: expected a text"):
         RunStore.open(store.folder)
 
 
@@ -211,7 +211,7 @@ def test_what_each_node_is_is_kept_once_and_read_back(
 
 def test_a_damaged_list_of_nodes_is_told_with_what_to_do(store: RunStore) -> None:
     (store.folder / "nodes.json").write_text('{"a-1": {"cpu": 3}}')
-    with pytest.raises(RunError, match="required what each node is, found: .*take the file away"):
+    with pytest.raises(RunError, match="expected what each node is, got: .*take the file away"):
         store.read_nodes()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bnbench.data import LabelledImages, load_fashion_mnist
+from bnbench.data import LabeledImages, load_fashion_mnist
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def read_float_dataset(data_dir: Path) -> FloatDataset:
     """Load the images from `data_dir`, every byte checked, and turn them into float32."""
     dataset = load_fashion_mnist(data_dir, download=False)
 
-    def convert(part: LabelledImages) -> FloatImages:
+    def convert(part: LabeledImages) -> FloatImages:
         pixels = part.images.numpy().reshape(len(part), -1).astype(np.float32)
         return FloatImages(pixels / np.float32(255), part.labels.numpy().astype(np.int32))
 

@@ -22,7 +22,7 @@ class PeerSpec:
     """As tables call it."""
     module: str
     """Where its ``make_trainer`` is."""
-    flavour: str = ""
+    flavor: str = ""
     """Which of the module's ways is meant."""
     num_trials: int = 1
     """Trials trained at once."""
@@ -34,8 +34,8 @@ class PeerSpec:
     """Environment variables its process is started with."""
 
 
-def _describe_jax(name: str, title: str, flavour: str, num_trials: int) -> PeerSpec:
-    return PeerSpec(name, title, "bench.peers.jax_scan", flavour, num_trials, ("jax",))
+def _describe_jax(name: str, title: str, flavor: str, num_trials: int) -> PeerSpec:
+    return PeerSpec(name, title, "bench.peers.jax_scan", flavor, num_trials, ("jax",))
 
 
 def _describe_keras(backend: str, title: str) -> PeerSpec:

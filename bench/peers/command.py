@@ -120,7 +120,7 @@ def peers(
     if out is None and not quick:
         out = DEFAULT_OUT
     if out is not None and out.suffix == ".json":
-        raise click.BadParameter("required a Markdown file; the JSON file stands beside it")
+        raise click.BadParameter("expected a Markdown file; the JSON file stands beside it")
     load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     with tempfile.TemporaryDirectory(prefix="bnbench-peers-") as scratch, _show_steps() as show:
         show("unpacking the data")
@@ -154,7 +154,7 @@ def _choose_peers(names: str | None) -> list[PeerSpec]:
     unknown = sorted(asked - set(PEERS))
     if unknown:
         raise click.BadParameter(
-            f"required some of {', '.join(PEERS)}; found {', '.join(map(repr, unknown))}",
+            f"expected some of {', '.join(PEERS)}; got {', '.join(map(repr, unknown))}",
             param_hint="--peers",
         )
     return [peer for name, peer in PEERS.items() if name in asked | {REFERENCE, LIMIT}]
@@ -167,7 +167,7 @@ def _choose_variants(names: str) -> tuple[str, ...]:
     unknown = sorted(asked - set(known))
     if unknown or not asked:
         raise click.BadParameter(
-            f"required some of {', '.join(known)}; found {', '.join(map(repr, unknown or ['']))}",
+            f"expected some of {', '.join(known)}; got {', '.join(map(repr, unknown or ['']))}",
             param_hint="--variants",
         )
     return tuple(name for name in known if name in asked)

@@ -73,6 +73,6 @@ def _share_engine(name: EngineName, data_dir: Path) -> Engine:
 
 
 def make_trainer(job: TrainingJob) -> EngineTrials:
-    """Describe the trials for the engine `job.flavour` names: ``reference`` or ``native``."""
-    name: EngineName = "native" if job.flavour == "native" else "reference"
+    """Describe the trials for the engine `job.flavor` names: ``reference`` or ``native``."""
+    name: EngineName = "native" if job.flavor == "native" else "reference"
     return EngineTrials(_share_engine(name, job.data_dir), name, job)

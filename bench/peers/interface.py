@@ -24,7 +24,7 @@ class TrainingJob:
     """How it is trained; its number of epochs says nothing here."""
     num_trials: int
     """Trials trained at once, with seeds 0, 1, 2, ...; at least 1."""
-    flavour: str
+    flavor: str
     """Which of a module's ways to train is meant, such as Keras's backend; may be empty."""
     data_dir: Path
     """Folder with FashionMNIST, decompressed, in torchvision's layout."""

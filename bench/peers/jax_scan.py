@@ -32,7 +32,7 @@ class JaxScan:
     """
 
     def __init__(self, job: TrainingJob) -> None:
-        placing = _share_placing(job.flavour, job.num_trials, job.data_dir)
+        placing = _share_placing(job.flavor, job.num_trials, job.data_dir)
         # Imported here: how many devices there are is settled once JAX is used.
         import jax
 
@@ -46,7 +46,7 @@ class JaxScan:
         keys = jax.random.split(jax.random.key(0), job.num_trials)
         self._states = jax.device_put(jax.vmap(self._network.draw_state)(keys), self._dealt)
         self._generator = np.random.default_rng(0)
-        if job.flavour == "cores":
+        if job.flavor == "cores":
             spread, whole = jax.sharding.PartitionSpec("core"), jax.sharding.PartitionSpec()
             train = jax.shard_map(
                 self._train_in_turn,
@@ -108,9 +108,9 @@ class _Placing:
 
 
 @functools.cache
-def _share_placing(flavour: str, num_trials: int, data_dir: Path) -> _Placing:
+def _share_placing(flavor: str, num_trials: int, data_dir: Path) -> _Placing:
     num_devices = 1
-    if flavour == "cores":
+    if flavor == "cores":
         num_devices = count_devices(num_trials, len(os.sched_getaffinity(0)))
         flags = os.environ.get("XLA_FLAGS", "")
         device_count = f"--xla_force_host_platform_device_count={num_devices}"
@@ -119,7 +119,7 @@ def _share_placing(flavour: str, num_trials: int, data_dir: Path) -> _Placing:
 
     sharding = jax.sharding
     mesh = jax.make_mesh((num_devices,), ("core",), axis_types=(sharding.AxisType.Auto,))
-    if flavour == "cores":
+    if flavor == "cores":
         dealt = sharding.NamedSharding(mesh, sharding.PartitionSpec("core"))
         whole = sharding.NamedSharding(mesh, sharding.PartitionSpec())
     else:

@@ -36,9 +36,9 @@ class KerasFit:
 
     def __init__(self, job: TrainingJob) -> None:
         if job.num_trials != 1:
-            raise ValueError(f"num_trials: required 1, found {job.num_trials}")
-        if keras.backend.backend() != job.flavour:
-            raise ValueError(f"Keras runs on {keras.backend.backend()}, not on {job.flavour}")
+            raise ValueError(f"num_trials: expected 1, got {job.num_trials}")
+        if keras.backend.backend() != job.flavor:
+            raise ValueError(f"Keras runs on {keras.backend.backend()}, not on {job.flavor}")
         self._data = share_float_dataset(job.data_dir)
         self._batch_size = job.recipe.batch_size
         keras.utils.set_random_seed(0)
@@ -49,7 +49,7 @@ class KerasFit:
             ),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             # XLA makes these networks no faster on TensorFlow; many steps a call do, on both.
-            jit_compile=job.flavour == "jax",
+            jit_compile=job.flavor == "jax",
             steps_per_execution=STEPS_PER_CALL,
         )
 

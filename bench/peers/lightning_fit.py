@@ -69,7 +69,7 @@ class LightningFit:
 
     def __init__(self, job: TrainingJob) -> None:
         if job.num_trials != 1:
-            raise ValueError(f"num_trials: required 1, found {job.num_trials}")
+            raise ValueError(f"num_trials: expected 1, got {job.num_trials}")
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="lightning")
         data = share_float_dataset(job.data_dir)

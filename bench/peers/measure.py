@@ -81,7 +81,7 @@ def measure_peers(
 ) -> list[PeerRecord]:
     """Measure every peer with every variant it can train.
 
-    Arguments:
+    Args:
         peers: what is measured, in the order of the rows.
         variants: names of the networks.
         spec: how long is measured.

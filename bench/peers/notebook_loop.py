@@ -18,7 +18,7 @@ class NotebookLoop:
 
     def __init__(self, job: TrainingJob) -> None:
         if job.num_trials != 1:
-            raise ValueError(f"num_trials: required 1, found {job.num_trials}")
+            raise ValueError(f"num_trials: expected 1, got {job.num_trials}")
         root = str(job.data_dir)
         transform = transforms.ToTensor()
         train_data = datasets.FashionMNIST(root, train=True, download=False, transform=transform)

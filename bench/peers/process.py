@@ -44,7 +44,7 @@ class WorkerProcess:
         self._log_file = log_file
         self._answer_seconds = answer_seconds
         command = [sys.executable, "-m", "bench.peers.worker", "--module", peer.module]
-        command += ["--flavour", peer.flavour, "--num-trials", str(peer.num_trials)]
+        command += ["--flavor", peer.flavor, "--num-trials", str(peer.num_trials)]
         command += ["--data-dir", str(data_dir)]
         with log_file.open("wb") as log:
             self._process = subprocess.Popen(

@@ -49,7 +49,7 @@ class PeerSummary:
 def summarize_peers(records: Sequence[PeerRecord], num_epochs: int) -> list[PeerSummary]:
     """Compute the rows of a table from all records of a measurement.
 
-    Arguments:
+    Args:
         records: of all variants; each needs the records of `REFERENCE` and `LIMIT` beside it.
         num_epochs: epochs after which the accuracies were measured.
     """
@@ -116,8 +116,8 @@ def _find_problem(
     tolerance = ACCURACY_TOLERANCE if num_epochs >= EARLY_EPOCHS else EARLY_ACCURACY_TOLERANCE
     if not abs(accuracy - expected) <= tolerance:
         return (
-            f"does not learn as the reference engine does: required an accuracy within "
-            f"{100 * tolerance:g} points of {100 * expected:.1f} %, found {100 * accuracy:.1f} %"
+            f"does not learn as the reference engine does: expected an accuracy within "
+            f"{100 * tolerance:g} points of {100 * expected:.1f} %, got {100 * accuracy:.1f} %"
         )
     return None
 

@@ -24,7 +24,7 @@ def count_epoch_flops(variant: VariantSpec, num_images: int = NUM_TRAIN_IMAGES) 
     gradients; a multiply-add counts as two operations. What is linear in the number of units
     (biases, activations, normalization, the update) is not counted: the count is a floor.
 
-    Arguments:
+    Args:
         variant: the network.
         num_images: images of the epoch.
     """

@@ -31,9 +31,9 @@ from bnbench.specs import RecipeSpec
 class Worker:
     """Holds a peer's trials, one set a variant."""
 
-    def __init__(self, module: str, flavour: str, num_trials: int, data_dir: Path) -> None:
+    def __init__(self, module: str, flavor: str, num_trials: int, data_dir: Path) -> None:
         self._module = module
-        self._flavour = flavour
+        self._flavor = flavor
         self._num_trials = num_trials
         self._data_dir = data_dir
         self._trainers: dict[str, Trainer] = {}
@@ -56,7 +56,7 @@ class Worker:
                     find_variant(variant),
                     RecipeSpec(),
                     self._num_trials,
-                    self._flavour,
+                    self._flavor,
                     self._data_dir,
                 )
             )
@@ -66,7 +66,7 @@ class Worker:
             return {"seconds": trainer.train_epochs(request["epochs"])}
         if request["do"] == "evaluate":
             return {"accuracies": trainer.measure_accuracies()}
-        raise ValueError(f"do: required prepare, train or evaluate, found {request['do']!r}")
+        raise ValueError(f"do: expected prepare, train or evaluate, got {request['do']!r}")
 
 
 def describe_error(error: BaseException) -> str:
@@ -79,14 +79,14 @@ def main() -> None:
     """Answer requests until there are no more."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--module", required=True)
-    parser.add_argument("--flavour", required=True)
+    parser.add_argument("--flavor", required=True)
     parser.add_argument("--num-trials", type=int, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
     options = parser.parse_args()
     answers = _keep_standard_output()
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
-    worker = Worker(options.module, options.flavour, options.num_trials, options.data_dir)
+    worker = Worker(options.module, options.flavor, options.num_trials, options.data_dir)
     while True:
         answers.write(json.dumps(worker.answer(json.loads(requests.get()))) + "\n")
         answers.flush()

@@ -37,7 +37,7 @@ def diagnose_model(
     try:
         content = model.read_bytes()
     except OSError as error:
-        raise RunError(f"{model}: required a model's file, found none: {error.strerror}") from None
+        raise RunError(f"{model}: expected a model's file, got none: {error.strerror}") from None
     manifest = read_manifest(manifest_path or model.with_suffix(".json"))
     fault = diagnose_file(content, manifest, model.parent)
     if fault is not None:
@@ -53,8 +53,8 @@ def diagnose_model(
     named = manifest["data"]["test_images_sha256"], manifest["data"]["test_labels_sha256"]
     if named != (test.images_sha256, test.labels_sha256):
         raise DataError(
-            f"required the test set that the model's manifest names ({manifest['data']['name']}), "
-            "found another one; name its folder by --data-dir"
+            f"expected the test set that the model's manifest names ({manifest['data']['name']}), "
+            "got another one; name its folder by --data-dir"
         )
     images, labels = test.images.numpy(), test.labels.numpy()
     reference = make_reference(model.name, manifest["variant"]["name"], network, images, labels)
@@ -63,8 +63,8 @@ def diagnose_model(
         return 0
     if logits.shape != reference.logits.shape:
         raise RunError(
-            f"{logits_path}: required logits of shape {reference.logits.shape}, a row for each "
-            f"test image and a column for each class, found shape {logits.shape}"
+            f"{logits_path}: expected logits of shape {reference.logits.shape}, a row for each "
+            f"test image and a column for each class, got shape {logits.shape}"
         )
     record = compare_logits(reference, "logits", "unknown", logits)
     _show_comparison(record)
@@ -91,19 +91,19 @@ def _read_logits(path: Path) -> NDArray[np.floating[Any]]:
     try:
         logits = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise RunError(f"{path}: required logits in NumPy's .npy format: {error}") from None
+        raise RunError(f"{path}: expected logits in NumPy's .npy format: {error}") from None
     if not isinstance(logits, np.ndarray):
-        raise RunError(f"{path}: required a single array (.npy), found an archive of several")
+        raise RunError(f"{path}: expected a single array (.npy), got an archive of several")
     if not np.issubdtype(logits.dtype, np.floating):
         raise RunError(
-            f"{path}: required floating-point numbers, found {logits.dtype}; give the logits, not "
+            f"{path}: expected floating-point numbers, got {logits.dtype}; give the logits, not "
             "the predictions"
         )
     wrong = np.argwhere(~np.isfinite(logits))
     if len(wrong):
         place = tuple(wrong[0].tolist())
         raise RunError(
-            f"{path}: required finite numbers, found {len(wrong)} that are not, the first "
+            f"{path}: expected finite numbers, got {len(wrong)} that are not, the first "
             f"{logits[place]} at {list(place)}; look for an overflow, or for pixels or weights "
             "read in another byte order"
         )

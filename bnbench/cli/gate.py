@@ -34,7 +34,7 @@ from bnbench.gate.revisions import (
 )
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
-from bnbench.gate.verdict import GateSummary, summarise_gate
+from bnbench.gate.verdict import GateSummary, summarize_gate
 
 ERROR_RATES = "gate-error-rates"
 
@@ -73,7 +73,7 @@ def judge(
             accuracies = compare_accuracies(sides[0], sides[1], spec)
         runner = _make_runner(base_folder, head_folder, suite, spec, folder)
         measurement = measure_until_decided(runner, spec, _show_pair)
-    summary = summarise_gate(base_folder, head_folder, spec, measurement, accuracies)
+    summary = summarize_gate(base_folder, head_folder, spec, measurement, accuracies)
     _show(summary)
     write_outputs(summary, outputs)
     if history_file is not None:
@@ -97,9 +97,7 @@ def write_outputs(summary: GateSummary, outputs: dict[str, Path | None]) -> None
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, text.encode())
         except OSError as error:
-            raise GateError(
-                f"{path}: required a file that can be written, found: {error}"
-            ) from None
+            raise GateError(f"{path}: expected a file that can be written, got: {error}") from None
     step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if step_summary:
         with Path(step_summary).open("a", encoding="utf-8") as file:

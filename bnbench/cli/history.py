@@ -20,9 +20,7 @@ def show_history(files: tuple[Path, ...], figure: Path | None, num_recent: int) 
     documents = [document for file in files for document in read_documents(file)]
     histories = list_histories(documents)
     if not histories:
-        raise GateError(
-            f"{', '.join(map(str, files))}: required results with benchmarks, found none"
-        )
+        raise GateError(f"{', '.join(map(str, files))}: expected results with benchmarks, got none")
     alarms = []
     num_worse = 0
     for history in histories:
@@ -33,14 +31,14 @@ def show_history(files: tuple[Path, ...], figure: Path | None, num_recent: int) 
     if figure is not None:
         kind = figure.suffix.lstrip(".")
         if kind not in ("png", "svg"):
-            raise GateError(f"{figure}: required a name that ends in .png or .svg")
+            raise GateError(f"{figure}: expected a name that ends in .png or .svg")
         replace_file(figure, draw_histories(histories, alarms, kind))
         click.echo(f"Figure: {figure}")
     return WORSE_EXIT_CODE if num_worse else 0
 
 
 def _print_history(history: BenchmarkHistory, alarms: list[AlarmSummary]) -> None:
-    unit = "kernels" if history.is_normalised else "s"
+    unit = "kernels" if history.is_normalized else "s"
     text = f"{history.name}: {len(history.values)} results, last {history.values[-1]:.4g} {unit}"
     if len(history.values) < LEAST_RESULTS:
         text += f"; change points need {LEAST_RESULTS}"

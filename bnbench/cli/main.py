@@ -336,7 +336,7 @@ def gate(
         return
     spec = make_gate_spec(minutes=minutes, **options)
     if base is None:
-        raise click.UsageError("required --base, the revision to compare with, such as main")
+        raise click.UsageError("expected --base, the revision to compare with, such as main")
     from bnbench.cli.gate import judge
 
     outputs = {

@@ -51,7 +51,7 @@ class ExecutorChoice:
         """
         if self.name != "ray":
             if self.address is not None:
-                raise SpecError(f"address: required --executor ray with it, found {self.name}")
+                raise SpecError(f"address: expected --executor ray with it, got {self.name}")
             return
         from bnbench.training.executors.ray_cluster import require_ray
 
@@ -59,7 +59,7 @@ class ExecutorChoice:
         for device in study.devices:
             if device not in ("cpu", "cuda"):
                 raise SpecError(
-                    "devices: required cpu or cuda, since Ray chooses among a node's GPUs, found "
+                    "devices: expected cpu or cuda, since Ray chooses among a node's GPUs, got "
                     f"{device!r}"
                 )
 
@@ -137,7 +137,7 @@ def resume_run(folder: Path, data_dir: Path | None, choice: ExecutorChoice) -> i
     differences = store.environment.list_differences(environment)
     if differences:
         raise RunError(
-            f"{folder}: required the machine and software the run was begun with, found that "
+            f"{folder}: expected the machine and software the run was begun with, got that "
             f"{'; '.join(differences)}. Figures of both must not be mixed: start a new run"
         )
     dataset = load_fashion_mnist(data_dir)
@@ -155,8 +155,8 @@ def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
     changes: dict[str, Any] = {}
     if study.tuning is not None and "learning_rate" in given:
         raise SpecError(
-            f"learning_rate: required none, since the {study.name} study chooses it for each "
-            f"variant, found {given['learning_rate']:g}; leave it out or take another study"
+            f"learning_rate: expected none, since the {study.name} study chooses it for each "
+            f"variant, got {given['learning_rate']:g}; leave it out or take another study"
         )
     if "variants" in given:
         by_name = {variant.name: variant for variant in study.variants}

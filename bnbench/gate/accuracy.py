@@ -41,7 +41,7 @@ class AccuracySummary:
 def measure_accuracies(revision: RevisionFolder, command: str, folder: Path) -> Accuracies:
     """Run a command that trains in a revision and read the accuracies it leaves.
 
-    Arguments:
+    Args:
         revision: where it runs.
         command: a shell command; it leaves ``$GATE_OUT/epochs.csv`` with the columns ``seed``,
             ``test_accuracy`` and, where there is more than one, ``variant`` and ``epoch``.
@@ -60,7 +60,7 @@ def measure_accuracies(revision: RevisionFolder, command: str, folder: Path) -> 
     if done.returncode != 0:
         last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-10:])
         raise GateError(
-            f"{revision.name}: required accuracies, found exit code {done.returncode} of "
+            f"{revision.name}: expected accuracies, got exit code {done.returncode} of "
             f"{command!r}:\n{last}"
         )
     return read_accuracies(folder / TABLE)
@@ -84,7 +84,7 @@ def read_accuracies(path: Path) -> Accuracies:
                     accuracies.setdefault(variant, {})[seed] = float(row["test_accuracy"])
     except (OSError, KeyError, ValueError) as error:
         raise GateError(
-            f"{path}: required a table with the columns seed and test_accuracy, found: {error!r}"
+            f"{path}: expected a table with the columns seed and test_accuracy, got: {error!r}"
         ) from None
     return accuracies
 
@@ -103,7 +103,7 @@ def compare_accuracies(
     variants = [variant for variant in base if variant in head]
     if not variants:
         raise GateError(
-            f"required a variant that both revisions trained, found {', '.join(base) or 'none'} "
+            f"expected a variant that both revisions trained, got {', '.join(base) or 'none'} "
             f"in base and {', '.join(head) or 'none'} in head"
         )
     return tuple(
@@ -122,8 +122,8 @@ def _compare_variant(
     seeds = sorted(base.keys() & head.keys())
     if len(seeds) < 2:
         raise GateError(
-            f"{variant}: required at least two seeds that both revisions trained, "
-            f"found {len(seeds)}; train more"
+            f"{variant}: expected at least two seeds that both revisions trained, "
+            f"got {len(seeds)}; train more"
         )
     columns = [np.array([[side[seed]] for seed in seeds]) for side in (base, head)]
 

@@ -44,7 +44,7 @@ def replay_compare_fail(
 ) -> list[CompareFailSummary]:
     """Replay comparisons of two runs, each rule on the same ones.
 
-    Arguments:
+    Args:
         recording: with at least two pairs and one benchmark.
         slowdown: a recorded level; 0 for A/A.
         num_comparisons: how many.

@@ -93,7 +93,7 @@ def _find_change_points(values: Sequence[float]) -> list[tuple[int, float]]:
         from otava.analysis import compute_change_points
     except ImportError:
         raise GateError(
-            "required Apache Otava to find change points, found none installed; "
+            "expected Apache Otava to find change points, got none installed; "
             "'pip install --no-deps apache-otava' (its change points need only NumPy and SciPy)"
         ) from None
     points, _ = compute_change_points(

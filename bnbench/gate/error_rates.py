@@ -52,7 +52,7 @@ def replay_error_rates(
     names = recording.names
     if len(recording.pairs) < LEAST_PAIRS or not names:
         raise GateError(
-            f"required a recording of at least {LEAST_PAIRS} process pairs, found "
+            f"expected a recording of at least {LEAST_PAIRS} process pairs, got "
             f"{len(recording.pairs)} of {len(names)} benchmarks; record longer, by --minutes"
         )
     generator = np.random.default_rng(REPLAY_SEED)

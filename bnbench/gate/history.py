@@ -38,8 +38,8 @@ class BenchmarkHistory:
     commits: tuple[str, ...]
     """A short hash each."""
     values: tuple[float, ...]
-    """Median time; in multiples of the reference kernel's time where `is_normalised`."""
-    is_normalised: bool
+    """Median time; in multiples of the reference kernel's time where `is_normalized`."""
+    is_normalized: bool
 
 
 def make_document(summary: GateSummary, measurement: MeasurementRecord) -> Document:
@@ -94,7 +94,7 @@ def append_document(path: Path, document: Document) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise GateError(f"{path}: required a file that can be written, found: {error}") from None
+        raise GateError(f"{path}: expected a file that can be written, got: {error}") from None
 
 
 def read_documents(path: Path) -> list[Document]:
@@ -106,7 +106,7 @@ def read_documents(path: Path) -> list[Document]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise GateError(f"{path}: required a history, found: {error}") from None
+        raise GateError(f"{path}: expected a history, got: {error}") from None
     try:
         documents = [json.loads(text)]  # one document, of however many lines
     except ValueError:
@@ -115,13 +115,13 @@ def read_documents(path: Path) -> list[Document]:
             documents = [json.loads(line) for line in lines if line.strip()]
         except ValueError as error:
             raise GateError(
-                f"{path}: required a line of JSON a result, or a file of pytest-benchmark, "
-                f"found: {error}"
+                f"{path}: expected a line of JSON a result, or a file of pytest-benchmark, "
+                f"got: {error}"
             ) from None
     for document in documents:
         if not isinstance(document, dict) or not isinstance(document.get("benchmarks"), list):
             raise GateError(
-                f"{path}: required results in pytest-benchmark's format, found one without a list "
+                f"{path}: expected results in pytest-benchmark's format, got one without a list "
                 "of benchmarks; 'bnbench gate --history' and '--benchmark-json' write them"
             )
     return documents
@@ -145,7 +145,7 @@ def list_histories(documents: Sequence[Document]) -> list[BenchmarkHistory]:
                 kernel = (benchmark.get("extra_info") or {}).get("kernel_seconds")
             except (KeyError, TypeError, ValueError) as error:
                 raise GateError(
-                    f"{commit}: required a benchmark's fullname and stats.median, found none: "
+                    f"{commit}: expected a benchmark's fullname and stats.median, got none: "
                     f"{error!r}"
                 ) from None
             found.setdefault(name, []).append((commit, median, kernel))
@@ -154,10 +154,10 @@ def list_histories(documents: Sequence[Document]) -> list[BenchmarkHistory]:
 
 def _make_history(name: str, rows: list[tuple[str, float, float | None]]) -> BenchmarkHistory:
     kernels = [kernel for _, _, kernel in rows if kernel]
-    is_normalised = len(kernels) == len(rows)
-    values = [median / (kernel if is_normalised and kernel else 1.0) for _, median, kernel in rows]
+    is_normalized = len(kernels) == len(rows)
+    values = [median / (kernel if is_normalized and kernel else 1.0) for _, median, kernel in rows]
     return BenchmarkHistory(
-        name, tuple(commit for commit, _, _ in rows), tuple(values), is_normalised
+        name, tuple(commit for commit, _, _ in rows), tuple(values), is_normalized
     )
 
 

@@ -19,7 +19,7 @@ def draw_histories(
 ) -> bytes:
     """Draw every benchmark over the results, in their order.
 
-    Arguments:
+    Args:
         histories: at least one.
         alarms: of these benchmarks.
         file_format: png or svg.
@@ -30,7 +30,7 @@ def draw_histories(
     for panel, history in zip(panels, histories, strict=True):
         panel.plot(history.values, color=LINE, marker=".", linewidth=1.0)
         panel.set_title(history.name, loc="left", fontsize=9)
-        panel.set_ylabel("kernels" if history.is_normalised else "seconds", fontsize=8)
+        panel.set_ylabel("kernels" if history.is_normalized else "seconds", fontsize=8)
         panel.tick_params(labelsize=7)
         panel.spines[["top", "right"]].set_visible(False)
         num_ticks = min(len(history.commits), 8)
@@ -43,13 +43,13 @@ def draw_histories(
         panel.set_xticks(ticks, [history.commits[index][:7] for index in ticks])
         for alarm in alarms:
             if alarm.name == history.name:
-                colour = SLOWER if alarm.is_worse else FASTER
-                panel.axvspan(alarm.first - 0.5, alarm.last + 0.5, color=colour, alpha=0.2)
+                color = SLOWER if alarm.is_worse else FASTER
+                panel.axvspan(alarm.first - 0.5, alarm.last + 0.5, color=color, alpha=0.2)
                 panel.annotate(
                     f"{alarm.change:+.1%}",
                     (alarm.first, 0.92),
                     xycoords=("data", "axes fraction"),
-                    color=colour,
+                    color=color,
                     fontsize=8,
                 )
     file = io.BytesIO()

@@ -45,7 +45,7 @@ def measure_until_decided(
 ) -> MeasurementRecord:
     """Measure process pairs until every benchmark is decided, or no look or time is left.
 
-    Arguments:
+    Args:
         source: measures a pair.
         spec: what is asked for.
         on_pair: told after each pair, with the seconds spent.
@@ -69,7 +69,7 @@ def measure_until_decided(
             names = source.record.common_names
             if not names:
                 raise GateError(
-                    "required benchmarks that both revisions have, found "
+                    "expected benchmarks that both revisions have, got "
                     f"{len(source.record.base_names)} in base and "
                     f"{len(source.record.head_names)} in head, none of the same name"
                 )
@@ -85,7 +85,7 @@ def measure_until_decided(
             break
     if not any(pair.visits for pair in pairs):
         reasons = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
-        raise GateError(f"required a benchmark that gives a time, found that none does:\n{reasons}")
+        raise GateError(f"expected a benchmark that gives a time, got that none does:\n{reasons}")
     return MeasurementRecord(
         source.record, tuple(pairs), tuple(gate.finish()), failures, read_seconds() - begin
     )

@@ -50,7 +50,7 @@ class SuiteRecord:
 class PairRunner:
     """Measures pairs of processes, one after the other.
 
-    Arguments:
+    Args:
         base: the revision compared with.
         head: the revision judged; may be the base itself.
         suite: which benchmarks, and how they are run.
@@ -88,7 +88,7 @@ class PairRunner:
     ) -> PairRecord:
         """Start a pair of processes, visit its benchmarks and end it.
 
-        Arguments:
+        Args:
             choose_names: the benchmarks to visit, of those that there are.
             levels: slowdowns to inject into the head's rounds; a visit each.
 
@@ -160,7 +160,7 @@ class PairRunner:
             errors = event.get("errors") or ([event["reason"]] if event["event"] == "end" else [])
             if errors:
                 raise GateError(
-                    f"{worker.name}: required a suite that pytest can collect, found that "
+                    f"{worker.name}: expected a suite that pytest can collect, got that "
                     + "\n".join(errors)
                 )
             collected.append(event)
@@ -201,7 +201,7 @@ class PairRunner:
 def describe_failure(events: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Say why a benchmark gave no time, and on which side; nothing where it gave one.
 
-    Arguments:
+    Args:
         events: how it ended in base and in head.
     """
     base, head = (event["reason"] for event in events)

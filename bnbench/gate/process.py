@@ -165,8 +165,8 @@ class Worker:
                 selector.register(self._process.stdout, selectors.EVENT_READ)
                 if not selector.select(self._answer_seconds):
                     raise GateError(
-                        f"{self.name}: required an answer of its benchmarks' process within "
-                        f"{self._answer_seconds:g} s, found none; leave long benchmarks out"
+                        f"{self.name}: expected an answer of its benchmarks' process within "
+                        f"{self._answer_seconds:g} s, got none; leave long benchmarks out"
                     )
             chunk = os.read(self._process.stdout.fileno(), 65536)
             if not chunk:
@@ -211,7 +211,7 @@ class Worker:
         else:
             how = f"that it ended with signal {-code}" if code < 0 else f"its exit code {code}"
         return (
-            f"{self.name}: required a process that runs the benchmarks, found {how}; "
+            f"{self.name}: expected a process that runs the benchmarks, got {how}; "
             f"it wrote last:\n{self.read_log()}"
         )
 

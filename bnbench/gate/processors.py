@@ -14,7 +14,7 @@ def choose_processors(topology: Path = Path(TOPOLOGY)) -> tuple[int, int] | None
 
     Threads of one core slow each other down. Both sides do so alike, and it costs time alone.
 
-    Arguments:
+    Args:
         topology: where Linux tells which processors share a core.
 
     Returns:

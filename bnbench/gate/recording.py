@@ -96,7 +96,7 @@ def extend_recording(
 ) -> Recording:
     """Record process pairs until the file holds `seconds` of them.
 
-    Arguments:
+    Args:
         path: the recording; it goes on if it is there.
         header: what is recorded now; what is there must agree in all that matters.
         runner: measures the revision against itself.
@@ -112,8 +112,8 @@ def extend_recording(
         conditions = [dataclasses.replace(each, started_at="") for each in (found.header, header)]
         if conditions[0] != conditions[1]:
             raise GateError(
-                f"{path}: required a recording of this commit, suite and machine to go on with, "
-                "found another; name a new file by --recording"
+                f"{path}: expected a recording of this commit, suite and machine to go on with, "
+                "got another; name a new file by --recording"
             )
         header, pairs = found.header, list(found.pairs)
         _cut_torn_line(path)
@@ -127,7 +127,7 @@ def extend_recording(
         pair = runner.measure(lambda suite: suite.common_names, levels)
         if not pair.visits:
             reasons = "; ".join(f"{name}: {why}" for name, why in pair.failures.items())
-            raise GateError(f"required a benchmark that gives a time, found none: {reasons}")
+            raise GateError(f"expected a benchmark that gives a time, got none: {reasons}")
         _append(path, dataclasses.asdict(pair))
         pairs.append(pair)
         total += pair.wall_seconds
@@ -144,17 +144,17 @@ def read_recording(path: Path) -> Recording:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     except (OSError, UnicodeDecodeError) as error:
-        raise GateError(f"{path}: required a recording, found: {error}") from None
+        raise GateError(f"{path}: expected a recording, got: {error}") from None
     try:
         header = build_from_mapping(RecordingHeader, json.loads(lines[0]))
         pairs = tuple(build_from_mapping(PairRecord, json.loads(line)) for line in lines[1:])
     except (IndexError, ValueError, SpecError) as error:
         raise GateError(
-            f"{path}: required a recording of 'bnbench gate --certify', found: {error}"
+            f"{path}: expected a recording of 'bnbench gate --certify', got: {error}"
         ) from None
     if header.format_version != FORMAT_VERSION:
         raise GateError(
-            f"{path}: required format version {FORMAT_VERSION}, found {header.format_version}"
+            f"{path}: expected format version {FORMAT_VERSION}, got {header.format_version}"
         )
     return Recording(header, pairs)
 
@@ -166,7 +166,7 @@ def _append(path: Path, content: object) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise GateError(f"{path}: required a file that can be written, found: {error}") from None
+        raise GateError(f"{path}: expected a file that can be written, got: {error}") from None
 
 
 def _cut_torn_line(path: Path) -> None:

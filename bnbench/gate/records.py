@@ -36,7 +36,7 @@ class VisitRecord:
         """Logarithm of head's time over base's: the median over double rounds.
 
         A double round is two rounds between which base and head exchanged their places (their
-        processors, or who comes first), so that a better place favours neither in their mean.
+        processors, or who comes first), so that a better place favors neither in their mean.
         The median, since on a shared machine single rounds stall for many times their length.
         """
         ratios = [

@@ -62,7 +62,7 @@ def replay_decisions(
 ) -> ReplaySummary:
     """Replay many decisions at one level; the benchmarks are slowed in turn.
 
-    Arguments:
+    Args:
         recording: with at least two pairs and one benchmark.
         spec: the gate that decides.
         slowdown: a recorded level; 0 for A/A.

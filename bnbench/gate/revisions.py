@@ -42,7 +42,7 @@ def find_repository(folder: Path) -> Path:
         return Path(_git(folder, "rev-parse", "--show-toplevel"))
     except GateError:
         raise GateError(
-            f"{folder}: required a folder inside a git repository, found none; "
+            f"{folder}: expected a folder inside a git repository, got none; "
             "go to the project that is to be judged"
         ) from None
 
@@ -61,7 +61,7 @@ def resolve_commit(repository: Path, revision: str) -> str:
         )
     except GateError:
         raise GateError(
-            f"required a revision of {repository}, found {revision!r}, which it does not have; "
+            f"expected a revision of {repository}, got {revision!r}, which it does not have; "
             "in CI, fetch the history (actions/checkout: fetch-depth: 0)"
         ) from None
 
@@ -71,7 +71,7 @@ def lay_out_revision(
 ) -> RevisionFolder:
     """Check a revision out and set it up, or take it from the cache.
 
-    Arguments:
+    Args:
         repository: its root.
         revision: what git understands, or `WORKTREE`.
         cache_folder: where revisions are kept.
@@ -154,7 +154,7 @@ def _set_up(revision: str, setup: str, python: str, tree: Path, site: Path, log_
     if code != 0:
         last = "\n".join(log_file.read_text(errors="replace").strip().splitlines()[-10:])
         raise GateError(
-            f"{revision}: required a setup that ends with exit code 0, found {code} of "
+            f"{revision}: expected a setup that ends with exit code 0, got {code} of "
             f"{setup!r}:\n{last}"
         )
 
@@ -177,7 +177,7 @@ def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = Non
             text=True,
         )
     except FileNotFoundError:
-        raise GateError("required git, found none on PATH; install it") from None
+        raise GateError("expected git, got none on PATH; install it") from None
     if done.returncode != 0:
         raise GateError(f"git {arguments[0]} failed: {done.stderr.strip() or done.returncode}")
     return done.stdout.strip()

@@ -46,7 +46,7 @@ def calibrate(
 ) -> RoundsSpec:
     """Find how many calls make a round and rounds a visit, and whether both can run at once.
 
-    Arguments:
+    Args:
         base: waiting in the benchmark.
         head: waiting in the same one.
         spec: how long rounds and visits are.

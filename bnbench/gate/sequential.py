@@ -31,7 +31,7 @@ class Decision:
 class SequentialGate:
     """Takes in process pair after process pair until all is decided or no look is left.
 
-    Arguments:
+    Args:
         names: the quantities for whose sake measuring goes on.
         spec: what is asked for.
         extra_names: quantities that come for free (start-up, memory): judged with the others,

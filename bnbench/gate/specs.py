@@ -43,8 +43,8 @@ class GateSpec:
         ):
             if not 0.0 < value < below:
                 raise SpecError(
-                    f"{name}: required per cent above 0 and below {below * 100:g}, "
-                    f"found {value * 100:g}"
+                    f"{name}: expected per cent above 0 and below {below * 100:g}, "
+                    f"got {value * 100:g}"
                 )
         for name, value in (
             ("minutes", self.budget_seconds / 60.0),
@@ -52,9 +52,9 @@ class GateSpec:
             ("visit_seconds", self.visit_seconds),
         ):
             if not (value > 0.0 and math.isfinite(value)):
-                raise SpecError(f"{name}: required a number above 0, found {value:g}")
+                raise SpecError(f"{name}: expected a number above 0, got {value:g}")
         if list(self.looks) != sorted(set(self.looks)) or self.looks[:1] < (2,):
-            raise SpecError(f"looks: required rising numbers from 2 on, found {self.looks}")
+            raise SpecError(f"looks: expected rising numbers from 2 on, got {self.looks}")
 
     @property
     def limit(self) -> float:

@@ -80,7 +80,7 @@ class GateSummary:
         }[self.verdict]
 
 
-def summarise_gate(
+def summarize_gate(
     base: RevisionFolder,
     head: RevisionFolder,
     spec: GateSpec,
@@ -90,7 +90,7 @@ def summarise_gate(
     """Put times, memory and accuracies together and decide."""
     minutes = measurement.seconds / len(measurement.pairs) / 60.0
     benchmarks = tuple(
-        _summarise_benchmark(decision, measurement.pairs, minutes)
+        _summarize_benchmark(decision, measurement.pairs, minutes)
         for decision in measurement.decisions
     )
     suite = measurement.suite
@@ -138,7 +138,7 @@ def _decide(
     return Verdict.PASSED
 
 
-def _summarise_benchmark(
+def _summarize_benchmark(
     decision: Decision, pairs: tuple[PairRecord, ...], minutes_per_pair: float
 ) -> BenchmarkSummary:
     change = decision.change

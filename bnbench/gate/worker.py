@@ -178,7 +178,7 @@ def replace_benchmark_calls(plugin: GatePlugin) -> None:
         **__: Any,
     ) -> Any:
         if fixture._mode:
-            raise FixtureAlreadyUsed("required one call of benchmark a test, found a second")
+            raise FixtureAlreadyUsed("expected one call of benchmark a test, got a second")
         fixture._mode = "benchmark.pedantic(...)"  # it warns in teardown if it was never used
         measured = Measured(target, args, kwargs or {}, setup, teardown, fixture._timer)
         seconds = measured.run(1, 0.0)

@@ -238,21 +238,21 @@ def _carry_back(
     Returns:
         Shape (num_images, num_rows).
     """
-    # Each coefficient lies within `centre` ± `radius`.
-    centre, radius = rows, np.zeros_like(rows)
+    # Each coefficient lies within `center` ± `radius`.
+    center, radius = rows, np.zeros_like(rows)
     total = np.zeros(rows.shape[:2])
     for number in reversed(range(len(stages))):
-        weight = np.abs(centre) + radius
+        weight = np.abs(center) + radius
         total += np.einsum("irk,ik->ir", weight, local_errors[number])
         if number == 0:
             break
         matrix = stages[number].matrix
-        centre, radius = centre @ matrix, radius @ np.abs(matrix)
+        center, radius = center @ matrix, radius @ np.abs(matrix)
         active, undecided = actives[number - 1][:, None], undecideds[number - 1][:, None]
-        # s · x for s in [0, 1] and x within centre ± radius.
-        low = np.minimum(centre - radius, 0.0)
-        high = np.maximum(centre + radius, 0.0)
-        centre = np.where(active, centre, np.where(undecided, (low + high) / 2, 0.0))
+        # s · x for s in [0, 1] and x within center ± radius.
+        low = np.minimum(center - radius, 0.0)
+        high = np.maximum(center + radius, 0.0)
+        center = np.where(active, center, np.where(undecided, (low + high) / 2, 0.0))
         radius = np.where(active, radius, np.where(undecided, (high - low) / 2, 0.0))
     result: NDArray[np.float64] = total * _INFLATION
     return result

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 import bnbench
-from bnbench.data import LabelledImages
+from bnbench.data import LabeledImages
 from bnbench.files import replace_file
 from bnbench.models.manifest import seal_manifest
 from bnbench.models.runtimes.eager import compute_logits
@@ -31,7 +31,7 @@ def export_model(
     record: TrialRecord,
     state: dict[str, torch.Tensor],
     dataset_name: str,
-    test: LabelledImages,
+    test: LabeledImages,
     folder: Path,
 ) -> Path:
     """Write ``<trial>.pt`` and its manifest ``<trial>.json`` into `folder`.
@@ -57,7 +57,7 @@ def write_model_files(files: dict[str, bytes], folder: Path) -> Path:
 
 
 def make_model_files(
-    record: TrialRecord, state: dict[str, torch.Tensor], dataset_name: str, test: LabelledImages
+    record: TrialRecord, state: dict[str, torch.Tensor], dataset_name: str, test: LabeledImages
 ) -> dict[str, bytes]:
     """Make a trained network's ``<trial>.pt`` and its manifest ``<trial>.json``.
 

@@ -36,7 +36,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise RunError(f"{path}: required a manifest, found none: {error.strerror}") from None
+        raise RunError(f"{path}: expected a manifest, got none: {error.strerror}") from None
     body, seal = raw[:-_SEAL_LENGTH], raw[-_SEAL_LENGTH:]
     digest = hashlib.sha256(body).hexdigest().encode()
     if seal != _SEAL_START + digest + _SEAL_END:
@@ -48,14 +48,13 @@ def read_manifest(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(raw)
     except (ValueError, RecursionError):
         raise RunError(
-            f"{path}: required JSON, found none, though the SHA-256 is right; "
-            "export the model again"
+            f"{path}: expected JSON, got none, though the SHA-256 is right; export the model again"
         ) from None
     version = content.get("format_version")
     if version != FORMAT_VERSION:
         age = "newer" if isinstance(version, int) and version > FORMAT_VERSION else "older"
         raise RunError(
-            f"{path}: required manifest format {FORMAT_VERSION}, found {version!r}, which is "
+            f"{path}: expected manifest format {FORMAT_VERSION}, got {version!r}, which is "
             f"{age}; use the version of bnbench that wrote it"
         )
     return content

@@ -64,9 +64,9 @@ def apply_layer(layer: Layer, values: NDArray[np.float64]) -> NDArray[np.float64
             scaled: NDArray[np.float64] = (values - layer.running_mean) * scale + layer.bias
             return scaled
         case LayerNormLayer():
-            centred = values - values.mean(axis=1, keepdims=True)
-            variance = (centred**2).mean(axis=1, keepdims=True)
-            normal: NDArray[np.float64] = centred / np.sqrt(variance + layer.eps)
+            centered = values - values.mean(axis=1, keepdims=True)
+            variance = (centered**2).mean(axis=1, keepdims=True)
+            normal: NDArray[np.float64] = centered / np.sqrt(variance + layer.eps)
             return normal * layer.weight + layer.bias
         case ActivationLayer():
             return _activate(layer, values)

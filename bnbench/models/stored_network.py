@@ -140,7 +140,7 @@ def read_stored_network(content: bytes) -> StoredNetwork:
     except Exception as error:
         # Damage comes up as nearly anything (zlib.error, MemoryError, RuntimeError where an entry
         # seems encrypted, ...); pickle and zipfile promise no list.
-        raise RunError(f"required a TorchScript file, found damage: {error!r}") from None
+        raise RunError(f"expected a TorchScript file, got damage: {error!r}") from None
 
 
 class _Module:

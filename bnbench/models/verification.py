@@ -101,12 +101,10 @@ def list_models(store: RunStore) -> dict[Path, str]:
         if record.status == "finished" and record.trial.purpose == "score":
             path = store.models_folder / f"{record.trial.key}.pt"
             if not path.exists():
-                raise RunError(f"{path}: required the model of a finished trial, found none")
+                raise RunError(f"{path}: expected the model of a finished trial, got none")
             models[path] = record.trial.variant.name
     if not models:
-        raise RunError(
-            f"{store.folder}: required at least one finished trial to verify, found none"
-        )
+        raise RunError(f"{store.folder}: expected at least one finished trial to verify, got none")
     return models
 
 

@@ -49,7 +49,7 @@ def compose_method(summary: RunSummary) -> Section:
         "conclusion."
     )
     timing = (
-        "Time per epoch is that of training alone, on a monotonic clock, the device synchronised "
+        "Time per epoch is that of training alone, on a monotonic clock, the device synchronized "
         "before each reading, after a warm-up that is thrown away; variants alternate (AB, BA, …) "
         "so that drift of the machine meets both alike."
     )

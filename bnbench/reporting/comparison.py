@@ -55,7 +55,7 @@ def compare_runs(first: RunStore, second: RunStore) -> RunComparison:
     """
     if first.data != second.data:
         raise RunError(
-            f"required runs on the same data, found {first.data.name} with "
+            f"expected runs on the same data, got {first.data.name} with "
             f"{first.data.num_train_images:,} training images and {second.data.name} with "
             f"{second.data.num_train_images:,}; accuracies on them are not of one kind"
         )
@@ -76,7 +76,7 @@ def compare_runs(first: RunStore, second: RunStore) -> RunComparison:
             refusals.append(f"time of {key[0]} on {key[1]}: {time_refusal}")
     if not comparisons:
         raise RunError(
-            "required a variant that both runs trained from the same seeds, found none: "
+            "expected a variant that both runs trained from the same seeds, got none: "
             + "; ".join(refusals or ["neither has a scored trial"])
         )
     return RunComparison(_list_conditions(first, second), tuple(comparisons), tuple(refusals))

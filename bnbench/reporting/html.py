@@ -53,7 +53,7 @@ def render_html(content: ReportContent, figures: Mapping[str, Figure]) -> str:
     In answers and paragraphs, a part between backticks is set as code and a web address becomes
     a link; everything else is text.
 
-    Arguments:
+    Args:
         content: what the report says.
         figures: by name; a section whose figure is not among them shows none.
     """
@@ -75,7 +75,7 @@ def _write_section(section: Section, number: int, figures: Mapping[str, Figure])
     heading = f"section-{number}"
     figure = figures.get(section.figure) if section.figure is not None else None
     parts = [
-        f'<section aria-labelledby="{heading}">',
+        f'<section aria-labeledby="{heading}">',
         f'<h2 id="{heading}">{html.escape(section.title)}</h2>',
         _write_figure(figure) if figure is not None else "",
         _write_paragraphs(section.paragraphs),
@@ -138,13 +138,13 @@ def _write_table(table: Table, heading: str) -> str:
         for row in table.rows
     )
     return (
-        f'<div class="table" role="region" aria-labelledby="{heading}" tabindex="0">\n<table>\n'
+        f'<div class="table" role="region" aria-labeledby="{heading}" tabindex="0">\n<table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
 
 
 def _write_code(code: str, heading: str) -> str:
     return (
-        f'<pre role="region" aria-labelledby="{heading}" tabindex="0">'
+        f'<pre role="region" aria-labeledby="{heading}" tabindex="0">'
         f"<code>{html.escape(code.strip())}</code></pre>"
     )

@@ -10,7 +10,7 @@ from bnbench.reporting.content import ReportContent, Section, Table
 def render_markdown(content: ReportContent, figures: Mapping[str, str]) -> str:
     """Write the content as Markdown.
 
-    Arguments:
+    Args:
         content: what the report says.
         figures: alternative text of each figure by its name; figure NAME lies in ``NAME.png``.
     """

@@ -274,8 +274,8 @@ def _summarize_variant(
         learning_rate=trial.recipe.learning_rate,
         num_trials=len(records),
         num_failed=sum(record.status == "failed" for record in records),
-        curve=stats.summarise_curve(table.accuracy, _make_generator()),
-        convergence=stats.summarise_convergence(
+        curve=stats.summarize_curve(table.accuracy, _make_generator()),
+        convergence=stats.summarize_convergence(
             table.accuracy, table.train_seconds, target, steps_per_epoch
         )
         if target is not None and is_timed
@@ -294,7 +294,7 @@ def _summarize_sensitivities(
         SensitivitySummary(
             variant.name,
             device,
-            stats.summarise_sensitivity(
+            stats.summarize_sensitivity(
                 rates, tabulate_tuning(study, records, variant.name, device), _make_generator()
             ),
         )
@@ -335,7 +335,7 @@ def _summarize_contrast(
         engine=of_baseline[0].trial.engine,
         num_pairs=len(seeds),
         differences=stats.compare_pairs(baseline.accuracy, candidate.accuracy, _make_generator()),
-        pairing=stats.summarise_pairing(*finals),
+        pairing=stats.summarize_pairing(*finals),
         improvement=improvement,
         decision=stats.decide_improvement(improvement.probability),
         speed_up=stats.estimate_speed_up(

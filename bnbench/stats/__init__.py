@@ -35,8 +35,8 @@ from bnbench.stats.change import (
     classify_change,
     decide_change,
 )
-from bnbench.stats.convergence import Convergence, summarise_convergence
-from bnbench.stats.curves import EpochSummary, summarise_curve
+from bnbench.stats.convergence import Convergence, summarize_convergence
+from bnbench.stats.curves import EpochSummary, summarize_curve
 from bnbench.stats.decision import (
     MEANINGFUL_PROBABILITY,
     Decision,
@@ -49,19 +49,19 @@ from bnbench.stats.epoch_time import (
     EpochTimeComparison,
     SlowEpoch,
     compare_epoch_time,
-    summarise_epoch_time,
+    summarize_epoch_time,
 )
 from bnbench.stats.estimates import DEFAULT_CONFIDENCE, DEFAULT_NUM_RESAMPLES, Estimate, Method
 from bnbench.stats.improvement import Improvement, estimate_improvement
 from bnbench.stats.learning_rate import CHANCE_ACCURACY, choose_learning_rate
 from bnbench.stats.means import estimate_means
-from bnbench.stats.pairing import Pairing, compare_pairs, summarise_pairing
+from bnbench.stats.pairing import Pairing, compare_pairs, summarize_pairing
 from bnbench.stats.sensitivity import (
     WORKING_TOLERANCE,
     RateBand,
     RateSensitivity,
     RateSummary,
-    summarise_sensitivity,
+    summarize_sensitivity,
 )
 from bnbench.stats.speed_up import SpeedUp, estimate_speed_up
 from bnbench.stats.survival import estimate_median_time
@@ -103,9 +103,9 @@ __all__ = [
     "estimate_median_time",
     "estimate_speed_up",
     "find_arrivals",
-    "summarise_convergence",
-    "summarise_curve",
-    "summarise_epoch_time",
-    "summarise_pairing",
-    "summarise_sensitivity",
+    "summarize_convergence",
+    "summarize_curve",
+    "summarize_epoch_time",
+    "summarize_pairing",
+    "summarize_sensitivity",
 ]

@@ -13,7 +13,7 @@ IntArray = NDArray[np.int64]
 def read_vector(name: str, values: ArrayLike) -> FloatArray:
     """Read values as a one-dimensional float array.
 
-    Arguments:
+    Args:
         name: what the caller calls the array, for the error.
         values: shape (n,), n >= 1.
 
@@ -22,7 +22,7 @@ def read_vector(name: str, values: ArrayLike) -> FloatArray:
     """
     vector = np.asarray(values, dtype=np.float64)
     if vector.ndim != 1 or vector.size == 0:
-        raise ValueError(f"{name} must have shape (n,) with n >= 1, found shape {vector.shape}")
+        raise ValueError(f"{name} must have shape (n,) with n >= 1, got shape {vector.shape}")
     return vector
 
 
@@ -34,9 +34,7 @@ def read_matrix(name: str, values: ArrayLike) -> FloatArray:
     """
     matrix = np.asarray(values, dtype=np.float64)
     if matrix.ndim != 2 or matrix.size == 0:
-        raise ValueError(
-            f"{name} must have shape (n, m) with n, m >= 1, found shape {matrix.shape}"
-        )
+        raise ValueError(f"{name} must have shape (n, m) with n, m >= 1, got shape {matrix.shape}")
     return matrix
 
 
@@ -49,7 +47,7 @@ def check_same_shape(name: str, values: FloatArray, other_name: str, other: Floa
     if values.shape != other.shape:
         raise ValueError(
             f"{name} and {other_name} must have the same shape, "
-            f"found {values.shape} and {other.shape}"
+            f"got {values.shape} and {other.shape}"
         )
 
 
@@ -61,7 +59,7 @@ def check_accuracy(name: str, accuracy: FloatArray) -> None:
     """
     outside = accuracy[(accuracy < 0.0) | (accuracy > 1.0)]
     if outside.size:
-        raise ValueError(f"{name} must be fractions in [0, 1] (or NaN), found {outside[0]}")
+        raise ValueError(f"{name} must be fractions in [0, 1] (or NaN), got {outside[0]}")
 
 
 def check_seconds(name: str, seconds: FloatArray) -> None:
@@ -72,4 +70,4 @@ def check_seconds(name: str, seconds: FloatArray) -> None:
     """
     wrong = seconds[(seconds <= 0.0) | np.isinf(seconds)]
     if wrong.size:
-        raise ValueError(f"{name} must be positive seconds (or NaN), found {wrong[0]}")
+        raise ValueError(f"{name} must be positive seconds (or NaN), got {wrong[0]}")

@@ -17,7 +17,7 @@ def choose_target(baseline_accuracy: ArrayLike) -> float | None:
     middle values, since their mean would be reached by half of the trials as well, but by no
     trial exactly. At this level the Kaplan-Meier median of the baseline is just reached.
 
-    Arguments:
+    Args:
         baseline_accuracy: shape (num_seeds, num_epochs), fractions in [0, 1]; NaN (diverged)
             reaches nothing.
 
@@ -42,7 +42,7 @@ def find_arrivals(accuracy: ArrayLike, target_accuracy: float) -> tuple[int | No
     so that an arrival is late by up to one epoch, for all variants alike. A trial that falls
     below the target again has arrived all the same.
 
-    Arguments:
+    Args:
         accuracy: shape (num_seeds, num_epochs), fractions in [0, 1]; NaN never arrives.
         target_accuracy: fraction in [0, 1].
 
@@ -55,6 +55,6 @@ def find_arrivals(accuracy: ArrayLike, target_accuracy: float) -> tuple[int | No
     matrix = read_matrix("accuracy", accuracy)
     check_accuracy("accuracy", matrix)
     if not 0.0 <= target_accuracy <= 1.0:
-        raise ValueError(f"target_accuracy must be in [0, 1], found {target_accuracy}")
+        raise ValueError(f"target_accuracy must be in [0, 1], got {target_accuracy}")
     arrived = matrix >= target_accuracy
     return tuple(int(row.argmax()) + 1 if row.any() else None for row in arrived)

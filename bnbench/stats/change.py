@@ -38,7 +38,7 @@ class ErrorRates:
     def __post_init__(self) -> None:
         for name in ("alarm", "miss"):
             if not 0.0 < getattr(self, name) < 0.5:
-                raise ValueError(f"{name} must be in (0, 0.5), found {getattr(self, name)}")
+                raise ValueError(f"{name} must be in (0, 0.5), got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def classify_change(
     Asking for half the limit, and not for ``low > limit``, is what lets a change of exactly the
     limit be found: a test of "more than the limit" would find it at its error rate and no more.
 
-    Arguments:
+    Args:
         mean: the estimate; positive is worse.
         low: end of the one-sided interval below, at the rate of false alarms.
         high: end of the one-sided interval above, at the same rate.
@@ -93,7 +93,7 @@ def classify_change(
         ValueError: if ``limit`` is not above 0.
     """
     if not limit > 0.0:
-        raise ValueError(f"limit must be above 0, found {limit}")
+        raise ValueError(f"limit must be above 0, got {limit}")
     if low > 0.0 and mean >= limit / 2.0:
         return ChangeOutcome.WORSE
     if high < 0.0 and mean <= -limit / 2.0:
@@ -109,7 +109,7 @@ def decide_change(values: ArrayLike, limit: float, rates: ErrorRates) -> Change:
     ``mean +- t(n - 1) * s / sqrt(n)`` at either rate, then :func:`classify_change`. Whatever
     correlates must have been summed up in one value before (a pair of processes, a seed).
 
-    Arguments:
+    Args:
         values: shape (n,), n >= 1, finite; log-ratios, or differences.
         limit: the change for the worse that must not pass, in the same unit, above 0.
         rates: the chances of a mistake.
@@ -122,7 +122,7 @@ def decide_change(values: ArrayLike, limit: float, rates: ErrorRates) -> Change:
     """
     vector = read_vector("values", values)
     if not np.isfinite(vector).all():
-        raise ValueError(f"values must be finite, found {vector[~np.isfinite(vector)][0]}")
+        raise ValueError(f"values must be finite, got {vector[~np.isfinite(vector)][0]}")
     count, mean = int(vector.size), float(vector.mean())
     if count < 2:
         return Change(ChangeOutcome.UNDECIDED, mean, None, None, None, count, 1)

@@ -43,7 +43,7 @@ class Convergence:
     train_seconds: Estimate
 
 
-def summarise_convergence(
+def summarize_convergence(
     accuracy: ArrayLike,
     train_seconds: ArrayLike,
     target_accuracy: float,
@@ -58,7 +58,7 @@ def summarise_convergence(
     longest trial: it will not arrive later, and leaving it out would flatter the variant. A trial
     that was trained but not timed counts for epochs and steps, and not for seconds.
 
-    Arguments:
+    Args:
         accuracy: shape (num_seeds, num_epochs), fractions in [0, 1]; NaN after divergence.
         train_seconds: same shape, seconds of training of each epoch alone (not summed up),
             positive; NaN for epochs that were not trained, and for all epochs of a trial that
@@ -80,7 +80,7 @@ def summarise_convergence(
     check_same_shape("accuracy", matrix, "train_seconds", seconds)
     check_seconds("train_seconds", seconds)
     if steps_per_epoch < 1:
-        raise ValueError(f"steps_per_epoch must be at least 1, found {steps_per_epoch}")
+        raise ValueError(f"steps_per_epoch must be at least 1, got {steps_per_epoch}")
     arrivals = find_arrivals(matrix, target_accuracy)
     arrived = np.array([epoch is not None for epoch in arrivals])
     last_epochs = np.array([epoch or matrix.shape[1] for epoch in arrivals], dtype=np.int64)
@@ -113,7 +113,7 @@ def _sum_watched_seconds(
         row = int(np.argmax(untrained & arrived))
         raise ValueError(
             f"train_seconds must be known up to the arrival of a trial, "
-            f"found NaN in row {row} before epoch {int(last_epochs[row])}"
+            f"got NaN in row {row} before epoch {int(last_epochs[row])}"
         )
     longest = float(np.nansum(seconds, axis=1).max())
     sums: FloatArray = np.where(untrained, longest, np.where(watched, seconds, 0.0).sum(axis=1))

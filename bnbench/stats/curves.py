@@ -35,7 +35,7 @@ class EpochSummary:
     num_missing: int
 
 
-def summarise_curve(
+def summarize_curve(
     accuracy: ArrayLike,
     generator: np.random.Generator,
     *,
@@ -47,7 +47,7 @@ def summarise_curve(
     The intervals are each epoch's own: one curve of five leaves its band at some epoch more
     often than one time in twenty.
 
-    Arguments:
+    Args:
         accuracy: shape (num_seeds, num_epochs), fractions in [0, 1]; NaN is a missing value.
         generator: where the resamples come from.
         confidence: confidence level, in (0, 1).

@@ -63,7 +63,7 @@ def count_required_pairs(
     ``N = ((z(1 - alpha) + z(1 - beta)) / (sqrt(6) * (gamma - 1/2)))^2``, rounded up: one-sided
     Mann-Whitney test, as many trials of each variant.
 
-    Arguments:
+    Args:
         gamma: the probability to be detected, in (0.5, 1].
         alpha: chance to find a difference that is not there, in (0, 0.5).
         beta: chance to miss one that is, in (0, 0.5).
@@ -79,10 +79,10 @@ def count_required_pairs(
     appendix C.
     """
     if not 0.5 < gamma <= 1.0:
-        raise ValueError(f"gamma must be in (0.5, 1], found {gamma}")
+        raise ValueError(f"gamma must be in (0.5, 1], got {gamma}")
     for name, rate in (("alpha", alpha), ("beta", beta)):
         if not 0.0 < rate < 0.5:
-            raise ValueError(f"{name} must be in (0, 0.5), found {rate}")
+            raise ValueError(f"{name} must be in (0, 0.5), got {rate}")
     quantiles = float(stats.norm.isf(alpha) + stats.norm.isf(beta))
     return math.ceil((quantiles / (math.sqrt(6.0) * (gamma - 0.5))) ** 2)
 
@@ -118,7 +118,7 @@ def decide_improvement(
     a conclusion, once more after the seeds asked for raises *better* without a difference to 2.6 %;
     who looks after every seed must expect more.
 
-    Arguments:
+    Args:
         probability: P(candidate > baseline) with its interval.
         gamma: the probability from which on a difference matters, in (0.5, 1].
         alpha: see :func:`count_required_pairs`.
@@ -135,7 +135,7 @@ def decide_improvement(
     """
     required = count_required_pairs(gamma, alpha, beta)
     if probability.value is None:
-        raise ValueError("a decision requires at least one pair of trials, found none")
+        raise ValueError("a decision requires at least one pair of trials, got none")
     low, high = probability.low, probability.high
     if low is None or high is None:
         outcome, excludes_worse = Outcome.NO_CONCLUSION, None

@@ -89,13 +89,13 @@ class EpochTimeComparison:
     candidate: EpochTime
 
 
-def summarise_epoch_time(train_seconds: ArrayLike) -> EpochTime:
+def summarize_epoch_time(train_seconds: ArrayLike) -> EpochTime:
     """Sum up seconds per epoch and list the outliers, which are kept.
 
     ``limit = median + 5 * max(1.4826 * MAD, 0.01 * median)``, where MAD is the median distance
     from the median. One per cent is the least spread a clock on a shared machine has.
 
-    Arguments:
+    Args:
         train_seconds: shape (num_seeds, num_epochs), positive; NaN for epochs not trained.
 
     Returns:
@@ -142,7 +142,7 @@ def compare_epoch_time(
     and 99 % with 10, ``paired_ratio`` 95.9 % and 97.1 %. Where the machine changes between two
     speeds from seed to seed, ``ratio`` is wide (99.7 %) and ``paired_ratio`` stays sharp (95.0 %).
 
-    Arguments:
+    Args:
         baseline_train_seconds: shape (num_seeds, num_epochs), positive; NaN if not trained.
         candidate_train_seconds: same shape; row by row the trial that ran beside the baseline's.
         generator: where the resamples come from.
@@ -163,8 +163,8 @@ def compare_epoch_time(
     baseline = read_matrix("baseline_train_seconds", baseline_train_seconds)
     candidate = read_matrix("candidate_train_seconds", candidate_train_seconds)
     check_same_shape("baseline_train_seconds", baseline, "candidate_train_seconds", candidate)
-    baseline_time = summarise_epoch_time(baseline)
-    candidate_time = summarise_epoch_time(candidate)
+    baseline_time = summarize_epoch_time(baseline)
+    candidate_time = summarize_epoch_time(candidate)
     check_confidence(confidence)
     timed = ~(np.isnan(baseline).all(axis=1) | np.isnan(candidate).all(axis=1))
     baseline, candidate = baseline[timed], candidate[timed]

@@ -52,12 +52,12 @@ class Estimate:
         for name in ("value", "low", "high"):
             number = getattr(self, name)
             if number is not None and not math.isfinite(number):
-                raise ValueError(f"{name} must be a finite number or None, found {number}")
+                raise ValueError(f"{name} must be a finite number or None, got {number}")
         if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"low must not exceed high, found {self.low} > {self.high}")
+            raise ValueError(f"low must not exceed high, got {self.low} > {self.high}")
         check_confidence(self.confidence)
         if self.method is None and (self.low is not None or self.high is not None):
-            raise ValueError("an interval must say its method, found method None")
+            raise ValueError("an interval must say its method, got method None")
 
     @property
     def has_interval(self) -> bool:
@@ -72,7 +72,7 @@ def check_confidence(confidence: float) -> None:
         ValueError: if ``confidence`` is outside (0, 1), as 95 instead of 0.95 is.
     """
     if not 0.0 < confidence < 1.0:
-        raise ValueError(f"confidence must be in (0, 1), such as 0.95; found {confidence}")
+        raise ValueError(f"confidence must be in (0, 1), such as 0.95; got {confidence}")
 
 
 def count_least_for_interval(confidence: float = DEFAULT_CONFIDENCE) -> int:
@@ -82,7 +82,7 @@ def count_least_for_interval(confidence: float = DEFAULT_CONFIDENCE) -> int:
     ``2 * 0.5 ** n``. An interval that stays inside the values seen, as a bootstrap one does,
     can therefore reach the confidence level only if ``2 * 0.5 ** n <= 1 - confidence``.
 
-    Arguments:
+    Args:
         confidence: confidence level, in (0, 1).
 
     Returns:

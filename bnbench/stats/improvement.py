@@ -74,7 +74,7 @@ def estimate_improvement(
     a quarter of the trials diverging 96.2 %. With 10 pairs it is 97 % or more, with 6 96 % or more:
     cautious, and never bold.
 
-    Arguments:
+    Args:
         baseline_accuracy: shape (num_seeds,), fractions in [0, 1]; NaN is a trial that
             diverged: it loses against every other, and ties with another such.
         candidate_accuracy: same shape, the same seeds in the same order.

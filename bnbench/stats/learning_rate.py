@@ -31,7 +31,7 @@ def choose_learning_rate(
     A trial without accuracy (diverged, failed) counts as ``chance_accuracy``: leaving it out
     would reward a rate that only sometimes works.
 
-    Arguments:
+    Args:
         learning_rates: shape (num_rates,), positive and ascending.
         accuracy: shape (num_rates, num_seeds), fractions in [0, 1]; NaN is diverged.
         chance_accuracy: what guessing scores, in [0, 1].
@@ -59,14 +59,14 @@ def read_grid(
     if len(rates) != len(matrix):
         raise ValueError(
             f"accuracy must have one row for each of the {len(rates)} learning rates, "
-            f"found shape {matrix.shape}"
+            f"got shape {matrix.shape}"
         )
     if not (np.all(rates > 0.0) and np.all(np.diff(rates) > 0.0) and np.isfinite(rates[-1])):
         raise ValueError(
-            f"learning_rates must be positive and strictly ascending, found {rates.tolist()}"
+            f"learning_rates must be positive and strictly ascending, got {rates.tolist()}"
         )
     if not 0.0 <= chance_accuracy <= 1.0:
-        raise ValueError(f"chance_accuracy must be in [0, 1], found {chance_accuracy}")
+        raise ValueError(f"chance_accuracy must be in [0, 1], got {chance_accuracy}")
     return rates, matrix
 
 

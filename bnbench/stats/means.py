@@ -42,7 +42,7 @@ def estimate_means(
     one trial in ten fails, ten trials often show no failure at all, and no method can know.
     Plain BCa, not widened, covers 94.1 % of normal samples of 30 and 90.0 % of 10.
 
-    Arguments:
+    Args:
         values: shape (num_seeds, num_columns); NaN is a missing value and is left out.
         generator: where the resamples come from.
         bounds: least and greatest possible mean; the interval is cut there. No bounds if None.

@@ -10,7 +10,7 @@ from bnbench.stats.arrays import FloatArray, IntArray
 def find_pooled_medians(seconds: FloatArray, seeds: IntArray) -> FloatArray:
     """Find, for each resample, the median over all epochs of the seeds drawn.
 
-    Arguments:
+    Args:
         seconds: shape (num_seeds, num_epochs); NaN is left out.
         seeds: row numbers, shape (num_resamples, num_seeds).
 
@@ -23,7 +23,7 @@ def find_pooled_medians(seconds: FloatArray, seeds: IntArray) -> FloatArray:
 def find_medians(values: FloatArray) -> FloatArray:
     """Find the median over the last axis, leaving NaN out (quicker than ``numpy.nanmedian``).
 
-    Arguments:
+    Args:
         values: shape (..., n).
 
     Returns:

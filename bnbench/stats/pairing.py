@@ -58,7 +58,7 @@ def compare_pairs(
     of a seed together. A seed that misses either value at an epoch is left out there, and
     ``count`` says how many pairs are left. The difference of one pair has no interval.
 
-    Arguments:
+    Args:
         baseline_accuracy: shape (num_seeds, num_epochs), fractions in [0, 1] or NaN.
         candidate_accuracy: same shape, the same seeds in the same order.
         generator: where the resamples come from.
@@ -87,7 +87,7 @@ def compare_pairs(
     )
 
 
-def summarise_pairing(
+def summarize_pairing(
     baseline_accuracy: ArrayLike,
     candidate_accuracy: ArrayLike,
     *,
@@ -98,7 +98,7 @@ def summarise_pairing(
     ``var(c - b) = var(c) + var(b) - 2 * cov(c, b)``: pairing helps as far as the covariance is
     positive. Undefined (``None``) with fewer than 2 pairs or where a variant never varies.
 
-    Arguments:
+    Args:
         baseline_accuracy: shape (num_seeds,), fractions in [0, 1] or NaN.
         candidate_accuracy: same shape, the same seeds in the same order.
         confidence: confidence level, in (0, 1).

@@ -26,7 +26,7 @@ def widen_confidence(confidence: float, count: int) -> float:
 
     For 95 % it is 96.3 % with 30 values and 98.3 % with 10.
 
-    Arguments:
+    Args:
         confidence: the level asked for, in (0, 1).
         count: number of values that are resampled, at least 2.
 
@@ -41,7 +41,7 @@ def widen_confidence(confidence: float, count: int) -> float:
     """
     check_confidence(confidence)
     if count < 2:
-        raise ValueError(f"a bootstrap interval requires at least 2 values, found {count}")
+        raise ValueError(f"a bootstrap interval requires at least 2 values, got {count}")
     quantile = float(stats.t.ppf((1.0 + confidence) / 2.0, count - 1))
     return 1.0 - 2.0 * float(stats.norm.cdf(-math.sqrt(count / (count - 1)) * quantile))
 
@@ -55,7 +55,7 @@ def find_bca_limits(
 ) -> tuple[FloatArray, FloatArray]:
     """Find bias-corrected and accelerated bootstrap limits, widened for few values.
 
-    Arguments:
+    Args:
         values: shape (..., num_seeds); the last axis is resampled, alike for all others.
         statistic: called as ``statistic(resampled, axis=-1)``; reduces the last axis.
         generator: where the resamples come from.
@@ -106,7 +106,7 @@ def find_percentile_limits(
     towards infinity). Infinity stands for "not reached"; NaN for a resample that says nothing,
     which is put at both ends, so that it makes the interval wider, never narrower.
 
-    Arguments:
+    Args:
         resampled: the statistic of each resample, shape (num_resamples,); may hold inf and NaN.
         num_seeds: number of seeds resampled, at least 2.
         confidence: confidence level, in (0, 1).

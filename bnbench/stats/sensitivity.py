@@ -89,7 +89,7 @@ class RateSensitivity:
     all_diverge_rate: float | None
 
 
-def summarise_sensitivity(
+def summarize_sensitivity(
     learning_rates: ArrayLike,
     accuracy: ArrayLike,
     generator: np.random.Generator,
@@ -105,7 +105,7 @@ def summarise_sensitivity(
     best one. Divergence is looked for above the best rate only: below it, a trial at chance
     level has not diverged but hardly moved.
 
-    Arguments:
+    Args:
         learning_rates: shape (num_rates,), positive and ascending.
         accuracy: shape (num_rates, num_seeds), fractions in [0, 1]; NaN is diverged.
         generator: where the resamples come from.
@@ -122,7 +122,7 @@ def summarise_sensitivity(
     """
     rates, matrix = read_grid(learning_rates, accuracy, chance_accuracy)
     if not 0.0 <= tolerance <= 1.0:
-        raise ValueError(f"tolerance must be a fraction in [0, 1], found {tolerance}")
+        raise ValueError(f"tolerance must be a fraction in [0, 1], got {tolerance}")
     diverged = find_diverged(matrix, chance_accuracy)
     filled = fill_diverged(matrix, chance_accuracy)
     estimates = estimate_means(

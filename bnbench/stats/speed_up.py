@@ -64,7 +64,7 @@ def estimate_speed_up(
     the target stays as given. The interval is the percentile bootstrap's, widened for few seeds;
     an end is ``None`` where it lies beyond what was observed. Below 6 seeds there is no interval.
 
-    Arguments:
+    Args:
         baseline_accuracy: shape (num_seeds, num_epochs), fractions in [0, 1]; NaN is diverged.
         candidate_accuracy: same shape, the same seeds in the same order.
         baseline_train_seconds: same shape, seconds of each epoch alone; NaN if not trained.
@@ -99,7 +99,7 @@ def estimate_speed_up(
         check_seconds(f"{name}_train_seconds", durations)
     steps_per_epoch = (baseline_steps_per_epoch, candidate_steps_per_epoch)
     if min(steps_per_epoch) < 1:
-        raise ValueError(f"steps per epoch must be at least 1, found {steps_per_epoch}")
+        raise ValueError(f"steps per epoch must be at least 1, got {steps_per_epoch}")
     check_confidence(confidence)
 
     steps = [
@@ -137,7 +137,7 @@ def _compute_factors(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Compute fewer steps, costlier steps and speed-up for each row of seeds drawn.
 
-    Arguments:
+    Args:
         steps: baseline's and candidate's steps to the target, shape (num_seeds,) each.
         costs: baseline's and candidate's seconds per step, shape (num_seeds, num_epochs) each.
         seeds: row numbers, shape (num_resamples, num_seeds).

@@ -45,7 +45,7 @@ def estimate_median_time(
     0.4 points): 95.0 % with 30 trials of which 30 % are censored at random, 95.6 % with 30 all
     watched to the same time; 95.3 % and 94.4 % with 10, 93.0 % and 96.9 % with 6.
 
-    Arguments:
+    Args:
         times: shape (num_trials,), positive: time of the event, or the time until which the
             trial was watched without it.
         arrived: shape (num_trials,), booleans: whether ``times`` is that of the event.
@@ -67,10 +67,10 @@ def estimate_median_time(
     if observed.shape != durations.shape:
         raise ValueError(
             f"times and arrived must have the same shape, "
-            f"found {durations.shape} and {observed.shape}"
+            f"got {durations.shape} and {observed.shape}"
         )
     if not np.all(np.isfinite(durations) & (durations > 0.0)):
-        raise ValueError(f"times must be positive and finite, found {durations.tolist()}")
+        raise ValueError(f"times must be positive and finite, got {durations.tolist()}")
     check_confidence(confidence)
     count = int(durations.size)
     curve = stats.ecdf(stats.CensoredData.right_censored(durations, ~observed)).sf

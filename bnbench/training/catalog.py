@@ -47,7 +47,7 @@ def find_study(name: str) -> StudySpec:
     if path.suffix == ".toml" or path.exists():
         return read_study_file(path)
     raise SpecError(
-        f"study: required {' or '.join(STUDIES)}, a .toml file or a run's run.json, found {name!r}"
+        f"study: expected {' or '.join(STUDIES)}, a .toml file or a run's run.json, got {name!r}"
     )
 
 
@@ -64,9 +64,9 @@ def read_study_file(path: Path) -> StudySpec:
         text = path.read_text(encoding="utf-8")
         content = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: required a study file that can be read, found: {error}") from None
+        raise SpecError(f"{path}: expected a study file that can be read, got: {error}") from None
     except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{path}: required TOML, found: {error}") from None
+        raise SpecError(f"{path}: expected TOML, got: {error}") from None
     defaults = STUDIES["notebook"]
     content.setdefault("name", path.stem)
     content.setdefault("variants", [variant.name for variant in defaults.variants])
@@ -122,7 +122,7 @@ def check_against_data(study: StudySpec, num_train_images: int) -> None:
     for variant in study.variants:
         if variant.normalization == "batch":
             raise SpecError(
-                f"batch_size: required batches of two images or more for {variant.name}, since a "
-                f"batch of one has no variance; found {study.recipe.batch_size}, which leaves one "
+                f"batch_size: expected batches of two images or more for {variant.name}, since a "
+                f"batch of one has no variance; got {study.recipe.batch_size}, which leaves one "
                 f"of {num_train_images} images alone; choose another batch size"
             )

@@ -35,7 +35,7 @@ def run_study(
 ) -> list[TrialRecord]:
     """Run all trials of a run that are not on record yet.
 
-    Arguments:
+    Args:
         store: the run; trials are added to it as they end.
         dataset: what is trained on.
         observer: told of everything.

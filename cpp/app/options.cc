@@ -127,7 +127,7 @@ Options ParseOptions(int argc, const char* const* argv) {
   }
   if (session.data_folder.empty()) {
     throw UsageError(
-        "found no test set: name its folder with --data or BNBENCH_DATA, or install Debian's "
+        "got no test set: name its folder with --data or BNBENCH_DATA, or install Debian's "
         "package dataset-fashion-mnist");
   }
   session.device = device == "cuda" ? Device::kCuda : Device::kCpu;

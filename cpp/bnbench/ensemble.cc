@@ -101,7 +101,7 @@ class Workers {
 
 }  // namespace
 
-std::vector<TrialResult> TrainEnsemble(const LabelledImages& train, const LabelledImages& test,
+std::vector<TrialResult> TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
                                        std::span<const TrialInput> trials,
                                        const EnsembleOptions& options, std::atomic<bool>& stop) {
   if (options.threads < 1) throw UsageError("threads must be at least 1");

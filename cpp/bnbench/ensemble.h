@@ -52,7 +52,7 @@ struct TrialInput {
 };
 
 // Images of 784 bytes each, one after another, and as many labels, 0..9.
-struct LabelledImages {
+struct LabeledImages {
   std::span<const std::uint8_t> pixels;
   std::span<const std::uint8_t> labels;
 };
@@ -88,7 +88,7 @@ struct EnsembleOptions {
 // Trains every trial. A trial that cannot be trained, diverges or throws has failed, and the others
 // go on. When `stop` becomes true the trials end within a batch or two as kStopped.
 // Throws DataError if the images or labels make no sense, UsageError if the options do not.
-std::vector<TrialResult> TrainEnsemble(const LabelledImages& train, const LabelledImages& test,
+std::vector<TrialResult> TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
                                        std::span<const TrialInput> trials,
                                        const EnsembleOptions& options, std::atomic<bool>& stop);
 
@@ -105,7 +105,7 @@ struct GradientResult {
 
 // Gradients of the mean loss over one batch in binary64, by the code that trains in binary32.
 GradientResult ComputeGradients(const NetworkShape& network, std::span<const double> parameters,
-                                const LabelledImages& batch, std::string_view instruction_set = {});
+                                const LabeledImages& batch, std::string_view instruction_set = {});
 
 // The orders in which `epochs` epochs see `num_images` images, one after another, starting from
 // `random_state`; and the state afterwards.

@@ -12,7 +12,7 @@
 namespace bnbench {
 
 GradientResult ComputeGradients(const NetworkShape& network, std::span<const double> parameters,
-                                const LabelledImages& batch, std::string_view instruction_set) {
+                                const LabeledImages& batch, std::string_view instruction_set) {
   const ImageTable table(batch, "images");
   if (parameters.size() != CountParameters(network)) {
     throw UsageError("parameters must hold the " + std::to_string(CountParameters(network)) +

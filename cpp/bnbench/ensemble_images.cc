@@ -34,7 +34,7 @@ std::uint64_t InkOf(const std::uint8_t* pixels) {
 }
 
 // Images of like width and like amount of ink tend to show the same kind of thing: among 64 random
-// images of FashionMNIST, two neighbours in this order have 58 % of the pixels inked in either, two
+// images of FashionMNIST, two neighbors in this order have 58 % of the pixels inked in either, two
 // at random 66 %.
 std::uint32_t SimilarityKey(const std::uint64_t* ink) {
   constexpr std::uint64_t kRow = (std::uint64_t{1} << kSide) - 1;
@@ -51,21 +51,21 @@ std::size_t NumGroups(std::size_t rows) { return (rows + kGroupRows - 1) / kGrou
 
 }  // namespace
 
-ImageTable::ImageTable(const LabelledImages& images, const char* name)
+ImageTable::ImageTable(const LabeledImages& images, const char* name)
     : pixels_(images.pixels), labels_(images.labels) {
   const std::string prefix = std::string(name) + ": ";
   if (labels_.empty() || pixels_.size() != labels_.size() * kNumPixels) {
-    throw DataError(prefix + "required at least one image of 784 bytes, and a label " +
-                    "for each; found " + std::to_string(pixels_.size()) + " bytes and " +
+    throw DataError(prefix + "expected at least one image of 784 bytes, and a label " +
+                    "for each; got " + std::to_string(pixels_.size()) + " bytes and " +
                     std::to_string(labels_.size()) + " labels");
   }
   if (labels_.size() > std::numeric_limits<std::uint32_t>::max()) {
-    throw DataError(prefix + "required fewer than 2^32 images");
+    throw DataError(prefix + "expected fewer than 2^32 images");
   }
   const auto wrong = std::find_if(labels_.begin(), labels_.end(),
                                   [](std::uint8_t label) { return label >= kNumOutputs; });
   if (wrong != labels_.end()) {
-    throw DataError(prefix + "required labels from 0 to 9; found " + std::to_string(int{*wrong}) +
+    throw DataError(prefix + "expected labels from 0 to 9; got " + std::to_string(int{*wrong}) +
                     " for image " + std::to_string(wrong - labels_.begin()));
   }
 

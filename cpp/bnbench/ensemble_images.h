@@ -13,12 +13,12 @@
 
 namespace bnbench {
 
-// Labelled images, with the pixels of each that are not zero.
+// Labeled images, with the pixels of each that are not zero.
 class ImageTable {
  public:
   // Keeps the spans. Throws DataError, beginning with `name`, unless the images are
-  // whole, at least one and labelled 0..9.
-  ImageTable(const LabelledImages& images, const char* name);
+  // whole, at least one and labeled 0..9.
+  ImageTable(const LabeledImages& images, const char* name);
 
   std::size_t size() const { return labels_.size(); }
   const std::uint8_t* pixels(std::size_t image) const {
@@ -27,7 +27,7 @@ class ImageTable {
   const std::uint64_t* ink(std::size_t image) const { return ink_.data() + image * kInkWords; }
   std::uint8_t label(std::size_t image) const { return labels_[image]; }
 
-  // All images, such that those with ink in the same places tend to be neighbours. The kernels take
+  // All images, such that those with ink in the same places tend to be neighbors. The kernels take
   // images two at a time and skip the pixels that are zero in both.
   std::span<const std::uint32_t> similarity_order() const { return similarity_order_; }
 

@@ -110,7 +110,7 @@ inline void InputPairInk(const std::uint64_t* ink, std::size_t rows, std::uint64
   }
 }
 
-// Adds to `sums` the gradient of the weights of two neighbouring pixels over a group of images.
+// Adds to `sums` the gradient of the weights of two neighboring pixels over a group of images.
 template <class T, int kCount>
 BNBENCH_ALWAYS_INLINE void AddPairGradient(const std::uint8_t* bytes, std::uint64_t ink,
                                            const T* out_gradient, std::size_t width,

@@ -20,7 +20,7 @@ namespace bnbench {
 //
 // Half of the pixels of FashionMNIST are zero, and add nothing to a product. `ink` has a bit for
 // every pixel of an image that is not; `pair_ink` a bit for every image of a group of 64 in which
-// either of two neighbouring pixels is not.
+// either of two neighboring pixels is not.
 struct InkedImages {
   const std::uint8_t* pixels;     // (rows, kNumPixels)
   const std::uint64_t* ink;       // (rows, kInkWords)

@@ -37,7 +37,7 @@ OrderSource::OrderSource(std::span<const std::uint8_t> state)
   } catch (const c10::Error&) {
     throw UsageError(
         "random_state must hold the bytes of torch.get_rng_state() of this version of torch, and " +
-        std::to_string(state.size()) + " bytes were found that its CPU generator does not accept");
+        std::to_string(state.size()) + " bytes were given that its CPU generator does not accept");
   }
 }
 

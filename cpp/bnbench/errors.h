@@ -17,7 +17,7 @@ enum class ExitCode : int {
   kDisagreed = 5,  // the model ran, and its results are not those of its manifest
 };
 
-// Every error says in one or two lines what was required, what was found and what to do.
+// Every error says in one or two lines what was expected, what it got and what to do.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

@@ -41,7 +41,7 @@ class Model {
   std::unique_ptr<Impl> impl_;
 };
 
-// What was measured when a model ran over labelled images.
+// What was measured when a model ran over labeled images.
 struct EvaluationRecord {
   std::vector<float> logits;  // (count, 10)
   std::string predictions;    // one digit an image

@@ -33,7 +33,7 @@ IdxArray LoadDataFile(const std::string& folder, const std::string& name, std::s
   }
   const std::string path = FindDataFile(folder, name);
   if (path.empty()) {
-    throw DataError("found neither " + name + " nor " + name + ".gz in " + folder +
+    throw DataError("got neither " + name + " nor " + name + ".gz in " + folder +
                     " or its FashionMNIST/raw; name the folder that holds them with --data");
   }
   IdxArray array = ReadIdx(path);
@@ -63,7 +63,7 @@ TestSet LoadTestSet(const std::string& folder, const std::string& split) {
                     std::to_string(images.shape[1]) + "x" + std::to_string(images.shape[2]));
   }
   if (images.shape[0] != labels.shape[0]) {
-    throw DataError("every image in " + folder + " needs one label; found " +
+    throw DataError("every image in " + folder + " needs one label; got " +
                     std::to_string(images.shape[0]) + " images and " +
                     std::to_string(labels.shape[0]) + " labels");
   }

@@ -1,4 +1,4 @@
-// The labelled images that models are judged on.
+// The labeled images that models are judged on.
 #ifndef BNBENCH_TEST_SET_H_
 #define BNBENCH_TEST_SET_H_
 

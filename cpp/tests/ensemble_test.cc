@@ -19,7 +19,7 @@ using bnbench::ComputeGradients;
 using bnbench::CountParameters;
 using bnbench::EnsembleOptions;
 using bnbench::EpochResult;
-using bnbench::LabelledImages;
+using bnbench::LabeledImages;
 using bnbench::NetworkShape;
 using bnbench::Normalization;
 using bnbench::SupportedInstructionSets;
@@ -38,7 +38,7 @@ constexpr std::size_t kPixels = 784;
 struct Images {
   std::vector<std::uint8_t> pixels;
   std::vector<std::uint8_t> labels;
-  LabelledImages view() const { return {pixels, labels}; }
+  LabeledImages view() const { return {pixels, labels}; }
 };
 
 Images MakeImages(std::size_t count, unsigned seed = 1) {
@@ -415,11 +415,11 @@ TEST_CASE("images, labels and options that make no sense are refused") {
   wrong_label.labels[3] = 10;
   const std::vector<Trial> none;
   CHECK_THROWS_WITH_AS(Train(few_labels, train, none),
-                       "training images: required at least one image of 784 bytes, and a label for "
-                       "each; found 7840 bytes and 9 labels",
+                       "training images: expected at least one image of 784 bytes, and a label for "
+                       "each; got 7840 bytes and 9 labels",
                        bnbench::DataError);
   CHECK_THROWS_WITH_AS(Train(train, wrong_label, none),
-                       "test images: required labels from 0 to 9; found 10 for image 3",
+                       "test images: expected labels from 0 to 9; got 10 for image 3",
                        bnbench::DataError);
   EnsembleOptions options;
   options.threads = 0;

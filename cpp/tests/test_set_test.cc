@@ -49,7 +49,7 @@ TEST_CASE("the raw file wins over the gzipped one") {
 TEST_CASE("a folder without the files, or no folder, says what to do") {
   const TemporaryFolder folder;
   CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()),
-                       doctest::Contains("found neither t10k-images-idx3-ubyte nor"), DataError);
+                       doctest::Contains("got neither t10k-images-idx3-ubyte nor"), DataError);
   CHECK_THROWS_WITH_AS(LoadTestSet(folder.File("none")), doctest::Contains("does not exist"),
                        DataError);
   CHECK_THROWS_WITH_AS(LoadTestSet(""), doctest::Contains("--data"), DataError);
@@ -61,7 +61,7 @@ TEST_CASE("images and labels must belong together") {
   SUBCASE("as many of one as of the other") {
     folder.Write("t10k-labels-idx1-ubyte", ToString(IdxBytes({2}, {0, 1})));
     CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()),
-                         doctest::Contains("found 3 images and 2 labels"), DataError);
+                         doctest::Contains("got 3 images and 2 labels"), DataError);
   }
   SUBCASE("labels of 0 to 9") {
     folder.Write("t10k-labels-idx1-ubyte", ToString(IdxBytes({3}, {9, 0, 10})));

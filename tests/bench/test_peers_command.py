@@ -12,13 +12,13 @@ from bench.peers.process import PROJECT_ROOT
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--peers", "jax-1,nobody"], "found 'nobody'"),
-        (["--variants", "layernorm"], "required some of baseline, batchnorm"),
-        (["--variants", ","], "required some of baseline, batchnorm"),
+        (["--peers", "jax-1,nobody"], "got 'nobody'"),
+        (["--variants", "layernorm"], "expected some of baseline, batchnorm"),
+        (["--variants", ","], "expected some of baseline, batchnorm"),
         (["--rounds", "0"], "--rounds"),
         (["--rounds", "many"], "--rounds"),
         (["--epochs-per-round", "-1"], "--epochs-per-round"),
-        (["--out", "peers.json"], "required a Markdown file"),
+        (["--out", "peers.json"], "expected a Markdown file"),
         (["surplus"], "surplus"),
         (["--nonsense"], "--nonsense"),
     ],

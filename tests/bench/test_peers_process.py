@@ -37,7 +37,7 @@ TRAINER = """
             return [self.epochs / 100] * self.job.num_trials
 
     def make_trainer(job):
-        if job.flavour == "unbuilt":
+        if job.flavor == "unbuilt":
             import no_such_package_anywhere
         return Trainer(job)
 """

@@ -81,7 +81,7 @@ def test_a_peer_that_does_not_learn_as_the_reference_does_fails(
     assert row.is_failure is is_failure
     if is_failure:
         assert row.problem is not None
-        assert "70.0 %, found" in row.problem
+        assert "70.0 %, got" in row.problem
 
 
 def test_without_the_reference_there_is_no_ratio_and_no_verdict() -> None:

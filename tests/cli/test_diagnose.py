@@ -117,13 +117,13 @@ def test_another_models_manifest_is_named_with_exit_code_5(
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (np.zeros((100, 9), np.float32), "required logits of shape (100, 10)"),
-        (np.zeros((100, 10), np.int64), "required floating-point numbers, found int64"),
+        (np.zeros((100, 9), np.float32), "expected logits of shape (100, 10)"),
+        (np.zeros((100, 10), np.int64), "expected floating-point numbers, got int64"),
         (
             np.full((100, 10), np.nan, np.float32),
-            "found 1000 that are not, the first nan at [0, 0]",
+            "got 1000 that are not, the first nan at [0, 0]",
         ),
-        (np.array([{}]), "required logits in NumPy's .npy format"),
+        (np.array([{}]), "expected logits in NumPy's .npy format"),
     ],
 )
 def test_logits_that_cannot_be_used_are_refused_with_exit_code_2(
@@ -143,7 +143,7 @@ def test_a_model_or_a_manifest_that_is_gone_is_refused_with_exit_code_2(
     models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert diagnose(monkeypatch, "gone.pt") == 2
-    assert "gone.pt: required a model's file" in capsys.readouterr().err
+    assert "gone.pt: expected a model's file" in capsys.readouterr().err
     models[0].with_suffix(".json").unlink()
     assert diagnose(monkeypatch, models[0]) == 2
-    assert "required a manifest, found none" in capsys.readouterr().err
+    assert "expected a manifest, got none" in capsys.readouterr().err

@@ -27,14 +27,14 @@ def test_ray_that_is_not_installed_is_told_before_anything_is_loaded(
 
 
 def test_an_address_without_ray_is_refused() -> None:
-    with pytest.raises(SpecError, match="address: required --executor ray with it, found in-proc"):
+    with pytest.raises(SpecError, match="address: expected --executor ray with it, got in-proc"):
         ExecutorChoice("in-process", "auto").check(STUDY)
 
 
 @pytest.mark.parametrize("device", ["cuda:1", "mps"])
 def test_ray_chooses_the_gpu_so_that_none_can_be_named(device: str) -> None:
     study = dataclasses.replace(STUDY, devices=("cpu", device), engine="reference")
-    with pytest.raises(SpecError, match=f"required cpu or cuda, .* found '{device}'"):
+    with pytest.raises(SpecError, match=f"expected cpu or cuda, .* got '{device}'"):
         ExecutorChoice("ray").check(study)
 
 

@@ -23,20 +23,20 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--variants", "basline"], ["required some of baseline, batchnorm", "'basline'"]),
-        (["--devices", "tpu"], ["devices: required devices of this machine (cpu", "'tpu'"]),
-        (["--seeds", "a-b"], ["seeds: required", "0-4 or 0,3,7", "'a-b'"]),
-        (["--epochs", "0"], ["epochs: required a whole number of at least 1, found 0"]),
-        (["--batch-size", "-3"], ["batch_size: required", "found -3"]),
-        (["--learning-rate", "0"], ["learning_rate: required a number above 0"]),
+        (["--variants", "basline"], ["expected some of baseline, batchnorm", "'basline'"]),
+        (["--devices", "tpu"], ["devices: expected devices of this machine (cpu", "'tpu'"]),
+        (["--seeds", "a-b"], ["seeds: expected", "0-4 or 0,3,7", "'a-b'"]),
+        (["--epochs", "0"], ["epochs: expected a whole number of at least 1, got 0"]),
+        (["--batch-size", "-3"], ["batch_size: expected", "got -3"]),
+        (["--learning-rate", "0"], ["learning_rate: expected a number above 0"]),
         (["--batch-size", "59999"], ["batches of two images or more for batchnorm", "59999"]),
         (["--batch-size", "1"], ["batches of two images or more for batchnorm"]),
-        (["--study", "gone.toml"], ["gone.toml: required a study file"]),
-        (["--threads", "0"], ["threads: required"]),
-        (["--study", "fair", "--learning-rate", "1"], ["learning_rate: required none", "fair"]),
-        (["--engine", "native", "--variants", "layernorm"], ["engine: required", "layernorm"]),
+        (["--study", "gone.toml"], ["gone.toml: expected a study file"]),
+        (["--threads", "0"], ["threads: expected"]),
+        (["--study", "fair", "--learning-rate", "1"], ["learning_rate: expected none", "fair"]),
+        (["--engine", "native", "--variants", "layernorm"], ["engine: expected", "layernorm"]),
         (["--epochs", "three"], ["'three' is not a valid integer"]),
-        (["--resume", "nowhere"], ["nowhere: required a run folder"]),
+        (["--resume", "nowhere"], ["nowhere: expected a run folder"]),
         (["--resume", "nowhere", "--epochs", "3"], ["takes no --epochs"]),
         (["--frobnicate"], ["No such option"]),
     ],
@@ -60,14 +60,14 @@ def test_a_mistake_is_answered_in_a_line_or_two_with_exit_code_2(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["gate"], ["required --base"]),
-        (["gate", "--base", "x", "--max-slowdown", "-5"], ["max-slowdown: required", "found -5"]),
-        (["gate", "--base", "x", "--false-alarms", "60"], ["false-alarms: required", "below 50"]),
-        (["gate", "--base", "x", "--minutes", "0"], ["minutes: required a number above 0"]),
-        (["gate", "--base", "x"], ["required a folder inside a git repository"]),
-        (["gate", "--replay", "gone.jsonl"], ["gone.jsonl: required a recording"]),
+        (["gate"], ["expected --base"]),
+        (["gate", "--base", "x", "--max-slowdown", "-5"], ["max-slowdown: expected", "got -5"]),
+        (["gate", "--base", "x", "--false-alarms", "60"], ["false-alarms: expected", "below 50"]),
+        (["gate", "--base", "x", "--minutes", "0"], ["minutes: expected a number above 0"]),
+        (["gate", "--base", "x"], ["expected a folder inside a git repository"]),
+        (["gate", "--replay", "gone.jsonl"], ["gone.jsonl: expected a recording"]),
         (["history"], ["Missing argument"]),
-        (["history", "gone.jsonl"], ["gone.jsonl: required a history"]),
+        (["history", "gone.jsonl"], ["gone.jsonl: expected a history"]),
     ],
 )
 def test_a_mistake_at_the_gate_is_answered_in_a_line_or_two_with_exit_code_2(
@@ -93,7 +93,7 @@ def test_a_folder_that_is_no_run_is_refused(
     command: str,
 ) -> None:
     assert run(monkeypatch, command, str(tmp_path)) == 2
-    assert "required a run folder, found no run.json" in capsys.readouterr().err
+    assert "expected a run folder, got no run.json" in capsys.readouterr().err
 
 
 def test_a_runtime_nobody_knows_is_answered_with_those_there_are(
@@ -106,8 +106,8 @@ def test_a_runtime_nobody_knows_is_answered_with_those_there_are(
     RunStore.create(tmp_path / "run", small_study, REFERENCE, SYNTHETIC, environment)
     assert run(monkeypatch, "verify", str(tmp_path / "run"), "--runtimes", "eagre") == 2
     errors = capsys.readouterr().err
-    assert "runtimes: required 'all' or some of eager, torchscript" in errors
-    assert "found 'eagre'" in errors
+    assert "runtimes: expected 'all' or some of eager, torchscript" in errors
+    assert "got 'eagre'" in errors
 
 
 def test_data_that_is_not_what_it_must_be_ends_with_exit_code_2(
@@ -115,7 +115,7 @@ def test_data_that_is_not_what_it_must_be_ends_with_exit_code_2(
 ) -> None:
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(b"short")
     assert run(monkeypatch, "data", "--data-dir", str(tmp_path)) == 2
-    assert "required all four files of FashionMNIST" in capsys.readouterr().err
+    assert "expected all four files of FashionMNIST" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import nn
 
-from bnbench.data import Dataset, LabelledImages
+from bnbench.data import Dataset, LabeledImages
 from bnbench.models.export import export_model
 from bnbench.models.manifest import seal_manifest
 from bnbench.models.runtimes.eager import compute_logits
@@ -491,7 +491,7 @@ def test_every_image_written_by_the_tests_is_read_back(tmp_path: Path) -> None:
     from bnbench import _native
 
     images = torch.arange(2 * 28 * 28).remainder(251).to(torch.uint8).reshape(2, 28, 28)
-    part = LabelledImages(images, torch.tensor([3, 9], dtype=torch.uint8), "", "")
+    part = LabeledImages(images, torch.tensor([3, 9], dtype=torch.uint8), "", "")
     write_idx_files(dataclasses.replace(part), tmp_path)
     assert (tmp_path / IMAGES).read_bytes() == encode_idx_images(images)
     assert (tmp_path / LABELS).read_bytes() == encode_idx_labels(part.labels)

@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms import ToTensor
 
-from bnbench.data import Dataset, LabelledImages
+from bnbench.data import Dataset, LabeledImages
 from bnbench.networks import VARIANTS
 from bnbench.specs import RecipeSpec, TrialSpec
 from bnbench.training.engines.interface import train_all
@@ -19,7 +19,7 @@ EPOCHS = 2
 class NotebookImages(TorchDataset[tuple[torch.Tensor, int]]):
     """What torchvision's FashionMNIST class does: an image at a time, through ToTensor."""
 
-    def __init__(self, part: LabelledImages) -> None:
+    def __init__(self, part: LabeledImages) -> None:
         self.images, self.labels, self.transform = part.images.numpy(), part.labels, ToTensor()
 
     def __len__(self) -> int:

@@ -159,7 +159,7 @@ def test_a_flipped_byte_is_found_by_verify_which_exits_with_5(
 def test_an_existing_run_is_not_overwritten(finished_run: FinishedRun) -> None:
     again = run_bnbench("run", "--out", finished_run.folder)
     assert again.returncode == 2
-    assert "found one in use" in again.stderr
+    assert "got one in use" in again.stderr
 
 
 def test_a_run_in_which_everything_diverges_says_so_and_exits_with_1(tmp_path: Path) -> None:

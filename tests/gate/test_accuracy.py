@@ -47,8 +47,8 @@ def test_only_seeds_and_variants_of_both_are_compared() -> None:
 @pytest.mark.parametrize(
     ("head", "words"),
     [
-        ({"other": {0: 0.5}}, "found model in base and other in head"),
-        ({"model": {9: 0.5}}, "found 1"),
+        ({"other": {0: 0.5}}, "got model in base and other in head"),
+        ({"model": {9: 0.5}}, "got 1"),
     ],
 )
 def test_what_has_nothing_in_common_is_refused(
@@ -69,7 +69,7 @@ def test_the_last_epoch_of_each_seed_counts(tmp_path: Path) -> None:
 def test_a_table_that_is_none_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "epochs.csv").write_text(text)
-    with pytest.raises(GateError, match="required a table with the columns seed and test_accuracy"):
+    with pytest.raises(GateError, match="expected a table with the columns seed and test_accuracy"):
         read_accuracies(tmp_path / "epochs.csv")
 
 

@@ -22,7 +22,7 @@ from bnbench.gate.measure import MeasurementRecord
 from bnbench.gate.pairs import SuiteRecord
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
-from bnbench.gate.verdict import summarise_gate
+from bnbench.gate.verdict import summarize_gate
 from tests.gate.fakes import BASE, HEAD, make_pair
 
 
@@ -35,7 +35,7 @@ def make_result(commit: str, seconds: float, kernel: float | None = 0.004) -> di
 def make_history(levels: np.ndarray, noise: float, seed: int) -> BenchmarkHistory:
     values = levels * np.exp(np.random.default_rng(seed).normal(0.0, noise, len(levels)))
     commits = tuple(f"commit{number:03}" for number in range(len(levels)))
-    return BenchmarkHistory("b.py::test", commits, tuple(values.tolist()), is_normalised=True)
+    return BenchmarkHistory("b.py::test", commits, tuple(values.tolist()), is_normalized=True)
 
 
 def test_a_gates_result_is_a_document_that_pytest_benchmark_compares(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_gates_result_is_a_document_that_pytest_benchmark_compares(tmp_path: P
         gate.add(pair.list_log_ratios())
     suite = SuiteRecord(("b.py::test[1]",), ("b.py::test[1]",), ())
     measured = MeasurementRecord(suite, pairs, tuple(gate.finish()), {}, 30.0)
-    document = make_document(summarise_gate(BASE, HEAD, GateSpec(), measured, ()), measured)
+    document = make_document(summarize_gate(BASE, HEAD, GateSpec(), measured, ()), measured)
     (benchmark,) = document["benchmarks"]
     assert benchmark["stats"]["median"] == pytest.approx(0.003 * np.exp(0.01))
     assert benchmark["stats"]["rounds"] == 12
@@ -88,10 +88,10 @@ def test_a_writer_waits_for_another_one_to_end(tmp_path: Path) -> None:
 def test_a_slower_runner_is_no_slower_program() -> None:
     results = [make_result("a", 0.02, 0.004), make_result("b", 0.03, 0.006)]
     (history,) = list_histories(results)
-    assert history.is_normalised
+    assert history.is_normalized
     assert history.values == pytest.approx((5.0, 5.0))
     (plain,) = list_histories([*results, make_result("c", 0.02, None)])
-    assert not plain.is_normalised
+    assert not plain.is_normalized
     assert plain.values == pytest.approx((0.02, 0.03, 0.02))
 
 
@@ -106,7 +106,7 @@ def test_pytest_benchmarks_own_files_are_read(tmp_path: Path) -> None:
 def test_what_is_no_history_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "history.jsonl"
     path.write_text(text)
-    with pytest.raises(GateError, match="history.jsonl: required"):
+    with pytest.raises(GateError, match="history.jsonl: expected"):
         read_documents(path)
 
 

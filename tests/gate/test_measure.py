@@ -13,7 +13,7 @@ from bnbench.gate.verdict import (
     UNDECIDED_EXIT_CODE,
     GateSummary,
     Verdict,
-    summarise_gate,
+    summarize_gate,
 )
 from bnbench.gate.wording import make_notes, word_verdict
 from bnbench.stats.change import ChangeOutcome
@@ -57,7 +57,7 @@ class FakeSource:
 def run(source: FakeSource, spec: GateSpec | None = None) -> GateSummary:
     spec = spec or GateSpec()
     measured = measure_until_decided(source, spec, read_seconds=lambda: source.seconds)
-    return summarise_gate(BASE, HEAD, spec, measured, ())
+    return summarize_gate(BASE, HEAD, spec, measured, ())
 
 
 def test_a_slower_benchmark_fails_the_change_and_is_named() -> None:
@@ -121,10 +121,10 @@ def test_a_benchmark_that_both_skip_is_listed_and_holds_nothing_up() -> None:
 
 
 def test_revisions_without_a_benchmark_in_common_are_refused() -> None:
-    with pytest.raises(GateError, match="found 1 in base and 1 in head, none of the same name"):
+    with pytest.raises(GateError, match="got 1 in base and 1 in head, none of the same name"):
         run(FakeSource({}))
 
 
 def test_a_suite_of_which_nothing_runs_is_refused() -> None:
-    with pytest.raises(GateError, match=r"(?s)found that none does:.*bad: head: it broke"):
+    with pytest.raises(GateError, match=r"(?s)got that none does:.*bad: head: it broke"):
         run(FakeSource({"bad": 0.0}, failing=["bad"]))

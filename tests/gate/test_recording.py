@@ -102,7 +102,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, text: str | None) -> No
     path = tmp_path / "recording.jsonl"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(GateError, match="required a recording"):
+    with pytest.raises(GateError, match="expected a recording"):
         read_recording(path)
 
 
@@ -168,7 +168,7 @@ def test_the_error_rates_have_a_line_a_slowdown_and_the_rules_beside(recording: 
 
 def test_a_recording_that_is_too_short_is_refused(recording: Recording) -> None:
     short = dataclasses.replace(recording, pairs=recording.pairs[:5])
-    with pytest.raises(GateError, match="at least 8 process pairs, found 5"):
+    with pytest.raises(GateError, match="at least 8 process pairs, got 5"):
         replay_error_rates(short, GateSpec())
 
 

@@ -76,21 +76,21 @@ def test_a_setup_that_was_killed_is_made_anew(project: Path, cache: Path) -> Non
 
 
 def test_a_setup_that_fails_is_told_with_its_last_words(project: Path, cache: Path) -> None:
-    with pytest.raises(GateError, match=r"(?s)exit code 0, found 7 of .*no compiler here"):
+    with pytest.raises(GateError, match=r"(?s)exit code 0, got 7 of .*no compiler here"):
         lay_out(project, "main", cache, "echo no compiler here; exit 7")
-    with pytest.raises(GateError, match="found 7"):
+    with pytest.raises(GateError, match="got 7"):
         lay_out(project, "main", cache, "echo no compiler here; exit 7")
 
 
 def test_a_revision_that_is_not_there_is_told_with_what_to_do(project: Path) -> None:
-    with pytest.raises(GateError, match=r"found 'gone', which it does not have; .*fetch-depth: 0"):
+    with pytest.raises(GateError, match=r"got 'gone', which it does not have; .*fetch-depth: 0"):
         resolve_commit(project, "gone")
-    with pytest.raises(GateError, match="found '--all'"):
+    with pytest.raises(GateError, match="got '--all'"):
         resolve_commit(project, "--all")
 
 
 def test_a_folder_outside_any_repository_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(GateError, match="required a folder inside a git repository"):
+    with pytest.raises(GateError, match="expected a folder inside a git repository"):
         find_repository(tmp_path)
 
 

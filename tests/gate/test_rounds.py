@@ -74,7 +74,7 @@ def test_what_needs_more_than_one_processor_runs_in_turn(
     assert order[-8:] == ["main", "worktree", "worktree", "main"] * 2
 
 
-def test_a_better_place_favours_neither_side() -> None:
+def test_a_better_place_favors_neither_side() -> None:
     # The first of two places is a third faster.
     base, head = [2.0, 3.0, 2.0, 3.0], [3.0, 2.0, 3.0, 2.0]
     visit = VisitRecord("a", 0.0, 1, tuple(base), tuple(head), 0.004, 0.1)

@@ -202,7 +202,7 @@ def test_what_fails_is_told_and_the_next_benchmark_goes_on(start: Start, project
     assert read_until(worker, "finished")["reason"] == "Skipped: not today"
     assert read_until(worker, "finished")["reason"] == "it never called its benchmark"
     read_until(worker, "benchmark")
-    assert "required one call of benchmark a test" in str(worker.leave()["reason"])
+    assert "expected one call of benchmark a test" in str(worker.leave()["reason"])
     read_until(worker, "benchmark")
     assert worker.leave()["reason"] is None
 
@@ -267,7 +267,7 @@ def test_a_folder_that_is_not_there_is_told(start: Start) -> None:
 def test_a_process_that_dies_is_told_with_how_it_ended(start: Start, project: Path) -> None:
     write_files(project, {"conftest.py": "import os\nos._exit(4)\n"})
     worker = start()
-    with pytest.raises(GateError, match="main: required a process .* found its exit code 4"):
+    with pytest.raises(GateError, match="main: expected a process .* got its exit code 4"):
         worker.read_event()
 
 

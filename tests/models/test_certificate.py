@@ -114,7 +114,7 @@ def run_in_binary32(
             values = apply_linear_in_binary32(layer.weight * scale[:, None], bias, values, order)
             continue
         values = apply_linear_in_binary32(layer.weight, layer.bias, values, order)
-        if norm_form == "centred":
+        if norm_form == "centered":
             values = (values - norm.running_mean) * inverse * norm.weight + norm.bias
         else:
             values = values * scale + (norm.bias - norm.running_mean * scale)
@@ -155,7 +155,7 @@ def require_within_bounds(
 
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
-@pytest.mark.parametrize("norm_form", ["none", "centred", "scaled and shifted", "folded"])
+@pytest.mark.parametrize("norm_form", ["none", "centered", "scaled and shifted", "folded"])
 def test_no_order_of_binary32_operations_leaves_the_bounds(order: Order, norm_form: str) -> None:
     images = make_images(3, seed=5)
     for seed in range(5):

@@ -39,11 +39,11 @@ def test_what_is_no_manifest_is_refused(path: Path, content: bytes) -> None:
 
 
 def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"gone\.json: required a manifest, found none"):
+    with pytest.raises(RunError, match=r"gone\.json: expected a manifest, got none"):
         read_manifest(tmp_path / "gone.json")
 
 
 def test_a_newer_format_is_told_from_damage(path: Path) -> None:
     path.write_bytes(seal_manifest({"format_version": 7}))
-    with pytest.raises(RunError, match="found 7, which is newer"):
+    with pytest.raises(RunError, match="got 7, which is newer"):
         read_manifest(path)

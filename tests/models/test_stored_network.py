@@ -112,7 +112,7 @@ def test_each_normalizations_own_eps_is_read() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no archive", CONTENT[: len(CONTENT) // 2]])
 def test_what_is_no_whole_archive_is_refused(content: bytes) -> None:
-    with pytest.raises(RunError, match="required a TorchScript file, found damage"):
+    with pytest.raises(RunError, match="expected a TorchScript file, got damage"):
         read_stored_network(content)
 
 

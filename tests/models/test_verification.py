@@ -63,7 +63,7 @@ def test_each_model_of_a_finished_scored_trial_is_verified_once(store: RunStore)
 
 def test_a_model_that_is_gone_is_named(store: RunStore) -> None:
     (store.models_folder / "batchnorm-seed1-cpu.pt").unlink()
-    with pytest.raises(RunError, match=r"batchnorm-seed1-cpu\.pt: required the model"):
+    with pytest.raises(RunError, match=r"batchnorm-seed1-cpu\.pt: expected the model"):
         verify_manifests(store, Path("data"))
 
 
@@ -73,7 +73,7 @@ def test_a_run_without_a_finished_trial_has_nothing_to_verify(
     store = RunStore.create(
         tmp_path / "empty", small_study, {"cpu": "native"}, SYNTHETIC, environment
     )
-    with pytest.raises(RunError, match="at least one finished trial to verify, found none"):
+    with pytest.raises(RunError, match="at least one finished trial to verify, got none"):
         verify_manifests(store, Path("data"))
 
 

@@ -80,5 +80,5 @@ def test_runs_on_other_data_are_refused(make_run: MakeRun) -> None:
         dataclasses.replace(first.data, num_train_images=7),
         first.environment,
     )
-    with pytest.raises(RunError, match="required runs on the same data"):
+    with pytest.raises(RunError, match="expected runs on the same data"):
         compare_runs(first, other)

@@ -336,7 +336,7 @@ def test_the_first_two_variants_differ_in_lightness() -> None:
 
 
 def contrast(color: str, other: str) -> float:
-    """Contrast of two colours, 1 to 21, after WCAG 2.2."""
+    """Contrast of two colors, 1 to 21, after WCAG 2.2."""
     low, high = sorted((find_luminance(color), find_luminance(other)))
     return (high + 0.05) / (low + 0.05)
 

@@ -171,7 +171,7 @@ def test_a_table_scrolls_in_a_box_of_its_own_that_the_keyboard_reaches(page: str
     parsed = Page(page)
     boxes = [attributes for attributes in parsed.find("div") if attributes["class"] == "table"]
     assert boxes == [
-        {"class": "table", "role": "region", "aria-labelledby": "section-1", "tabindex": "0"}
+        {"class": "table", "role": "region", "aria-labeledby": "section-1", "tabindex": "0"}
     ]
     assert parsed.find("h2")[0] == {"id": "section-1"}
 
@@ -219,7 +219,7 @@ def test_text_can_be_read_in_both_themes() -> None:
 
 
 def contrast(color: str, other: str) -> float:
-    """Contrast of two colours, 1 to 21, after WCAG 2.2."""
+    """Contrast of two colors, 1 to 21, after WCAG 2.2."""
     low, high = sorted((find_luminance(color), find_luminance(other)))
     return (high + 0.05) / (low + 0.05)
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from bnbench.stats.curves import summarise_curve
+from bnbench.stats.curves import summarize_curve
 
 
 def test_each_epoch_is_summed_up_over_seeds() -> None:
     accuracy = [[0.2, 0.6], [0.3, 0.7], [0.7, 0.8]]
-    first, second = summarise_curve(accuracy, np.random.default_rng(0))
+    first, second = summarize_curve(accuracy, np.random.default_rng(0))
     assert (first.epoch, second.epoch) == (1, 2)
     assert first.mean.value == pytest.approx(0.4)
     assert (first.lowest, first.median, first.highest) == (0.2, 0.3, 0.7)
@@ -17,19 +17,19 @@ def test_each_epoch_is_summed_up_over_seeds() -> None:
 
 
 def test_one_trial_has_neither_spread_nor_interval() -> None:
-    (summary,) = summarise_curve([[0.5]], np.random.default_rng(0))
+    (summary,) = summarize_curve([[0.5]], np.random.default_rng(0))
     assert summary.deviation is None
     assert summary.mean.low is None
     assert (summary.lowest, summary.highest) == (0.5, 0.5)
 
 
 def test_a_trial_that_diverged_is_counted_as_missing() -> None:
-    first, second = summarise_curve([[0.5, np.nan], [0.4, np.nan]], np.random.default_rng(0))
+    first, second = summarize_curve([[0.5, np.nan], [0.4, np.nan]], np.random.default_rng(0))
     assert first.num_missing == 0
     assert second.num_missing == 2
     assert (second.mean.value, second.lowest, second.median) == (None, None, None)
 
 
 def test_accuracy_in_percent_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"accuracy must be fractions in \[0, 1\].*found 87.5"):
-        summarise_curve([[87.5]], np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"accuracy must be fractions in \[0, 1\].*got 87.5"):
+        summarize_curve([[87.5]], np.random.default_rng(0))

@@ -22,12 +22,12 @@ def test_a_smaller_effect_requires_more_pairs() -> None:
 
 @pytest.mark.parametrize("gamma", [0.5, 1.1])
 def test_a_gamma_that_cannot_be_detected_is_refused(gamma: float) -> None:
-    with pytest.raises(ValueError, match=rf"gamma must be in \(0.5, 1\], found {gamma}"):
+    with pytest.raises(ValueError, match=rf"gamma must be in \(0.5, 1\], got {gamma}"):
         count_required_pairs(gamma=gamma)
 
 
 def test_an_error_rate_in_percent_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"alpha must be in \(0, 0.5\), found 5"):
+    with pytest.raises(ValueError, match=r"alpha must be in \(0, 0.5\), got 5"):
         count_required_pairs(alpha=5)
 
 
@@ -85,7 +85,7 @@ def test_a_conclusion_asks_for_no_more_seeds() -> None:
 
 
 def test_a_decision_on_no_pairs_is_refused() -> None:
-    with pytest.raises(ValueError, match="requires at least one pair of trials, found none"):
+    with pytest.raises(ValueError, match="requires at least one pair of trials, got none"):
         decide_improvement(Estimate(None, None, None, 0.95, None, 0))
 
 

@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from bnbench.stats.epoch_time import SlowEpoch, compare_epoch_time, summarise_epoch_time
+from bnbench.stats.epoch_time import SlowEpoch, compare_epoch_time, summarize_epoch_time
 
 
 def test_the_median_and_quartiles_of_all_epochs_are_told() -> None:
-    time = summarise_epoch_time([[1.0, 2.0, 3.0], [4.0, 5.0, math.nan]])
+    time = summarize_epoch_time([[1.0, 2.0, 3.0], [4.0, 5.0, math.nan]])
     assert (time.lower_quartile_seconds, time.median_seconds, time.upper_quartile_seconds) == (
         2.0,
         3.0,
@@ -17,7 +17,7 @@ def test_the_median_and_quartiles_of_all_epochs_are_told() -> None:
 
 
 def test_a_stalled_epoch_is_reported_and_not_dropped() -> None:
-    time = summarise_epoch_time([[3.4, 3.5, 3.6], [3.5, 26.0, 3.5]])
+    time = summarize_epoch_time([[3.4, 3.5, 3.6], [3.5, 26.0, 3.5]])
     assert time.outliers == (SlowEpoch(seed_index=1, epoch=2, train_seconds=26.0),)
     assert time.num_epochs == 6
     # Distances from 3.5: 0, 0, 0, 0.1, 0.1, 22.5; MAD 0.05: limit 3.5 + 5 * 1.4826 * 0.05
@@ -25,12 +25,12 @@ def test_a_stalled_epoch_is_reported_and_not_dropped() -> None:
 
 
 def test_a_hair_above_a_steady_clock_is_no_outlier() -> None:
-    assert summarise_epoch_time([[3.5, 3.5, 3.5, 3.5001]]).outliers == ()
-    assert len(summarise_epoch_time([[3.5, 3.5, 3.5, 3.7]]).outliers) == 1
+    assert summarize_epoch_time([[3.5, 3.5, 3.5, 3.5001]]).outliers == ()
+    assert len(summarize_epoch_time([[3.5, 3.5, 3.5, 3.7]]).outliers) == 1
 
 
 def test_no_timed_epoch_has_no_median() -> None:
-    time = summarise_epoch_time([[math.nan]])
+    time = summarize_epoch_time([[math.nan]])
     assert (time.median_seconds, time.limit_seconds, time.num_epochs) == (None, None, 0)
 
 

@@ -20,12 +20,12 @@ def test_an_estimate_is_plain_json_in_which_the_undefined_is_null() -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_an_estimate_refuses_what_is_not_a_number(number: float) -> None:
-    with pytest.raises(ValueError, match="value must be a finite number or None, found"):
+    with pytest.raises(ValueError, match="value must be a finite number or None, got"):
         Estimate(number, None, None, 0.95, None, 3)
 
 
 def test_an_estimate_refuses_an_interval_upside_down() -> None:
-    with pytest.raises(ValueError, match=r"low must not exceed high, found 2.0 > 1.0"):
+    with pytest.raises(ValueError, match=r"low must not exceed high, got 2.0 > 1.0"):
         Estimate(1.0, 2.0, 1.0, 0.95, Method.BCA, 3)
 
 
@@ -35,7 +35,7 @@ def test_an_interval_without_a_method_is_refused() -> None:
 
 
 def test_a_confidence_in_percent_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"confidence must be in \(0, 1\).*found 95"):
+    with pytest.raises(ValueError, match=r"confidence must be in \(0, 1\).*got 95"):
         Estimate(1.0, None, None, 95, None, 3)
 
 

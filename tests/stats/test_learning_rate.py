@@ -26,10 +26,10 @@ def test_there_is_no_best_rate_if_nothing_was_learnt() -> None:
 
 @pytest.mark.parametrize("rates", [[0.1, 0.01], [0.1, 0.1], [0.0, 0.1], [-1.0, 0.1]])
 def test_rates_must_ascend_from_above_zero(rates: list[float]) -> None:
-    with pytest.raises(ValueError, match="positive and strictly ascending, found"):
+    with pytest.raises(ValueError, match="positive and strictly ascending, got"):
         choose_learning_rate(rates, [[0.5], [0.5]])
 
 
 def test_each_rate_needs_its_row() -> None:
-    with pytest.raises(ValueError, match=r"each of the 3 learning rates, found shape \(2, 1\)"):
+    with pytest.raises(ValueError, match=r"each of the 3 learning rates, got shape \(2, 1\)"):
         choose_learning_rate([0.01, 0.1, 1.0], [[0.5], [0.5]])

@@ -73,7 +73,7 @@ def test_an_interval_stays_within_the_bounds() -> None:
 
 
 def test_a_vector_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"values must have shape \(n, m\).*found shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"values must have shape \(n, m\).*got shape \(3,\)"):
         estimate_means([1.0, 2.0, 3.0], np.random.default_rng(0))
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bnbench.stats.estimates import Method
-from bnbench.stats.pairing import compare_pairs, summarise_pairing
+from bnbench.stats.pairing import compare_pairs, summarize_pairing
 
 
 def test_the_difference_is_candidate_minus_baseline() -> None:
@@ -48,7 +48,7 @@ def test_pairs_shorten_the_interval_where_seeds_correlate() -> None:
 
 
 def test_studies_of_different_size_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"same shape, found \(1, 2\) and \(2, 1\)"):
+    with pytest.raises(ValueError, match=r"same shape, got \(1, 2\) and \(2, 1\)"):
         compare_pairs([[0.5, 0.5]], [[0.5], [0.5]], np.random.default_rng(0))
 
 
@@ -56,7 +56,7 @@ def test_pairing_helped_where_the_correlation_is_surely_positive() -> None:
     # var(b) = var(c) = 2.5e-4, r = 0.9: var(c - b) = 2 * 2.5e-4 * (1 - 0.9) = 5e-5
     baseline = [0.51, 0.52, 0.53, 0.54, 0.55]
     candidate = [0.61, 0.63, 0.62, 0.64, 0.65]
-    pairing = summarise_pairing(baseline, candidate, confidence=0.9)
+    pairing = summarize_pairing(baseline, candidate, confidence=0.9)
     assert pairing.correlation.value == pytest.approx(0.9)
     assert pairing.unpaired_variance == pytest.approx(5e-4)
     assert pairing.paired_variance == pytest.approx(5e-5)
@@ -69,7 +69,7 @@ def test_pairing_helped_where_the_correlation_is_surely_positive() -> None:
 def test_pairing_hurt_where_the_correlation_is_surely_negative() -> None:
     baseline = np.linspace(0.5, 0.6, 20)
     candidate = 1.1 - baseline + np.random.default_rng(0).normal(0, 0.01, 20)
-    pairing = summarise_pairing(baseline, candidate)
+    pairing = summarize_pairing(baseline, candidate)
     assert pairing.helped is False
     assert pairing.variance_ratio is not None
     assert pairing.variance_ratio > 1.5
@@ -77,7 +77,7 @@ def test_pairing_hurt_where_the_correlation_is_surely_negative() -> None:
 
 def test_pairing_is_undecided_where_the_correlation_may_be_either() -> None:
     generator = np.random.default_rng(1)
-    assert summarise_pairing(generator.random(20), generator.random(20)).helped is None
+    assert summarize_pairing(generator.random(20), generator.random(20)).helped is None
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_pairing_is_undecided_where_the_correlation_may_be_either() -> None:
 def test_no_correlation_is_claimed_where_there_can_be_none(
     baseline: list[float], candidate: list[float]
 ) -> None:
-    pairing = summarise_pairing(baseline, candidate)
+    pairing = summarize_pairing(baseline, candidate)
     assert pairing.correlation.value is None
     assert pairing.helped is None
 
 
 def test_three_pairs_have_a_correlation_without_interval() -> None:
-    pairing = summarise_pairing([0.1, 0.2, 0.3], [0.1, 0.3, 0.2])
+    pairing = summarize_pairing([0.1, 0.2, 0.3], [0.1, 0.3, 0.2])
     assert pairing.correlation.value == pytest.approx(0.5)
     assert not pairing.correlation.has_interval
     assert pairing.helped is None

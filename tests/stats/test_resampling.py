@@ -22,7 +22,7 @@ def test_widening_vanishes_with_many_values() -> None:
 
 
 def test_one_value_cannot_be_resampled() -> None:
-    with pytest.raises(ValueError, match="at least 2 values, found 1"):
+    with pytest.raises(ValueError, match="at least 2 values, got 1"):
         widen_confidence(0.95, 1)
 
 

@@ -68,12 +68,12 @@ def test_half_is_half_in_spite_of_rounding() -> None:
 
 
 def test_a_time_of_zero_is_refused() -> None:
-    with pytest.raises(ValueError, match="times must be positive and finite, found"):
+    with pytest.raises(ValueError, match="times must be positive and finite, got"):
         estimate_median_time([0.0, 1.0], [True, True])
 
 
 def test_times_and_arrivals_of_different_length_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"same shape, found \(2,\) and \(3,\)"):
+    with pytest.raises(ValueError, match=r"same shape, got \(2,\) and \(3,\)"):
         estimate_median_time([1.0, 2.0], [True] * 3)
 
 

@@ -26,14 +26,14 @@ def compute_report(baseline: np.ndarray, candidate: np.ndarray, seed: int = 0) -
     rates = np.geomspace(1e-3, 4.0, 12)
     by_rate = 0.9 - 0.1 * np.log10(rates / 0.1)[:, None] ** 2 + np.zeros((12, 3))
     answers: list[Any] = [
-        *stats.summarise_curve(baseline, generator),
-        *stats.summarise_curve(candidate, generator),
+        *stats.summarize_curve(baseline, generator),
+        *stats.summarize_curve(candidate, generator),
         *stats.compare_pairs(baseline, candidate, generator),
-        stats.summarise_pairing(baseline[:, -1], candidate[:, -1]),
+        stats.summarize_pairing(baseline[:, -1], candidate[:, -1]),
         improvement,
         stats.decide_improvement(improvement.probability),
-        stats.summarise_convergence(baseline, baseline_seconds, target, 938),
-        stats.summarise_convergence(candidate, candidate_seconds, target, 938),
+        stats.summarize_convergence(baseline, baseline_seconds, target, 938),
+        stats.summarize_convergence(candidate, candidate_seconds, target, 938),
         stats.estimate_speed_up(
             baseline,
             candidate,
@@ -45,8 +45,8 @@ def compute_report(baseline: np.ndarray, candidate: np.ndarray, seed: int = 0) -
             candidate_steps_per_epoch=938,
         ),
         stats.compare_epoch_time(baseline_seconds, candidate_seconds, generator),
-        stats.summarise_sensitivity(rates, by_rate, generator),
-        stats.summarise_sensitivity(rates, by_rate, generator),
+        stats.summarize_sensitivity(rates, by_rate, generator),
+        stats.summarize_sensitivity(rates, by_rate, generator),
     ]
     return json.dumps([dataclasses.asdict(answer) for answer in answers], allow_nan=False)
 

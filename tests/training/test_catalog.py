@@ -60,21 +60,21 @@ def test_a_study_file_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "where", "what"),
     [
-        ("\nseeds = = 0\n", "line 2", "required TOML"),
+        ("\nseeds = = 0\n", "line 2", "expected TOML"),
         ("\nsede = 3\n", "line 2", "sede: unknown key"),
-        ('seeds = "a-b"\n', "line 1", "seeds: required whole numbers"),
-        ("name = 's'\n[recipe]\n\nepochs = 0\n", "line 4", "recipe.epochs: required"),
+        ('seeds = "a-b"\n', "line 1", "seeds: expected whole numbers"),
+        ("name = 's'\n[recipe]\n\nepochs = 0\n", "line 4", "recipe.epochs: expected"),
         ("epochs = 1\n[recipe]\nepochs = 2\n", "line 1", "epochs: unknown key"),
-        ("[recipe]\nbatch_size = '64'\n", "line 2", "recipe.batch_size: required a whole number"),
+        ("[recipe]\nbatch_size = '64'\n", "line 2", "recipe.batch_size: expected a whole number"),
         ('variants = ["basline"]\n', "line 1", "'basline'"),
         (
             "[[variants]]\nname = 'a'\n[[variants]]\nname = 'b'\nhidden_sizes = [0]\n",
             "line 5",
-            "variants[1].hidden_sizes: required",
+            "variants[1].hidden_sizes: expected",
         ),
         ("variants = [{name = 'a', depth = 2}]\n", "line 1", "variants[0].depth: unknown key"),
-        ("variants = 3\n", "line 1", "variants: required a list"),
-        ("seeds = [1, 1]\n", "line 1", "found 1 twice"),
+        ("variants = 3\n", "line 1", "variants: expected a list"),
+        ("seeds = [1, 1]\n", "line 1", "got 1 twice"),
     ],
 )
 def test_a_mistake_in_a_study_file_is_named_by_line_and_key(
@@ -96,7 +96,7 @@ def test_a_runs_study_can_be_run_again(
 
 
 def test_a_study_that_is_nowhere_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"required notebook or fair, .*found 'notbook'"):
+    with pytest.raises(SpecError, match=r"expected notebook or fair, .*got 'notbook'"):
         find_study("notbook")
     with pytest.raises(SpecError, match="can be read"):
         find_study(str(tmp_path / "gone.toml"))

@@ -20,7 +20,7 @@ FaultName = Literal[
     "low_precision",
     "parameter_altered",
     "pixels_inverted",
-    "pixels_normalised",
+    "pixels_normalized",
     "pixels_scaled",
     "softmax_applied",
     "training_mode",

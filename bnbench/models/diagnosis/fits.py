@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 from bnbench.models.diagnosis.evidence import Evidence
 from bnbench.models.diagnosis.faults import Fault
 from bnbench.models.diagnosis.hypothesis import Hypothesis, Images, Values
-from bnbench.models.diagnosis.inputs import describe_normalisation
+from bnbench.models.diagnosis.inputs import describe_normalization
 from bnbench.models.diagnosis.networks import suppose_training
 from bnbench.models.reference import compute_logits, evaluate, scale_pixels
 from bnbench.models.stored_network import BatchNormLayer, LayerNormLayer, StoredNetwork
@@ -55,8 +55,8 @@ def fit_batch_size(evidence: Evidence) -> Iterator[Hypothesis]:
             yield hypothesis
 
 
-def fit_normalisation(evidence: Evidence) -> Iterator[Hypothesis]:
-    """That pixels were normalised with some mean and standard deviation."""
+def fit_normalization(evidence: Evidence) -> Iterator[Hypothesis]:
+    """That pixels were normalized with some mean and standard deviation."""
     part = evidence.choose_images(_NUM_FITTED)
     pixels, observed = scale_pixels(evidence.images[part]), evidence.observed[part]
 
@@ -80,10 +80,10 @@ def fit_normalisation(evidence: Evidence) -> Iterator[Hypothesis]:
         return evaluate(network, slope * scale_pixels(images) + offset)
 
     text = (
-        f"the pixels were {describe_normalisation(mean, deviation)}, as the logits tell; divide "
+        f"the pixels were {describe_normalization(mean, deviation)}, as the logits tell; divide "
         "each byte by 255 and do nothing else"
     )
-    yield Hypothesis(Fault("pixels_normalised", text), compute)
+    yield Hypothesis(Fault("pixels_normalized", text), compute)
 
 
 def fit_class_order(evidence: Evidence) -> Iterator[Hypothesis]:

@@ -35,8 +35,8 @@ def list_input_mistakes(num_images: int) -> Iterator[Hypothesis]:
     yield _feed("pixels_inverted", "inverted, white for black", lambda b: 1 - b / 255)
     yield _feed("pixels_inverted", "inverted and left as bytes", lambda b: 255 - b)
     for mean, deviation, source in _NORMALISATIONS:
-        yield _feed_normalised(mean, deviation, source)
-    yield _feed("pixels_normalised", "normalised image by image", _normalise_each_image)
+        yield _feed_normalized(mean, deviation, source)
+    yield _feed("pixels_normalized", "normalized image by image", _normalize_each_image)
     yield Hypothesis(
         Fault(
             "byte_order",
@@ -57,9 +57,9 @@ def list_input_mistakes(num_images: int) -> Iterator[Hypothesis]:
     yield _read_header_as_pixels(num_images)
 
 
-def describe_normalisation(mean: float, deviation: float) -> str:
+def describe_normalization(mean: float, deviation: float) -> str:
     """How pixels are made, in words."""
-    return f"normalised with mean {mean:.4f} and standard deviation {deviation:.4f}"
+    return f"normalized with mean {mean:.4f} and standard deviation {deviation:.4f}"
 
 
 def _feed(name: FaultName, how: str, make_pixels: Callable[[Values], Values]) -> Hypothesis:
@@ -69,12 +69,12 @@ def _feed(name: FaultName, how: str, make_pixels: Callable[[Values], Values]) ->
     return Hypothesis(Fault(name, f"the pixels were {how}; {_DIVIDE}"), compute)
 
 
-def _feed_normalised(mean: float, deviation: float, source: str) -> Hypothesis:
-    how = f"{describe_normalisation(mean, deviation)} ({source})"
-    return _feed("pixels_normalised", how, lambda b: (b / 255 - mean) / deviation)
+def _feed_normalized(mean: float, deviation: float, source: str) -> Hypothesis:
+    how = f"{describe_normalization(mean, deviation)} ({source})"
+    return _feed("pixels_normalized", how, lambda b: (b / 255 - mean) / deviation)
 
 
-def _normalise_each_image(pixels: Values) -> Values:
+def _normalize_each_image(pixels: Values) -> Values:
     deviation = np.maximum(pixels.std(axis=1, keepdims=True), 1e-12)
     result: Values = (pixels - pixels.mean(axis=1, keepdims=True)) / deviation
     return result

@@ -24,7 +24,7 @@ from bnbench.models.diagnosis.fits import (
     fit_class_order,
     fit_eps,
     fit_image_order,
-    fit_normalisation,
+    fit_normalization,
 )
 from bnbench.models.diagnosis.hypothesis import Hypothesis
 from bnbench.models.diagnosis.inputs import list_input_mistakes
@@ -47,7 +47,7 @@ _FITS: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
     fit_class_order,
     fit_image_order,
     fit_batch_size,
-    fit_normalisation,
+    fit_normalization,
     fit_one_value,
     fit_vector,
     fit_last_layer,

@@ -102,17 +102,17 @@ def _list_factors(layer: Layer, inputs: Values) -> dict[str, Values]:
             return {"weight": ones, "bias": ones}
         case BatchNormLayer():
             deviation = np.sqrt(layer.running_var.astype(np.float64) + layer.eps)
-            centred = inputs - layer.running_mean
+            centered = inputs - layer.running_mean
             return {
-                "weight": centred / deviation,
+                "weight": centered / deviation,
                 "bias": np.ones_like(inputs),
                 "running_mean": np.broadcast_to(-layer.weight / deviation, inputs.shape),
-                "running_var": -0.5 * centred * layer.weight / deviation**3,
+                "running_var": -0.5 * centered * layer.weight / deviation**3,
             }
         case LayerNormLayer():
-            centred = inputs - inputs.mean(axis=1, keepdims=True)
-            deviation = np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + layer.eps)
-            return {"weight": centred / deviation, "bias": np.ones_like(inputs)}
+            centered = inputs - inputs.mean(axis=1, keepdims=True)
+            deviation = np.sqrt(np.square(centered).mean(axis=1, keepdims=True) + layer.eps)
+            return {"weight": centered / deviation, "bias": np.ones_like(inputs)}
         case ActivationLayer():
             return {}
 
@@ -126,9 +126,9 @@ def _carry_back(layer: Layer, inputs: Values, values: Values, outputs: Values) -
             scale = layer.weight / np.sqrt(layer.running_var.astype(np.float64) + layer.eps)
             return outputs * scale
         case LayerNormLayer():
-            centred = inputs - inputs.mean(axis=1, keepdims=True)
-            deviation = np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + layer.eps)
-            normal = (centred / deviation)[:, None]
+            centered = inputs - inputs.mean(axis=1, keepdims=True)
+            deviation = np.sqrt(np.square(centered).mean(axis=1, keepdims=True) + layer.eps)
+            normal = (centered / deviation)[:, None]
             scaled = outputs * layer.weight
             along = (scaled * normal).mean(axis=2, keepdims=True)
             mean = scaled.mean(axis=2, keepdims=True)

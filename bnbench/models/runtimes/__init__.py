@@ -61,7 +61,7 @@ def choose_runtimes(names: str | None) -> tuple[str, ...]:
     unknown = [name for name in chosen if name not in RUNTIMES]
     if unknown or not chosen:
         raise SpecError(
-            f"runtimes: required 'all' or some of {', '.join(RUNTIMES)}, found "
+            f"runtimes: expected 'all' or some of {', '.join(RUNTIMES)}, got "
             f"{unknown[0] if unknown else names!r}"
         )
     return chosen

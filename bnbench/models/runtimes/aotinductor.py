@@ -58,8 +58,8 @@ def compile_variant(variant: VariantSpec, package: Path) -> None:
         # Export, code generation and compiler each have errors of their own.
         (reason, *_) = str(error).strip().splitlines() or [repr(error)]
         raise RuntimeUnavailableError(
-            "aotinductor: required a C++ compiler (g++, or what the variable CXX names) that "
-            f"compiles the variant {variant.name!r}, found: {reason}"
+            "aotinductor: expected a C++ compiler (g++, or what the variable CXX names) that "
+            f"compiles the variant {variant.name!r}, got: {reason}"
         ) from error
 
 
@@ -77,7 +77,7 @@ def load_package(package: Path, weights: Mapping[str, torch.Tensor]) -> TorchMod
     required = set(network.get_constant_fqns())
     if required != set(weights):
         raise RunError(
-            f"required weights of the compiled network's names, found {sorted(weights)} where it "
+            f"expected weights of the compiled network's names, got {sorted(weights)} where it "
             f"has {sorted(required)}"
         )
     network.load_constants(dict(weights), check_full_update=True)

@@ -68,7 +68,7 @@ def rebuild_network(model: Path) -> nn.Module:
         network.load_state_dict({name: torch.tensor(value) for name, value in tensors.items()})
     except RuntimeError as error:
         raise RunError(
-            f"{model}: required the weights of its manifest's variant {variant.name!r}, found "
+            f"{model}: expected the weights of its manifest's variant {variant.name!r}, got "
             f"others; export the model again ({error})"
         ) from None
     return network.eval()

@@ -36,7 +36,7 @@ def find_binary() -> Path:
         if found is not None:
             return Path(found)
     raise RuntimeUnavailableError(
-        f"required the C++ program {BINARY}, found none at {' or '.join(candidates)}; "
+        f"expected the C++ program {BINARY}, got none at {' or '.join(candidates)}; "
         "'pip install .' builds it (or name it by the environment variable BNBENCH_EVAL)"
     )
 
@@ -57,7 +57,7 @@ def verify_models(models: Sequence[Path], data_folder: Path) -> Iterator[Verific
             answer: dict[str, Any] = json.loads(result.stdout)
         except ValueError:
             raise RuntimeUnavailableError(
-                f"required an answer in JSON from {binary}, found exit code "
+                f"expected an answer in JSON from {binary}, got exit code "
                 f"{result.returncode} and: {result.stderr.strip() or 'nothing'}"
             ) from None
         if answer.get("error"):
@@ -115,7 +115,7 @@ class LibTorchRuntime:
             result = subprocess.run([*map(str, command), "--json"], capture_output=True, text=True)
             if not output.exists():
                 raise RunError(
-                    f"required logits from {BINARY}, found exit code {result.returncode} and: "
+                    f"expected logits from {BINARY}, got exit code {result.returncode} and: "
                     f"{result.stderr.strip() or 'nothing'}"
                 )
             logits: NDArray[np.float32] = np.load(output)
@@ -136,7 +136,7 @@ class LibTorchModel:
         """
         if len(self._logits) != len(images):
             raise RunError(
-                f"required the logits of {len(images)} images from {BINARY}, found those of "
+                f"expected the logits of {len(images)} images from {BINARY}, got those of "
                 f"{len(self._logits)}"
             )
         return self._logits

@@ -65,8 +65,8 @@ def insert_weights(
             name for name in {*required, *found} if required.get(name) != found.get(name)
         )
         raise RunError(
-            "required weights of the ONNX graph's names, shapes and types; of "
-            f"{name} required {required.get(name)}, found {found.get(name)}"
+            "expected weights of the ONNX graph's names, shapes and types; of "
+            f"{name} expected {required.get(name)}, got {found.get(name)}"
         )
     for initializer in copy.graph.initializer:
         initializer.CopyFrom(tensors[initializer.name])

@@ -28,7 +28,7 @@ class TorchScriptRuntime:
                 return TorchModel(torch.jit.load(io.BytesIO(model.read_bytes())))
             except RuntimeError as error:
                 raise RunError(
-                    f"{model}: required a TorchScript file, found what torch cannot load: "
+                    f"{model}: expected a TorchScript file, got what torch cannot load: "
                     f"{str(error).strip().splitlines()[0]}"
                 ) from None
 

@@ -10,7 +10,7 @@
 ``rate_strip``      the learning rates that work, as bars
 ``timing_panel``    epochs of one engine on one device
 ``canvas``          panels of fixed size, and the labels beside them
-``palette``         colours, markers and line styles
+``palette``         colors, markers and line styles
 ``output``          a canvas as SVG that follows the page's theme, and as PNG
 ``wording``         numbers as the figures write them
 ==================  =====================================================================
@@ -40,7 +40,7 @@ DRAWERS = (draw_accuracy, draw_learning_rate, draw_time_to_target, draw_epoch_ti
 def draw_figures(summary: RunSummary, records: Sequence[TrialRecord]) -> dict[str, Figure]:
     """Draw every figure the run has data for, by name and in the report's order.
 
-    Arguments:
+    Args:
         summary: what was computed of the run.
         records: the run's trials, from which each single trial and epoch is drawn.
 

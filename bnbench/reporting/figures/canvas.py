@@ -51,7 +51,7 @@ def make_panels(
 ) -> tuple[Drawing, list[Axes]]:
     """Make a drawing with its title and empty panels below each other.
 
-    Arguments:
+    Args:
         title: one line.
         panels: top to bottom.
         left: inches to the left of the panels, for tick labels.
@@ -128,7 +128,7 @@ def measure_text(text: str, size: float = FONT_SIZE) -> float:
 def spread_labels(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Move labels apart as little as keeps them from overlapping.
 
-    Arguments:
+    Args:
         wanted: shape (num_labels,), where each label's middle would best be.
         gap: least distance of two middles, in the same unit.
         low: least position of a middle.
@@ -156,7 +156,7 @@ def spread_labels(wanted: Sequence[float], gap: float, low: float, high: float) 
 def label_line_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
     """Write each line's label to the right of its end, moved apart where they would overlap.
 
-    Arguments:
+    Args:
         axes: with its limits set.
         ends: x and y of a line's end in data, its label (lines separated by newlines), its color.
     """

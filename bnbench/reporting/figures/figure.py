@@ -23,7 +23,7 @@ class Figure:
     alt: str
     """What there is to see, with its numbers, for those who do not see it."""
     svg: str
-    """An ``<svg>`` element to put into a page; its colours follow the page's theme."""
+    """An ``<svg>`` element to put into a page; its colors follow the page's theme."""
     png: bytes
     """The same on white, with the title, at two pixels a point of the screen."""
     columns: tuple[str, ...]

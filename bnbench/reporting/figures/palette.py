@@ -1,9 +1,9 @@
-"""Colours, markers and line styles: told apart by any eye, in light and dark, and in grey.
+"""Colors, markers and line styles: told apart by any eye, in light and dark, and in gray.
 
-The colours are those of Okabe and Ito, darkened for a white page until each has a contrast of
-4.5 : 1 as text; the first two also differ in lightness. Whoever sees no colour goes by marker
-and line style. What is drawn has the light theme's colours; in SVG each becomes a CSS variable
-of the page, with the light colour where the page defines none.
+The colors are those of Okabe and Ito, darkened for a white page until each has a contrast of
+4.5 : 1 as text; the first two also differ in lightness. Whoever sees no color goes by marker
+and line style. What is drawn has the light theme's colors; in SVG each becomes a CSS variable
+of the page, with the light color where the page defines none.
 
 Source: Okabe and Ito (2008), "Color Universal Design", https://jfly.uni-koeln.de/color/.
 """
@@ -47,7 +47,7 @@ CSS_VARIABLES = {
     PAPER: "paper",
     **{style.color: f"series-{number}" for number, style in enumerate(SERIES, start=1)},
 }
-"""The CSS variable, without its dashes, that stands for each colour of the light theme."""
+"""The CSS variable, without its dashes, that stands for each color of the light theme."""
 
 
 def style_series(variants: tuple[str, ...]) -> dict[str, SeriesStyle]:

@@ -30,7 +30,7 @@ def draw_sensitivities(
 ) -> None:
     """Draw all variants on one device.
 
-    Arguments:
+    Args:
         axes: an empty panel.
         shown: the sensitivities of the device's variants.
         trials: tuning trials, those of other devices among them.

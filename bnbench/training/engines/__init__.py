@@ -30,8 +30,8 @@ def resolve_engines(study: StudySpec) -> dict[str, EngineName]:
         else:
             found = f"device {device}" if device != "cpu" else f"variant {unsupported[0]}"
             raise SpecError(
-                f"engine: required, for native, the CPU and normalization "
-                f"{' or '.join(NORMALIZATIONS)}, found {found}; use --engine reference"
+                f"engine: expected, for native, the CPU and normalization "
+                f"{' or '.join(NORMALIZATIONS)}, got {found}; use --engine reference"
             )
     return engines
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bnbench.data import Dataset, LabelledImages
+from bnbench.data import Dataset, LabeledImages
 from bnbench.errors import TrialFailure
 from bnbench.networks import build_network
 from bnbench.records import EpochRecord, TrialRecord
@@ -105,7 +105,7 @@ class _DeviceData:
 
     @classmethod
     def move(cls, dataset: Dataset, device: torch.device) -> _DeviceData:
-        def convert(part: LabelledImages) -> tuple[torch.Tensor, torch.Tensor]:
+        def convert(part: LabeledImages) -> tuple[torch.Tensor, torch.Tensor]:
             # Division in float32 is what torchvision's ToTensor does; a product with 1/255 is not.
             pixels = part.images.to(device).flatten(1).to(torch.float32).div_(255)
             return pixels, part.labels.to(device).to(torch.int64)

@@ -44,7 +44,7 @@ def choose_demand(trial: TrialSpec, threads: int) -> Demand:
 class BatchQueue:
     """Trials that wait, by what they need, and leave in batches.
 
-    Arguments:
+    Args:
         trials: in the order in which they are to be run.
         threads: of the study.
     """
@@ -66,7 +66,7 @@ class BatchQueue:
         and Kuck, 1987), so that all places end at about the same time. Only the native engine
         gets several trials at once: elsewhere a trial is long against what a task costs.
 
-        Arguments:
+        Args:
             demand: which trials.
             num_places: how many tasks of that demand run at once.
         """

@@ -16,7 +16,7 @@ from bnbench.training.executors.interface import CompletedReceiver, complete
 class InProcessExecutor:
     """Gives each engine all trials of a stage at once.
 
-    Arguments:
+    Args:
         threads: CPU threads that an engine may use.
     """
 

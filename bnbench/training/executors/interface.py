@@ -46,7 +46,7 @@ class Executor(Protocol):
         What `on_epoch` and `receive` raise, and an interruption, stops the work and is raised
         from here.
 
-        Arguments:
+        Args:
             trials: of one study.
             dataset: what they are trained on and evaluated with.
             on_epoch: called with each epoch, so that a person can watch; where trials run

@@ -36,7 +36,7 @@ def require_ray() -> None:
     """
     if importlib.util.find_spec("ray") is None:
         raise SpecError(
-            "executor: required Ray for 'ray', found that it is not installed; install it with: "
+            "executor: expected Ray for 'ray', got that it is not installed; install it with: "
             "pip install 'bnbench[ray]'"
         )
 
@@ -45,7 +45,7 @@ def require_ray() -> None:
 def join_cluster(address: str | None) -> Iterator[None]:
     """Join the cluster at an address, and leave it in the end.
 
-    Arguments:
+    Args:
         address: ``HOST:PORT``, ``auto`` for the one this machine belongs to; None starts a Ray
             on this machine, which ends with the block.
 
@@ -74,8 +74,8 @@ def join_cluster(address: str | None) -> Iterator[None]:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise RunError(
-            f"address: required a Ray cluster that can be joined at {address or 'this machine'}, "
-            f"found: {str(error).strip().splitlines()[0]}; 'ray start --head' starts one"
+            f"address: expected a Ray cluster that can be joined at {address or 'this machine'}, "
+            f"got: {str(error).strip().splitlines()[0]}; 'ray start --head' starts one"
         ) from None
     try:
         yield
@@ -96,11 +96,11 @@ def _require_answer(address: str) -> None:
     """Ray itself tries for a minute before it gives up."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:
-        raise SpecError(f"address: required auto or HOST:PORT, found {address!r}")
+        raise SpecError(f"address: expected auto or HOST:PORT, got {address!r}")
     try:
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise RunError(
-            f"address: required a Ray cluster at {address}, found none: {error}; "
+            f"address: expected a Ray cluster at {address}, got none: {error}; "
             "'ray status' on its head node tells whether it is up"
         ) from None

@@ -40,7 +40,7 @@ class RayExecutor:
     cluster hold does not grow with the study. Ray runs a batch again elsewhere where its node is
     lost. What a batch gives depends on nothing but its trials, so that it matters to nobody.
 
-    Arguments:
+    Args:
         threads: of the study's environment.
         do: what workers run; tests and benchmarks have them do less.
         patience_seconds: how long trials that no node can run wait.
@@ -111,7 +111,7 @@ class RayExecutor:
                     del running[task]
         except RayError as error:
             raise RunError(
-                f"executor: required a cluster that stays up, found: {error}; finished trials are "
+                f"executor: expected a cluster that stays up, got: {error}; finished trials are "
                 "kept"
             ) from None
         finally:
@@ -142,7 +142,7 @@ class RayExecutor:
                     raise
                 time.sleep(WAIT_SECONDS)  # until the cluster knows that the node is gone
         raise RunError(
-            f"{trial.key}: required a node that lives while it is timed, found that "
+            f"{trial.key}: expected a node that lives while it is timed, got that "
             f"{MOST_RETRIES} tries failed; finished trials are kept"
         )
 
@@ -204,7 +204,7 @@ class _Patience:
             for node in nodes
         )
         raise RunError(
-            f"executor: required a node with {demand} for a trial, found {found or 'no node'}; "
+            f"executor: expected a node with {demand} for a trial, got {found or 'no node'}; "
             "add such a node, or ask for fewer --threads or other --devices. Finished trials are "
             "kept"
         )
@@ -216,7 +216,7 @@ def _get(task: Any) -> JobResult:
     except RayTaskError as error:
         cause = str(error.cause).strip().splitlines()
         raise RunError(
-            "executor: required nodes that can run trials, found that one failed with: "
+            "executor: expected nodes that can run trials, got that one failed with: "
             f"{cause[0] if cause else type(error.cause).__name__}; every node needs the same "
             "bnbench installed"
         ) from error

@@ -13,7 +13,7 @@ import numpy as np
 import ray
 import torch
 
-from bnbench.data import Dataset, LabelledImages
+from bnbench.data import Dataset, LabeledImages
 from bnbench.environment import describe_environment
 from bnbench.specs import TrialSpec
 from bnbench.training.engines import make_engine
@@ -40,7 +40,7 @@ class StoredDataset:
     test_images: Bytes
     test_labels: Bytes
     sha256: tuple[str, str, str, str]
-    """Of the files that the four were read from, as `LabelledImages` has them."""
+    """Of the files that the four were read from, as `LabeledImages` has them."""
 
     def hash_arrays(self) -> str:
         """SHA-256 of the four arrays."""
@@ -73,7 +73,7 @@ class JobResult:
     node: str
     completed: tuple[CompletedTrial, ...] = ()
     refusal: str | None = None
-    """Why nothing was run: what was required and what was found."""
+    """Why nothing was run: what was expected and what was got."""
 
 
 def store_dataset(dataset: Dataset) -> StoredDataset:
@@ -131,7 +131,7 @@ def _check_data(node: str, job: Job, data: StoredDataset) -> str | None:
     if found == job.data_sha256:
         return None
     return (
-        f"node {node}: required the data set with the hash {job.data_sha256[:16]}, found "
+        f"node {node}: expected the data set with the hash {job.data_sha256[:16]}, got "
         f"{found[:16]}; its object store gives other bytes than were put there: leave the node out"
     )
 
@@ -155,8 +155,8 @@ def _take_over(sha256: str, data: StoredDataset) -> Dataset:
             ]
         _datasets[sha256] = Dataset(
             data.name,
-            LabelledImages(images[0], images[1], *data.sha256[:2]),
-            LabelledImages(images[2], images[3], *data.sha256[2:]),
+            LabeledImages(images[0], images[1], *data.sha256[:2]),
+            LabeledImages(images[2], images[3], *data.sha256[2:]),
             None,
             data.source,
         )

@@ -33,7 +33,7 @@ class SoftwareRecord:
             "instruction_set": "the instruction set",
         }
         return [
-            f"required {name} {mine[:16]}, found {theirs[:16]}"
+            f"expected {name} {mine[:16]}, got {theirs[:16]}"
             for field, name in names.items()
             if (mine := getattr(self, field)) != (theirs := getattr(other, field))
         ]

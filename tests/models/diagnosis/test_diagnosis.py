@@ -245,9 +245,9 @@ def test_an_honest_runtime_is_never_accused(
     [
         ("pixels_scaled", "left as bytes", lambda i: i.float()),
         ("pixels_scaled", "divided by 256", lambda i: i.float() / 256),
-        ("pixels_normalised", "0.5000 and standard dev", lambda i: i.float() / 127.5 - 1),
-        ("pixels_normalised", "mean 0.2860", lambda i: (i.float() / 255 - 0.2860) / 0.3530),
-        ("pixels_normalised", "mean 0.2100", lambda i: (i.float() / 255 - 0.21) / 0.43),
+        ("pixels_normalized", "0.5000 and standard dev", lambda i: i.float() / 127.5 - 1),
+        ("pixels_normalized", "mean 0.2860", lambda i: (i.float() / 255 - 0.2860) / 0.3530),
+        ("pixels_normalized", "mean 0.2100", lambda i: (i.float() / 255 - 0.21) / 0.43),
         ("pixels_inverted", "white for black", lambda i: 1 - i.float() / 255),
         ("images_transposed", "columns for rows", lambda i: i.transpose(1, 2).float() / 255),
         ("images_flipped", "left for right", lambda i: i.flip(2).float() / 255),

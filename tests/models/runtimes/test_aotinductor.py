@@ -82,7 +82,7 @@ def test_weights_of_another_variant_are_refused(
     compiled: AOTInductorRuntime, export: Exporter
 ) -> None:
     (package,) = compiled.packages.values()
-    with pytest.raises(RunError, match="required weights of the compiled network's names"):
+    with pytest.raises(RunError, match="expected weights of the compiled network's names"):
         load_package(package, collect_weights(rebuild_network(export(BASELINE))))
 
 
@@ -95,7 +95,7 @@ def test_without_a_compiler_that_works_the_runtime_is_unavailable_and_leaves_not
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     with (
         inductor_config.patch({"cpp.cxx": (None, compiler)}),
-        pytest.raises(RuntimeUnavailableError, match=rf"required a C\+\+ compiler.*{compiler}"),
+        pytest.raises(RuntimeUnavailableError, match=rf"expected a C\+\+ compiler.*{compiler}"),
     ):
         open_runtime("aotinductor", [model], Path())
     gc.collect()

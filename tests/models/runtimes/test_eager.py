@@ -43,12 +43,12 @@ def test_more_images_than_a_batch_are_all_evaluated_in_their_order(
 def test_weights_of_another_variant_than_the_manifests_are_refused(export: Exporter) -> None:
     model, other = export(BASELINE), export(BATCHNORM)
     shutil.copy(other, model)
-    with pytest.raises(RunError, match="required the weights of its manifest's variant 'baseline'"):
+    with pytest.raises(RunError, match="expected the weights of its manifest's variant 'baseline'"):
         open_runtime("eager", [model], Path()).load(model)
 
 
 def test_a_model_without_its_manifest_is_refused(export: Exporter) -> None:
     model = export(BASELINE)
     model.with_suffix(".json").unlink()
-    with pytest.raises(RunError, match="required a manifest, found none"):
+    with pytest.raises(RunError, match="expected a manifest, got none"):
         open_runtime("eager", [model], Path()).load(model)

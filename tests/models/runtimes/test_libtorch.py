@@ -65,5 +65,5 @@ def test_data_that_the_program_refuses_is_an_error(answer: Path) -> None:
 
 def test_a_program_that_answers_nothing_is_an_error(answer: Path) -> None:
     answer.write_text("")
-    with pytest.raises(RuntimeUnavailableError, match="required an answer in JSON"):
+    with pytest.raises(RuntimeUnavailableError, match="expected an answer in JSON"):
         list(verify_models([Path("a.pt")], Path("data")))

@@ -97,10 +97,10 @@ def test_weights_are_put_in_whole_and_leave_the_exported_graph_as_it_was() -> No
 def test_a_missing_unknown_or_misshapen_weight_is_refused_by_its_name() -> None:
     graph, weights = export_graph(BATCHNORM), make_weights(BATCHNORM, 0)
     less = {name: value for name, value in weights.items() if name != "norm2.running_var"}
-    with pytest.raises(RunError, match=r"of norm2\.running_var required .*, found None"):
+    with pytest.raises(RunError, match=r"of norm2\.running_var expected .*, got None"):
         insert_weights(graph, less)
-    with pytest.raises(RunError, match=r"of norm9\.bias required None"):
+    with pytest.raises(RunError, match=r"of norm9\.bias expected None"):
         insert_weights(graph, {**weights, "norm9.bias": weights["norm1.bias"]})
     for wrong in (weights["linear1.weight"].T, weights["linear1.weight"].astype(np.float64)):
-        with pytest.raises(RunError, match=r"of linear1\.weight required"):
+        with pytest.raises(RunError, match=r"of linear1\.weight expected"):
             insert_weights(graph, {**weights, "linear1.weight": wrong})

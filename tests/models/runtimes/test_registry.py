@@ -27,7 +27,7 @@ def test_names_are_taken_once_in_their_order() -> None:
 @pytest.mark.parametrize(("text", "found"), [("eager,tflite", "'tflite'"), (" , ", "' , '")])
 def test_an_unknown_name_is_refused_with_those_there_are(text: str, found: str) -> None:
     required = ", ".join(RUNTIMES)
-    with pytest.raises(SpecError, match=f"^runtimes: .* some of {required}, found {found}$"):
+    with pytest.raises(SpecError, match=f"^runtimes: .* some of {required}, got {found}$"):
         choose_runtimes(text)
 
 

@@ -38,5 +38,5 @@ def test_a_file_saved_in_training_mode_is_evaluated_as_it_was_saved(
 def test_what_torch_cannot_load_is_refused_by_the_files_name(export: Exporter) -> None:
     model = export(BATCHNORM)
     model.write_bytes(model.read_bytes()[:1000])
-    with pytest.raises(RunError, match=r"batchnorm-seed0-cpu\.pt: required a TorchScript file"):
+    with pytest.raises(RunError, match=r"batchnorm-seed0-cpu\.pt: expected a TorchScript file"):
         open_runtime("torchscript", [model], Path()).load(model)

@@ -116,5 +116,5 @@ def test_auto_takes_the_native_engine_where_it_can_train(
 @pytest.mark.parametrize(("variant", "device"), [("layernorm", "cpu"), ("baseline", "cuda")])
 def test_the_native_engine_is_refused_where_it_cannot_train(variant: str, device: str) -> None:
     study = StudySpec("s", (VARIANTS[variant],), devices=(device,), engine="native")
-    with pytest.raises(SpecError, match="engine: required, for native, the CPU"):
+    with pytest.raises(SpecError, match="engine: expected, for native, the CPU"):
         resolve_engines(study)

@@ -385,5 +385,5 @@ def test_arguments_that_make_no_sense_are_refused(data: Data) -> None:
         _native.train_ensemble(*data, [make()], instruction_set="mmx")
     with pytest.raises(_native.DataError, match="train_images must be a uint8 array"):
         _native.train_ensemble(data[0].astype(np.float32), *data[1:], [make()])
-    with pytest.raises(_native.DataError, match="test images: required at least one image"):
+    with pytest.raises(_native.DataError, match="test images: expected at least one image"):
         _native.train_ensemble(*data[:2], data[2], data[3][:-1], [make()])

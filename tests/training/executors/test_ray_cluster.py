@@ -15,7 +15,7 @@ def test_without_ray_the_command_that_installs_it_is_told(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("address", ["nowhere", "ray://a:1", "host:", "host:port"])
 def test_what_is_no_address_is_told_before_anything_is_tried(address: str) -> None:
-    with pytest.raises(SpecError, match="required auto or HOST:PORT"), join_cluster(address):
+    with pytest.raises(SpecError, match="expected auto or HOST:PORT"), join_cluster(address):
         pass
 
 
@@ -24,7 +24,7 @@ def test_where_nothing_answers_it_is_told_at_once() -> None:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with (
-            pytest.raises(RunError, match=f"required a Ray cluster at {address}, found none"),
+            pytest.raises(RunError, match=f"expected a Ray cluster at {address}, got none"),
             join_cluster(address),
         ):
             pass

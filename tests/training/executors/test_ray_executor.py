@@ -159,8 +159,8 @@ def fail(job: Job, data: StoredDataset) -> JobResult:
 @pytest.mark.parametrize(
     ("do", "text"),
     [
-        (pretend_another_torch, r"node .*: required torch 0.1, found .*install the same packages"),
-        (pretend_other_data, r"node .*: required the data set with the hash 0000000000000000"),
+        (pretend_another_torch, r"node .*: expected torch 0.1, got .*install the same packages"),
+        (pretend_other_data, r"node .*: expected the data set with the hash 0000000000000000"),
         (fail, r"No module named 'bnbench'; every node needs the same bnbench installed"),
     ],
 )
@@ -188,7 +188,7 @@ def test_a_trial_that_no_node_can_run_is_told_and_not_waited_for(
 ) -> None:
     trial = TrialSpec(BASELINE, RecipeSpec(epochs=1), 0, device, "reference")
     executor = RayExecutor(threads=64, patience_seconds=0.0)
-    with pytest.raises(RunError, match=f"required a node with {text} for a trial, found "):
+    with pytest.raises(RunError, match=f"expected a node with {text} for a trial, got "):
         executor.run(
             [trial],
             synthetic_dataset,

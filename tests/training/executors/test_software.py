@@ -22,17 +22,17 @@ def test_the_same_software_is_let_pass() -> None:
 @pytest.mark.parametrize(
     ("field", "text"),
     [
-        ("bnbench", "required bnbench "),
-        ("sources_sha256", "required bnbench with the sources "),
-        ("torch", "required torch "),
-        ("instruction_set", "required the instruction set "),
+        ("bnbench", "expected bnbench "),
+        ("sources_sha256", "expected bnbench with the sources "),
+        ("torch", "expected torch "),
+        ("instruction_set", "expected the instruction set "),
     ],
 )
 def test_what_differs_is_named_with_the_node(field: str, text: str) -> None:
     mine = describe_software()
     refusal = describe_mismatch("a-1", mine, dataclasses.replace(mine, **{field: "another"}))
     assert refusal is not None
-    assert refusal.startswith(f"node a-1: {text}{getattr(mine, field)[:16]}, found another")
+    assert refusal.startswith(f"node a-1: {text}{getattr(mine, field)[:16]}, got another")
     assert "install the same packages" in refusal
 
 
