@@ -1,22 +1,24 @@
-"""What ``bnbench run`` does, step by step, and what it shows."""
+"""``bnbench run``: a study from its options to its report."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import shlex
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
-from bnbench.errors import DisagreementError, RunError, SpecError
+from bnbench.cli.report import show_report
+from bnbench.cli.verify import Verdicts, show_verdict, verify_run
+from bnbench.errors import RunError, SpecError
 from bnbench.networks import find_variant
-from bnbench.records import AgreementRecord, DataRecord, VerificationRecord
+from bnbench.records import DataRecord
 from bnbench.specs import StudySpec, parse_seeds
 from bnbench.store import RunStore
 from bnbench.training.catalog import check_against_data, find_study
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from bnbench.training.executors.interface import Executor
 
 TRIAL_FAILED_EXIT_CODE = 1
-_Verdicts = tuple[list[VerificationRecord], list[AgreementRecord]]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,90 @@ class ExecutorChoice:
             from bnbench.training.executors.in_process import InProcessExecutor
 
             yield InProcessExecutor(threads)
+
+
+@click.command()
+@click.option(
+    "--study",
+    "study_name",
+    default="notebook",
+    show_default=True,
+    help="notebook (one learning rate), fair (tuned), a TOML file, or a run's run.json.",
+)
+@click.option("--variants", help="Networks to compare, such as baseline,batchnorm,layernorm.")
+@click.option("--seeds", help="Random seeds, such as 0-4 or 0,3,7.")
+@click.option("--devices", help="Torch devices, such as cpu or cpu,cuda:1.")
+@click.option("--epochs", type=int, help="Passes over the training set.")
+@click.option("--batch-size", type=int, help="Images a step.")
+@click.option("--learning-rate", type=float, help="Step size of SGD.")
+@click.option("--momentum", type=float, help="Momentum of SGD.")
+@click.option("--weight-decay", type=float, help="L2 penalty, as torch.optim.SGD adds it.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "reference", "native"]),
+    help="What trains: a plain PyTorch loop (reference) or C++ (native, on the CPU).",
+)
+@click.option("--threads", type=int, help="CPU threads.  [default: torch's choice]")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of FashionMNIST, raw or .gz.  [default: $BNBENCH_DATA, or found or fetched]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="New folder for the run.  [default: runs/STUDY-TIME]",
+)
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Complete an unfinished run."
+)
+@click.option(
+    "--executor",
+    "executor_name",
+    type=click.Choice(["in-process", "ray"]),
+    default="in-process",
+    show_default=True,
+    help="Where trials are run: here, or on the nodes of a Ray cluster.",
+)
+@click.option(
+    "--address",
+    metavar="auto|HOST:PORT",
+    help="The Ray cluster to join.  [default: a Ray on this machine]",
+)
+def run(
+    data_dir: Path | None,
+    out: Path | None,
+    resume: Path | None,
+    executor_name: str,
+    address: str | None,
+    **options: Any,
+) -> None:
+    """Train all trials of a study, export and verify them, and write the report.
+
+    Options change the study given by --study. Finished trials are on disk at once: a run that
+    was interrupted goes on by --resume RUN and ends as if nothing had happened.
+    """
+    choice = ExecutorChoice(executor_name, address)
+    if resume is not None:
+        given = [
+            f"--{name.replace('_name', '').replace('_', '-')}"
+            for name in options
+            if _was_given(name)
+        ]
+        if out is not None:
+            given.append("--out")
+        if given:
+            raise click.UsageError(
+                f"--resume goes on with the run's own study, so it takes no {', '.join(given)}"
+            )
+        sys.exit(resume_run(resume, data_dir, choice))
+    study_name = options.pop("study_name")
+    sys.exit(start_run(study_name, options, data_dir, out, choice))
+
+
+def _was_given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
 
 
 def start_run(
@@ -173,66 +258,21 @@ def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
     return dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, **given), **changes)
 
 
-def verify_and_show(store: RunStore, data_dir: Path | None, runtimes: str | None) -> int:
-    """Verify a run's models, bring its report up to date and print the verdict."""
-    from bnbench.models.runtimes import RUNTIMES, choose_runtimes
-
-    names = choose_runtimes(runtimes)
-    if runtimes == "all":
-        for name in names:
-            if not RUNTIMES[name].is_installed:
-                click.echo(f"{name}: not installed; {RUNTIMES[name].install} installs it", err=True)
-        names = tuple(name for name in names if RUNTIMES[name].is_installed)
-
-    from bnbench.data import load_fashion_mnist
-    from bnbench.reporting.report import write_report
-    from bnbench.reporting.terminal import print_agreement
-
-    records, agreements = _verify(store, load_fashion_mnist(data_dir), names)
-    print_agreement(write_report(store), Console())
-    return _show_verdict(records, agreements)
-
-
-def show_report(store: RunStore) -> None:
-    """Write a run's report, print its table and say where it lies."""
-    from bnbench.reporting.report import write_report
-    from bnbench.reporting.terminal import print_content
-
-    print_content(write_report(store), Console())
-    for name in ("report.html", "report.md"):
-        click.echo(f"Report: {store.folder / name}")
-
-
-def show_comparison(first: RunStore, second: RunStore) -> None:
-    """Print what two runs say of each other."""
-    from bnbench.reporting.comparison import compare_runs, tabulate_comparison
-    from bnbench.reporting.terminal import print_rows
-
-    comparison = compare_runs(first, second)
-    print_rows(tabulate_comparison(comparison), Console())
-    for condition in comparison.conditions or ("nothing that is on record",):
-        click.echo(f"differs: {condition}")
-    for refusal in comparison.refusals:
-        click.echo(f"not compared: {refusal}")
-    click.echo(
-        "Times of two runs were not measured side by side: between runs, a machine's speed alone "
-        "may differ by as much."
-    )
-
-
 def _run(store: RunStore, dataset: Any, executor: Executor, options: str) -> int:
+    from rich.console import Console
+
     from bnbench.cli.progress import StudyProgress
     from bnbench.models.runtimes import DEFAULT_RUNTIMES
     from bnbench.training.study import run_study
 
     engines = ", ".join(f"{engine} on {device}" for device, engine in store.engines.items())
     click.echo(f"Run folder: {store.folder}; engine: {engines}", err=True)
-    verdicts: _Verdicts = ([], [])
+    verdicts: Verdicts = ([], [])
     try:
         with StudyProgress(Console(stderr=True)) as progress:
             records = run_study(store, dataset, progress, executor)
         if any(r.status == "finished" and r.trial.purpose == "score" for r in records):
-            verdicts = _verify(store, dataset, DEFAULT_RUNTIMES)
+            verdicts = verify_run(store, dataset, DEFAULT_RUNTIMES)
         show_report(store)
     except KeyboardInterrupt:
         click.echo(
@@ -241,58 +281,11 @@ def _run(store: RunStore, dataset: Any, executor: Executor, options: str) -> int
             err=True,
         )
         raise click.exceptions.Abort from None
-    verdict = _show_verdict(*verdicts)
+    verdict = show_verdict(*verdicts)
     failed = [r for r in records if r.status == "failed" and r.trial.purpose != "tune"]
     for record in failed:
         click.echo(f"failed: {record.trial.key}: {record.reason}", err=True)
     return verdict or (TRIAL_FAILED_EXIT_CODE if failed else 0)
-
-
-def _verify(store: RunStore, dataset: Any, runtimes: Sequence[str]) -> _Verdicts:
-    """Hold all models against their manifests in C++, and every runtime against binary64."""
-    from bnbench.cli.progress import show_models
-    from bnbench.models.verification import list_models, verify_manifests, verify_runtimes
-
-    records = verify_manifests(store, dataset.folder)
-    test = dataset.test
-    with show_models(Console(stderr=True), len(list_models(store))) as on_model:
-        agreements = verify_runtimes(
-            store, test.images.numpy(), test.labels.numpy(), dataset.folder, runtimes, on_model
-        )
-    return records, agreements
-
-
-def _show_verdict(records: list[VerificationRecord], agreements: list[AgreementRecord]) -> int:
-    """Print what C++ and the other runtimes say of the models; return the exit code."""
-    for record in records:
-        if record.status != "agreed":
-            click.echo(f"{record.model}: {record.status}: {record.reason}", err=True)
-    for agreement in agreements:
-        if agreement.status != "agreed":
-            click.echo(
-                f"{agreement.model} in {agreement.runtime}: {agreement.status}: {agreement.reason}",
-                err=True,
-            )
-    if not records:
-        click.echo("C++ verdict: none, since no trial finished")
-        return 0
-    num_off = sum(agreement.status != "agreed" for agreement in agreements)
-    names = ", ".join(dict.fromkeys(agreement.runtime for agreement in agreements))
-    click.echo(
-        f"Runtimes ({names}): "
-        + (f"{num_off} of {len(agreements)} evaluations disagree" if num_off else "all agree")
-        + " with the models in binary64"
-    )
-    num_wrong = sum(record.status != "agreed" for record in records)
-    if num_wrong:
-        click.echo(f"C++ verdict: {num_wrong} of {len(records)} models disagree or are unusable")
-    else:
-        predictions = sum(record.total or 0 for record in records)
-        click.echo(
-            f"C++ verdict: all {len(records)} models agree; each of {predictions:,} predictions is "
-            "the same in Python and in C++"
-        )
-    return DisagreementError.exit_code if num_wrong or num_off else 0
 
 
 def _name_run_folder(study: StudySpec) -> Path:

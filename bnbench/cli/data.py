@@ -1,0 +1,27 @@
+"""``bnbench data``: the data set, fetched, checked and described."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder to look in first.")
+def data(data_dir: Path | None) -> None:
+    """Fetch FashionMNIST if it is not here yet, check every byte, and describe it."""
+    from bnbench.data import CLASS_NAMES, CONTENT_SHA256, load_fashion_mnist
+
+    dataset = load_fashion_mnist(data_dir)
+    click.echo(f"FashionMNIST from {dataset.source}, in {dataset.folder}")
+    for part, images in (("training", dataset.train), ("test", dataset.test)):
+        pixels = images.images.float().div(255)
+        click.echo(
+            f"{part}: {len(images)} images of 28 x 28, pixels with mean {pixels.mean():.4f} and "
+            f"standard deviation {pixels.std():.4f}, "
+            f"{', '.join(str(n) for n in sorted(set(images.labels.bincount().tolist())))} "
+            "images a class"
+        )
+    click.echo(f"classes: {', '.join(CLASS_NAMES)}")
+    click.echo(f"all {len(CONTENT_SHA256)} files have the SHA-256 they must have")
