@@ -1,7 +1,8 @@
-# 'make study' runs the main job and 'make test' all tests; both set up what they need first.
+# 'make study' runs both studies and 'make test' the tests; both set up what they need first.
 #   make study ARGS="--seeds 0-9"      options of 'bnbench run', for both studies
-#   make study PYTHON=python3.12       another Python to make the environment with
-#   make study VENV=/path              another place for the environment
+#   make study PYTHON=python3.12       the Python that makes the environment
+#   make study VENV=/path              the folder of the environment
+#   make test PYTEST_ARGS="-k gate"    more options of pytest
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +11,10 @@ TORCH ?= torch==2.14.1 torchvision==0.29.1
 ARGS ?=
 BENCH_ARGS ?=
 PEERS_ARGS ?=
-# How long 'make fuzz' fuzzes each of its targets.
+PYTEST_ARGS ?=
+# Test processes side by side. Tests of one xdist_group share a process.
+TEST_PROCESSES ?= 2
+# Seconds per fuzz target.
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS := gzip idx manifest npy
 # The other torch whose LibTorch 'make other-torch' builds the evaluator against.
@@ -19,10 +23,16 @@ OTHER_TORCH ?= torch==2.11.0
 BIN := $(abspath $(VENV))/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
-CPP_SOURCES := CMakeLists.txt CMakePresets.json $(shell find cpp -type f -not -path 'cpp/tests/*')
+CPP_SOURCES := CMakeLists.txt $(shell find cpp -type f -not -path 'cpp/fuzz/corpus/*')
+# The one build of the C++ side: program, Python module and tests.
+CPP_BUILD := build/dev
+# Editable: Python sources are used as they are. A changed C++ source is built at the next 'make'.
+INSTALL := $(PIP) --no-build-isolation --config-settings=build-dir=$(CPP_BUILD) \
+  --config-settings=cmake.define.BNBENCH_BUILD_TESTS=ON --editable
+PYTEST := python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help study test setup data check bench peers fuzz other-torch clean
+.PHONY: help study test test-slow test-all setup data check bench peers fuzz other-torch clean
 .DELETE_ON_ERROR:
 
 help:
@@ -33,12 +43,17 @@ study: setup data
 	bnbench run --study notebook $(ARGS)
 	bnbench run --study fair $(ARGS)
 
-## make test    set up, run every test, Python and C++
+## make test    set up, run every test that takes about a second or less, Python and C++
 test: setup data
-	cmake --preset default
-	cmake --build --preset default
-	ctest --preset default
-	python -m pytest
+	ctest --test-dir $(CPP_BUILD) --output-on-failure --parallel $(TEST_PROCESSES)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+## make test-slow   the other tests
+test-slow: setup data
+	$(PYTEST) -m slow $(PYTEST_ARGS)
+
+## make test-all    every test
+test-all: test test-slow
 
 ## make check   lint and type checks
 check: setup
@@ -54,13 +69,13 @@ bench: setup data
 
 ## make peers   other frameworks' time per epoch beside ours (installs them; about 15 minutes)
 peers: setup data
-	$(PIP) --no-build-isolation --editable ".[dev,peers]"
+	$(INSTALL) ".[dev,peers]"
 	python -m bench.peers $(PEERS_ARGS)
 
 ## make fuzz    fuzz the C++ readers of files with sanitizers (clang++); FUZZ_SECONDS a target
 fuzz: $(STAMPS)/build-tools
-	@command -v clang++ >/dev/null || { echo "required clang++ with libFuzzer, found none. Install \
-	it, on Debian or Ubuntu with: apt-get install clang libclang-rt-dev" >&2; exit 2; }
+	@command -v clang++ >/dev/null || { echo "fuzz: expected clang++ with libFuzzer, got none; \
+	install it, on Debian or Ubuntu with: apt-get install clang libclang-rt-dev" >&2; exit 2; }
 	cmake --preset fuzz
 	cmake --build --preset fuzz
 	cd build/fuzz/cpp/fuzz && for target in $(FUZZ_TARGETS); do \
@@ -91,10 +106,9 @@ $(STAMPS)/build-tools: $(STAMPS)/torch
 	$(PIP) "scikit-build-core>=0.10" "pybind11>=2.13" "cmake>=3.25" "ninja>=1.11"
 	touch $@
 
-# Editable: Python sources are used as they are; a changed C++ source or pyproject.toml builds anew.
 $(STAMPS)/build: $(STAMPS)/build-tools pyproject.toml $(CPP_SOURCES)
-	$(PIP) --no-build-isolation --editable ".[dev]"
-	# Without what it pins: its change points need NumPy and SciPy alone, and its pins are old.
+	$(INSTALL) ".[dev]"
+	# Without its dependencies: change points need NumPy and SciPy alone, and it pins old versions.
 	$(PIP) --no-deps "apache-otava>=0.8"
 	touch $@
 
