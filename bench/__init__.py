@@ -1,1 +1,1 @@
-"""Benchmarks: ``pytest --benchmark-only`` for this project's own, ``make peers`` for others'."""
+"""Benchmarks: ``pytest --benchmark-only`` times this project, ``make peers`` other libraries."""

@@ -1,4 +1,4 @@
-"""The accuracy of one exported model on the 10,000 test images, in every runtime."""
+"""Time to compute one exported model's accuracy on the 10,000 test images, per runtime."""
 
 import io
 import subprocess
@@ -85,9 +85,9 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def measure_peak_memory(command: list[str]) -> int:
-    """The most memory `command` has resident, in bytes.
+    """Measure the peak resident memory of `command`, in bytes.
 
-    It is started by a small process: a child begins its account with the memory of its parent.
+    A small process starts it, because a child's peak begins with the memory of its parent.
     """
     kilobytes = subprocess.check_output([sys.executable, "-S", "-c", LAUNCHER, *command])
     return int(kilobytes) * 1024

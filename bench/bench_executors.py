@@ -1,6 +1,6 @@
-"""What it costs to send trials through Ray: driver, cluster and store, with nothing trained.
+"""The overhead of sending trials through Ray and the store. Nothing is trained.
 
-A Ray is started on this machine for it.
+The benchmark starts a Ray cluster on this machine.
 """
 
 import dataclasses
@@ -24,24 +24,24 @@ from bnbench.training.executors.ray_worker import Job, JobResult, StoredDataset
 from bnbench.training.study import run_study
 
 MODEL_BYTES = 243_000
-"""A model and its manifest."""
+"""Size of a model and its manifest."""
 
 
 class MemoryObserver:
-    """Notes the driver's resident memory after every thousandth trial."""
+    """Records the driver's resident memory after every thousandth trial."""
 
     def __init__(self) -> None:
         self.num_trials = 0
         self.megabytes: list[float] = []
 
     def start_stage(self, *_: object) -> None:
-        """Nothing is to be noted."""
+        """Do nothing."""
 
     def finish_epoch(self, *_: object) -> None:
-        """Nothing is to be noted."""
+        """Do nothing."""
 
     def finish_trial(self, _: TrialRecord) -> None:
-        """Note."""
+        """Record the memory."""
         self.num_trials += 1
         if self.num_trials % 1_000 == 0:
             pages = int(Path("/proc/self/statm").read_text().split()[1])

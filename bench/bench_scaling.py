@@ -1,4 +1,4 @@
-"""The native engine's time over the number of trials: it should grow in proportion."""
+"""The native engine's time by number of trials; it should grow in proportion."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.native import NativeEngine
 
 NUM_IMAGES = 2_000
-"""A part of the training set: a thousand trials on all of it would take minutes."""
+"""Size of the part of the training set; a thousand trials on all of it would take minutes."""
 
 
 def take_part(part: LabeledImages) -> LabeledImages:

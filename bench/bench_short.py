@@ -1,7 +1,7 @@
-"""Small pieces of the main work, some milliseconds each: what ``bnbench gate`` measures.
+"""Short benchmarks of a few milliseconds each, for ``bnbench gate``.
 
-On one thread, with nothing loaded or trained before: a gate starts dozens of processes, and each
-of them pays for what the fixtures do.
+They use one thread and fixtures that load and train nothing: a gate starts dozens of processes, and
+each runs the fixtures again.
 """
 
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import train_all
 
 NUM_IMAGES = 192
-"""Three batches."""
+"""Images of three batches."""
 EVALUATION_BATCH_SIZE = 32
-"""Buffers of 100 kB: larger ones are returned to the system and fetched again, or not, as it
-happens in a process, and page faults are then most of what is timed."""
+"""Keeps buffers at 100 kB. The allocator may return larger ones to the system after each call, and
+then page faults dominate the time."""
 
 
 def make_part(seed: int) -> LabeledImages:
-    """Images of noise, half of their pixels zero as FashionMNIST's are: only time counts."""
+    """Make images of noise with half of their pixels zero, as in FashionMNIST."""
     generator = torch.Generator().manual_seed(seed)
     shape = (NUM_IMAGES, 28, 28)
     images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
@@ -36,7 +36,7 @@ def make_part(seed: int) -> LabeledImages:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Threads that wait for each other make the time of a short call a matter of luck."""
+    """Use one thread: threads that wait for each other make short calls noisy."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""One epoch of training and the evaluation after it, each round with a fresh network."""
+"""Time one epoch of training and its evaluation, with a fresh network in each round."""
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture

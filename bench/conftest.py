@@ -1,4 +1,4 @@
-"""What benchmarks share. They run only when asked for: ``pytest --benchmark-only``."""
+"""Shared fixtures. Benchmarks run only with ``pytest --benchmark-only``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BENCHMARKS_FOLDER = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave benchmarks out of plain ``pytest``, and tests out of ``pytest --benchmark-only``."""
+    """Deselect benchmarks in plain ``pytest``, and tests in ``pytest --benchmark-only``."""
     wants_benchmarks = config.getoption("benchmark_only")
     kept, left_out = [], []
     for item in items:
@@ -36,13 +36,13 @@ def fashion_mnist() -> Dataset:
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, object]:
-    """What a benchmark's figures depend on, for its ``extra_info``."""
+    """Describe machine and software for a benchmark's ``extra_info``."""
     return dataclasses.asdict(describe_environment(["cpu"]))
 
 
 @pytest.fixture(scope="session")
 def trained(fashion_mnist: Dataset) -> TrainedTrial:
-    """A network with batch normalization after one epoch, for what comes after training."""
+    """Train a network with batch normalization for one epoch, to export and evaluate it."""
     trial = TrialSpec(VARIANTS["batchnorm"], RecipeSpec(epochs=1), 0, "cpu")
     (trained,) = train_all(ReferenceEngine(fashion_mnist), [trial])
     return trained
@@ -52,7 +52,7 @@ def trained(fashion_mnist: Dataset) -> TrainedTrial:
 def model(
     trained: TrainedTrial, fashion_mnist: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The exported file of `trained`, its manifest beside it."""
+    """Export `trained`, with its manifest beside the file."""
     assert trained.state is not None
     return export_model(
         trained.record,

@@ -1,4 +1,4 @@
-"""The shortest way from nothing to a model's accuracy in Python, to hold ``bnbench-eval`` against.
+"""The shortest Python program that prints a model's accuracy, to compare ``bnbench-eval`` with.
 
 Run as ``python bench/first_accuracy.py MODEL.pt DATA_FOLDER``; prints the number of correct images.
 """
@@ -20,7 +20,7 @@ def read_values(folder: Path, name: str, header_size: int) -> torch.Tensor:
 
 def main() -> None:
     model, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    torch.set_num_threads(1)  # as the C++ program has it
+    torch.set_num_threads(1)  # as in the C++ program
     network = torch.jit.load(str(model))
     images = read_values(folder, "t10k-images-idx3-ubyte", 16).reshape(-1, 1, 28, 28)
     labels = read_values(folder, "t10k-labels-idx1-ubyte", 8)

@@ -1,8 +1,6 @@
-"""Peers: the same training written for other libraries, measured side by side.
+"""Peers: the same training written for other libraries, timed side by side.
 
-``python -m bench.peers`` (or ``make peers``) trains both networks of the notebook with every
-peer, on the real data, and says how many seconds an epoch of one trial takes each of them.
-
-Adding a peer is one file with a function ``make_trainer`` (see `interface`) and one entry in
-`catalog`.
+``make peers`` trains the notebook's two networks with every peer on the real data and reports the
+seconds that one trial takes per epoch. A new peer is one file with a function ``make_trainer`` (see
+`interface`) and one entry in `catalog`.
 """

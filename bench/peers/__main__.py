@@ -1,5 +1,5 @@
 """Run ``python -m bench.peers``."""
 
-from bench.peers.command import main
+from bench.peers.command import peers
 
-main()
+peers(prog_name="python -m bench.peers")

@@ -1,103 +1,83 @@
-"""The peers there are. A further one is one more entry in `PEERS`."""
+"""The peers. A new one is an entry in `PEERS` and a module with ``make_trainer``."""
 
 from __future__ import annotations
 
-import importlib.util
+import os
 from dataclasses import dataclass, field
 
+from bnbench.machine import count_cores
+
 REFERENCE = "reference"
-"""The peer every other is compared with; it is always measured."""
+"""The peer that all others are compared with. It is always measured."""
 LIMIT = "limit"
-"""The row that says how fast the arithmetic alone can be; it is always measured."""
-NOTEBOOK = "notebook"
+"""The row that shows how fast the matrix products alone are. It is always measured."""
 
 
 @dataclass(frozen=True)
 class PeerSpec:
-    """A peer: which module trains, how many trials at once, and what has to be installed."""
+    """How one peer trains."""
 
     name: str
-    """As the command line and the files call it."""
+    """Its name on the command line and in files."""
     title: str
-    """As tables call it."""
+    """Its name in the table."""
     module: str
-    """Where its ``make_trainer`` is."""
-    flavor: str = ""
-    """Which of the module's ways is meant."""
+    """The module that has its ``make_trainer``."""
     num_trials: int = 1
     """Trials trained at once."""
-    packages: tuple[str, ...] = ()
-    """What has to be importable beside bnbench's own dependencies."""
-    normalizations: tuple[str, ...] = ("none", "batch")
-    """Which variants it can train."""
+    way: str = ""
+    """Which of the module's ways to train is meant."""
+    variants: tuple[str, ...] = ("baseline", "batchnorm")
+    """Networks that it can train."""
     environment: dict[str, str] = field(default_factory=dict)
-    """Environment variables its process is started with."""
+    """Environment variables that its process starts with."""
 
 
-def _describe_jax(name: str, title: str, flavor: str, num_trials: int) -> PeerSpec:
-    return PeerSpec(name, title, "bench.peers.jax_scan", flavor, num_trials, ("jax",))
-
-
-def _describe_keras(backend: str, title: str) -> PeerSpec:
+def _make_keras(backend: str, title: str) -> PeerSpec:
+    environment = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     return PeerSpec(
-        f"keras-{backend}",
-        f"Keras on {title}",
-        "bench.peers.keras_fit",
-        backend,
-        packages=("keras", backend),
-        environment={"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        f"keras-{backend}", f"Keras on {title}", "bench.peers.keras_fit", environment=environment
     )
 
 
-PEERS: dict[str, PeerSpec] = {
+def _make_jax_on_cores(num_trials: int) -> PeerSpec:
+    num_devices = max(n for n in range(1, count_cores() + 1) if num_trials % n == 0)
+    flags = f"--xla_force_host_platform_device_count={num_devices}"
+    environment = {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()}
+    name, title = f"jax-cores-{num_trials}", "JAX scan, one a core"
+    return PeerSpec(
+        name, title, "bench.peers.jax_scan", num_trials, "in turn", environment=environment
+    )
+
+
+PEERS = {
     peer.name: peer
     for peer in (
-        PeerSpec(NOTEBOOK, "notebook loop", "bench.peers.notebook_loop"),
-        PeerSpec(
-            "sklearn",
-            "scikit-learn MLP",
-            "bench.peers.sklearn_mlp",
-            packages=("sklearn",),
-            normalizations=("none",),
-        ),
-        PeerSpec("lightning", "Lightning", "bench.peers.lightning_fit", packages=("lightning",)),
-        _describe_keras("tensorflow", "TensorFlow"),
-        _describe_keras("jax", "JAX"),
-        PeerSpec(REFERENCE, "bnbench reference", "bench.peers.engine_trials", "reference"),
+        PeerSpec("notebook", "notebook loop", "bench.peers.notebook_loop"),
+        PeerSpec("sklearn", "scikit-learn MLP", "bench.peers.sklearn_mlp", variants=("baseline",)),
+        PeerSpec("lightning", "Lightning", "bench.peers.lightning_fit"),
+        _make_keras("tensorflow", "TensorFlow"),
+        _make_keras("jax", "JAX"),
+        PeerSpec(REFERENCE, "bnbench reference", "bench.peers.own_engine", way="reference"),
         PeerSpec(
             "torch-vmap-8",
             "torch.compile + vmap",
             "bench.peers.torch_vmap",
             num_trials=8,
-            # Compiled code of an earlier run would make the compile time a matter of chance.
+            # Code compiled by an earlier run would make the compile time a matter of chance.
             environment={"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"},
         ),
-        _describe_jax("jax-1", "JAX scan", "vmap", 1),
-        _describe_jax("jax-8", "JAX vmap + scan", "vmap", 8),
-        _describe_jax("jax-32", "JAX vmap + scan", "vmap", 32),
-        _describe_jax("jax-cores-8", "JAX scan, one a core", "cores", 8),
-        _describe_jax("jax-cores-32", "JAX scan, one a core", "cores", 32),
-        PeerSpec("native-1", "bnbench native", "bench.peers.engine_trials", "native", 1),
-        PeerSpec("native-8", "bnbench native", "bench.peers.engine_trials", "native", 8),
-        PeerSpec("native-32", "bnbench native", "bench.peers.engine_trials", "native", 32),
+        PeerSpec("jax-1", "JAX scan", "bench.peers.jax_scan", 1, "in turn"),
+        PeerSpec("jax-8", "JAX vmap + scan", "bench.peers.jax_scan", 8, "vmap"),
+        PeerSpec("jax-32", "JAX vmap + scan", "bench.peers.jax_scan", 32, "vmap"),
+        _make_jax_on_cores(8),
+        _make_jax_on_cores(32),
+        *(
+            PeerSpec(
+                f"native-{number}", "bnbench native", "bench.peers.own_engine", number, "native"
+            )
+            for number in (1, 8, 32)
+        ),
         PeerSpec(LIMIT, "limit (torch's sgemm)", "bench.peers.matrix_product"),
     )
 }
-
-_REQUIREMENTS = {
-    "jax": "jax",
-    "keras": "keras",
-    "lightning": "lightning",
-    "sklearn": "scikit-learn",
-    "tensorflow": "tensorflow-cpu",
-}
-"""What pip calls a package, by the name it is imported by."""
-
-
-def find_missing_packages(peer: PeerSpec) -> list[str]:
-    """The packages `peer` needs and this environment lacks, as pip calls them."""
-    return [
-        _REQUIREMENTS.get(package, package)
-        for package in peer.packages
-        if importlib.util.find_spec(package) is None
-    ]

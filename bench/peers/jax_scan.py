@@ -1,140 +1,131 @@
-"""JAX: a whole epoch is one compiled call that scans over the batches.
+"""JAX: one compiled call per epoch, which scans over the batches.
 
-The data stay on the device, weights are donated from epoch to epoch, and each epoch's orders are
-drawn by NumPy, which is many times faster on a CPU than JAX's sort. Each batch is gathered inside
-the scan: on a CPU that is faster than gathering the epoch before it.
+``vmap`` trains all trials in one step. ``in turn`` gives each device its share of the trials and
+trains them one after the other; `catalog` makes each core a device. Weights are donated from epoch
+to epoch. NumPy draws the orders: on a CPU it is many times faster than JAX's sort. Each batch is
+gathered inside the scan, which is faster on a CPU than to gather the epoch before it.
 """
 
 from __future__ import annotations
 
-import functools
-import os
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-import numpy.typing as npt
 
-from bench.peers.arrays import read_float_dataset
-from bench.peers.interface import TrainingJob
+from bench.peers.arrays import draw_layers, load_arrays
+from bench.peers.interface import Trainer, TrainingJob
 
+Array = Any
+"""A JAX array, or what stands for one while a function is compiled."""
 Tree = Any
-"""A nest of arrays."""
+"""A nest of arrays. The state of a trial is (parameters, running statistics)."""
+RUNNING_SHARE = 0.1
+"""Share of a batch's statistics in the running ones, as in torch."""
+EPSILON = 1e-5
+"""Added to variances, as in torch."""
 
 
-class JaxScan:
-    """Trains networks in one of two ways.
+def draw_state(job: TrainingJob, seed: int) -> Tree:
+    """Draw a trial's first weights, and the statistics and gains that go with them."""
+    layers = draw_layers(job.variant, seed)
+    parameters = [{"weight": weights, "bias": biases} for weights, biases in layers]
+    statistics = []
+    if job.variant.normalization == "batch":
+        for layer in parameters[:-1]:
+            ones, zeros = np.ones_like(layer["bias"]), np.zeros_like(layer["bias"])
+            layer |= {"scale": ones, "shift": zeros}
+            statistics.append({"mean": zeros, "variance": ones})
+    return parameters, statistics
 
-    ``vmap`` takes a step of all trials at once; ``cores`` makes a device of every core, deals the
-    trials out, and lets each core train one after the other.
-    """
 
-    def __init__(self, job: TrainingJob) -> None:
-        placing = _share_placing(job.flavor, job.num_trials, job.data_dir)
-        # Imported here: how many devices there are is settled once JAX is used.
-        import jax
+def normalize(layer: Tree, running: Tree, values: Array, training: bool) -> tuple[Array, Tree]:
+    """Normalize a batch; in training also move the running statistics."""
+    mean, variance = running["mean"], running["variance"]
+    if training:
+        mean, variance = values.mean(axis=0), values.var(axis=0)
+        unbiased = variance * (len(values) / (len(values) - 1))
+        batch = {"mean": mean, "variance": unbiased}
+        running = jax.tree.map(lambda old, new: old + RUNNING_SHARE * (new - old), running, batch)
+    factor = layer["scale"] * jax.lax.rsqrt(variance + EPSILON)
+    return (values - mean) * factor + layer["shift"], running
 
-        from bench.peers.jax_network import JaxNetwork
 
-        self._jax = jax
-        self._num_trials = job.num_trials
-        self._network = JaxNetwork(job)
-        self._dealt = placing.dealt
-        self._train, self._test = placing.train, placing.test
-        keys = jax.random.split(jax.random.key(0), job.num_trials)
-        self._states = jax.device_put(jax.vmap(self._network.draw_state)(keys), self._dealt)
-        self._generator = np.random.default_rng(0)
-        if job.flavor == "cores":
-            spread, whole = jax.sharding.PartitionSpec("core"), jax.sharding.PartitionSpec()
-            train = jax.shard_map(
-                self._train_in_turn,
-                mesh=placing.mesh,
-                in_specs=(spread, spread, whole, whole),
-                out_specs=spread,
-                check_vma=False,
-            )
-        elif job.num_trials == 1:
-            train = self._train_alone
-        else:
-            train = jax.vmap(self._network.train_epoch, in_axes=(0, 0, None, None))
-        self._train_epoch = jax.jit(train, donate_argnums=0)
+def compute_logits(
+    parameters: Tree, statistics: Tree, values: Array, training: bool
+) -> tuple[Array, Tree]:
+    """Compute the logits of a batch, and the running statistics after it."""
+    moved = []
+    for number, layer in enumerate(parameters[:-1]):
+        values = values @ layer["weight"] + layer["bias"]
+        if statistics:
+            values, running = normalize(layer, statistics[number], values, training)
+            moved.append(running)
+        values = jax.nn.relu(values)
+    return values @ parameters[-1]["weight"] + parameters[-1]["bias"], moved
 
-    def _train_in_turn(self, states: Tree, orders: Any, pixels: Any, labels: Any) -> Tree:
-        def train(trial: tuple[Tree, Any]) -> Tree:
-            return self._network.train_epoch(*trial, pixels, labels)
 
-        return self._jax.lax.map(train, (states, orders))
+def make_trainer(job: TrainingJob) -> Trainer:
+    """Put data and weights on the devices; the first epoch compiles."""
+    size, rate = job.recipe.batch_size, job.recipe.learning_rate
+    mesh = jax.make_mesh((jax.device_count(),), ("core",), (jax.sharding.AxisType.Auto,))
+    dealt, whole = jax.sharding.PartitionSpec("core"), jax.sharding.PartitionSpec()
+    on_each, on_all = (jax.sharding.NamedSharding(mesh, spec) for spec in (dealt, whole))
+    *train_images, test_pixels, test_labels = jax.device_put(load_arrays(job.data_dir), on_all)
+    drawn = [draw_state(job, seed) for seed in range(job.num_trials)]
+    states = jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *drawn), on_each)
+    generator = np.random.default_rng(0)
 
-    def _train_alone(self, states: Tree, orders: Any, pixels: Any, labels: Any) -> Tree:
-        alone = self._jax.tree.map(lambda leaf: leaf[0], states)
-        trained = self._network.train_epoch(alone, orders[0], pixels, labels)
-        return self._jax.tree.map(lambda leaf: leaf[None], trained)
+    def train_batch(state: Tree, pixels: Array, labels: Array) -> Tree:
+        def compute_loss(parameters: Tree) -> tuple[Array, Tree]:
+            logits, moved = compute_logits(parameters, state[1], pixels, training=True)
+            picked = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)
+            return -picked.mean(), moved
 
-    def train_epochs(self, num_epochs: int) -> float:
-        """Train; see `Trainer.train_epochs`. Drawing the orders is counted."""
+        gradients, moved = jax.grad(compute_loss, has_aux=True)(state[0])
+        return jax.tree.map(lambda p, gradient: p - rate * gradient, state[0], gradients), moved
+
+    def train_trial(state: Tree, order: Array, pixels: Array, labels: Array) -> Tree:
+        def train_on(state: Tree, batch: Array) -> tuple[Tree, None]:
+            return train_batch(state, pixels[batch], labels[batch]), None
+
+        num_whole = len(order) // size
+        batches = order[: num_whole * size].reshape(num_whole, size)
+        state, _ = jax.lax.scan(train_on, state, batches)
+        if len(order) % size:
+            state, _ = train_on(state, order[num_whole * size :])
+        return state
+
+    def train_trials(states: Tree, orders: Array, pixels: Array, labels: Array) -> Tree:
+        if job.way == "vmap":
+            return jax.vmap(train_trial, (0, 0, None, None))(states, orders, pixels, labels)
+        return jax.lax.map(lambda trial: train_trial(*trial, pixels, labels), (states, orders))
+
+    train = jax.jit(
+        jax.shard_map(
+            train_trials,
+            mesh=mesh,
+            in_specs=(dealt, dealt, whole, whole),
+            out_specs=dealt,
+            check_vma=False,
+        ),
+        donate_argnums=0,
+    )
+
+    def train_epoch() -> float:
+        nonlocal states
         started = time.perf_counter()
-        for _ in range(num_epochs):
-            orders = self._jax.device_put(self._draw_orders(), self._dealt)
-            self._states = self._train_epoch(self._states, orders, *self._train)
-        self._jax.block_until_ready(self._states)
+        num_images = len(train_images[1])
+        orders = [generator.permutation(num_images) for _ in range(job.num_trials)]
+        dealt_orders = jax.device_put(np.stack(orders).astype(np.int32), on_each)
+        states = jax.block_until_ready(train(states, dealt_orders, *train_images))
         return time.perf_counter() - started
 
-    def _draw_orders(self) -> npt.NDArray[np.int32]:
-        """Draw each trial's order of the images; shape (num_trials, num_images)."""
-        num_images = len(self._train[1])
-        orders = [self._generator.permutation(num_images) for _ in range(self._num_trials)]
-        return np.stack(orders).astype(np.int32)
+    @jax.vmap
+    def measure_accuracy(state: Tree) -> Array:
+        logits, _ = compute_logits(*state, test_pixels, training=False)
+        return (logits.argmax(axis=1) == test_labels).mean()
 
-    def measure_accuracies(self) -> list[float]:
-        """Evaluate; see `Trainer.measure_accuracies`."""
-        pixels, labels = self._test
-        predict = self._jax.vmap(self._network.predict, in_axes=(0, None))
-        correct = predict(self._states, pixels) == labels
-        return [float(fraction) for fraction in correct.mean(axis=1)]
-
-
-@dataclass(frozen=True)
-class _Placing:
-    """The devices of a process and the images on them, held once for all variants."""
-
-    mesh: Any
-    dealt: Any
-    """Where arrays with a leading axis of trials are."""
-    train: tuple[Any, Any]
-    """Pixels and labels, whole on every device."""
-    test: tuple[Any, Any]
-
-
-@functools.cache
-def _share_placing(flavor: str, num_trials: int, data_dir: Path) -> _Placing:
-    num_devices = 1
-    if flavor == "cores":
-        num_devices = count_devices(num_trials, len(os.sched_getaffinity(0)))
-        flags = os.environ.get("XLA_FLAGS", "")
-        device_count = f"--xla_force_host_platform_device_count={num_devices}"
-        os.environ["XLA_FLAGS"] = f"{flags} {device_count}".strip()
-    import jax
-
-    sharding = jax.sharding
-    mesh = jax.make_mesh((num_devices,), ("core",), axis_types=(sharding.AxisType.Auto,))
-    if flavor == "cores":
-        dealt = sharding.NamedSharding(mesh, sharding.PartitionSpec("core"))
-        whole = sharding.NamedSharding(mesh, sharding.PartitionSpec())
-    else:
-        dealt = whole = sharding.SingleDeviceSharding(jax.devices()[0])
-    data = read_float_dataset(data_dir)
-    train = jax.device_put((data.train.pixels, data.train.labels), whole)
-    test = jax.device_put((data.test.pixels, data.test.labels), whole)
-    return _Placing(mesh, dealt, train, test)
-
-
-def count_devices(num_trials: int, num_cores: int) -> int:
-    """The most devices, at most one a core, that all train the same number of trials."""
-    return max(n for n in range(1, num_cores + 1) if num_trials % n == 0)
-
-
-def make_trainer(job: TrainingJob) -> JaxScan:
-    """Load the data, draw the weights and describe the computation; the first epoch compiles."""
-    return JaxScan(job)
+    return Trainer(train_epoch, lambda: [float(fraction) for fraction in measure_accuracy(states)])

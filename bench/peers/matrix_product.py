@@ -1,49 +1,44 @@
-"""The limit: an epoch's arithmetic at the rate of one large matrix product.
+"""The limit: an epoch's matrix products at the rate of one large product.
 
-It is the fastest this machine's matrix unit is known to go: a product of two square matrices of
-4096 x 4096 in float32, on all threads, by the library torch ships.
+The large product has matrices of 4096 x 4096 in float32, and torch's library computes it on all
+threads. Nothing is trained.
 """
 
 from __future__ import annotations
 
-import functools
 import time
+from itertools import pairwise
 
 import torch
 
-from bench.peers.interface import TrainingJob
-from bench.peers.work import count_epoch_flops
+from bench.peers.interface import Trainer, TrainingJob
+from bnbench.networks import NUM_CLASSES, NUM_PIXELS
+from bnbench.specs import VariantSpec
 
 MATRIX_SIZE = 4096
 
 
-class MatrixProduct:
-    """Says how long the trials' matrix products take if they run as one large product does."""
+def count_epoch_flops(variant: VariantSpec, num_images: int = 60_000) -> int:
+    """Count the floating-point operations of the matrix products of an epoch of one trial.
 
-    def __init__(self, job: TrainingJob) -> None:
-        self._flops_per_epoch = job.num_trials * count_epoch_flops(job.variant)
-        self._left, self._right, self._product = _share_matrices()
-
-    def train_epochs(self, num_epochs: int) -> float:
-        """Measure one product, and scale its time to the operations of `num_epochs` epochs."""
-        started = time.perf_counter()
-        torch.mm(self._left, self._right, out=self._product)
-        seconds = time.perf_counter() - started
-        return seconds * num_epochs * self._flops_per_epoch / (2 * MATRIX_SIZE**3)
-
-    def measure_accuracies(self) -> list[float]:
-        """None: it trains nothing."""
-        return []
+    For each image, a linear layer of n inputs and m units takes n m multiply-adds for its outputs,
+    and as many for its weights' gradients. All layers but the first take as many again for their
+    inputs' gradients. A multiply-add is two operations.
+    """
+    sizes = (NUM_PIXELS, *variant.hidden_sizes, NUM_CLASSES)
+    products = [num_inputs * num_units for num_inputs, num_units in pairwise(sizes)]
+    return 2 * num_images * (3 * sum(products) - products[0])
 
 
-@functools.cache
-def _share_matrices() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Two matrices and room for their product, held once in a process."""
-    generator = torch.Generator().manual_seed(0)
-    left, right = (torch.rand(MATRIX_SIZE, MATRIX_SIZE, generator=generator) for _ in range(2))
-    return left, right, torch.empty(MATRIX_SIZE, MATRIX_SIZE)
-
-
-def make_trainer(job: TrainingJob) -> MatrixProduct:
+def make_trainer(job: TrainingJob) -> Trainer:
     """Make the matrices."""
-    return MatrixProduct(job)
+    num_flops = job.num_trials * count_epoch_flops(job.variant)
+    left, right = torch.rand(2, MATRIX_SIZE, MATRIX_SIZE)
+    product = torch.empty(MATRIX_SIZE, MATRIX_SIZE)
+
+    def train_epoch() -> float:
+        started = time.perf_counter()
+        torch.mm(left, right, out=product)
+        return (time.perf_counter() - started) * num_flops / (2 * MATRIX_SIZE**3)
+
+    return Trainer(train_epoch, list)

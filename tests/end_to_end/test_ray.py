@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.test_peers_process import is_alive
 from tests.end_to_end.conftest import run_bnbench
+from tests.processes import is_alive
 
 pytestmark = pytest.mark.real_data
 

@@ -11,8 +11,8 @@ import pytest
 
 from bnbench.errors import GateError
 from bnbench.gate.process import BenchmarkFailed, RevisionFolder, Worker
-from tests.bench.test_peers_process import is_alive
 from tests.gate.conftest import WORK, write_files
+from tests.processes import is_alive
 
 NAMES = [
     "test_scratch.py::test_work[100]",
