@@ -44,7 +44,7 @@ CONTENT_SHA256 = {
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
-"""SHA-256 of each file's decompressed content; how it was compressed does not matter."""
+"""SHA-256 of each file's decompressed content; any gzip compression of it is accepted."""
 
 _IMAGES_HEADER_BYTES = 16
 _LABELS_HEADER_BYTES = 8
@@ -52,15 +52,16 @@ _LABELS_HEADER_BYTES = 8
 
 @dataclass(frozen=True, eq=False)
 class LabeledImages:
-    """Images and their classes, in memory as the bytes they are stored as."""
+    """Images and their classes, in memory as stored: one byte per pixel and label."""
 
     images: torch.Tensor
     """uint8, shape (num_images, 28, 28), 0 black to 255 white."""
     labels: torch.Tensor
     """uint8, shape (num_images,), classes 0 to 9."""
     images_sha256: str
-    """Of the IDX file's decompressed bytes."""
+    """SHA-256 of the images' decompressed IDX file; empty if no file holds these images."""
     labels_sha256: str
+    """SHA-256 of the labels' decompressed IDX file; empty if no file holds these labels."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -71,24 +72,30 @@ class Dataset:
     """A training set and the images its models are evaluated on."""
 
     name: str
+    """Name for records and reports."""
     train: LabeledImages
+    """Images to train on."""
     test: LabeledImages
+    """Images to evaluate on: the test set, or a validation split."""
     folder: Path | None
-    """Where the files lie (for programs that read them themselves); None if in memory only."""
+    """Folder of the files, for programs that read them themselves; None if in memory only."""
     source: str
-    """Where the files came from, in words."""
+    """Where the files came from, as text for people."""
 
 
 def load_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> Dataset:
-    """Load FashionMNIST from the first source that has it, every byte checked.
+    """Load FashionMNIST from the first source that has it, and check every byte.
 
-    Sources, in order: `data_dir` (or the environment variable ``BNBENCH_DATA``), raw or ``.gz``,
-    as they are or in torchvision's layout; Debian's package; and, where `download` is true, the
-    folder of earlier downloads, torchvision's download, and Debian's package fetched and unpacked
-    without root.
+    The sources, in order:
+
+    1. `data_dir`, or else the folder in the environment variable ``BNBENCH_DATA``: raw or ``.gz``
+       files, directly or in torchvision's layout;
+    2. Debian's package;
+    3. the folder of earlier downloads;
+    4. if `download` is true, torchvision's download, then Debian's package unpacked without root.
 
     Raises:
-        DataError: a file is altered, truncated or missing, or no source has the data.
+        DataError: a file is altered, truncated or missing, or no source has the files.
     """
     folder, source = locate_fashion_mnist(data_dir, download)
     contents = {name: read_checked(folder, name) for name in CONTENT_SHA256}
@@ -109,10 +116,10 @@ def load_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> D
 
 
 def locate_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> tuple[Path, str]:
-    """Find the folder that holds the four files, fetching them where needed.
+    """Find the folder with the four files; download them if no folder has them.
 
     Returns:
-        The folder, and where its files came from, in words.
+        The folder, and where its files came from.
 
     Raises:
         DataError: `data_dir` holds some of the files but not all, or no source has them.
@@ -121,7 +128,9 @@ def locate_fashion_mnist(data_dir: Path | None = None, download: bool = True) ->
         data_dir = Path(os.environ["BNBENCH_DATA"])
     if data_dir is not None:
         if data_dir.exists() and not data_dir.is_dir():
-            raise DataError(f"{data_dir}: expected a folder for the data, got a file")
+            raise DataError(
+                f"{data_dir}: expected a folder for the data, got a file; name its folder"
+            )
         folder = _find_complete_folder(data_dir)
         if folder is not None:
             return folder, f"the data folder {data_dir}"
@@ -133,7 +142,7 @@ def locate_fashion_mnist(data_dir: Path | None = None, download: bool = True) ->
         return folder, f"an earlier download in {root}"
     if not download:
         raise DataError(
-            f"expected FashionMNIST, got none in {root} or {DEBIAN_FOLDER}; "
+            f"FashionMNIST: expected its four files, got none in {root} or {DEBIAN_FOLDER}; "
             "run 'bnbench data' to fetch it, or name its folder by --data-dir"
         )
     return _download(root)
@@ -143,8 +152,7 @@ def cut_validation_split(dataset: Dataset, tuning: TuningSpec) -> Dataset:
     """Cut validation images from the training set, the same number of each class.
 
     Returns:
-        A data set whose training images are the rest and whose evaluated images are those cut;
-        no test image is in it.
+        A data set that trains on the rest and evaluates on the images cut; it holds no test image.
 
     Raises:
         SpecError: a class has too few images.
@@ -158,8 +166,8 @@ def cut_validation_split(dataset: Dataset, tuning: TuningSpec) -> Dataset:
         of_class = shuffled[labels[shuffled] == label]
         if len(of_class) <= num_of_each:
             raise SpecError(
-                f"num_validation_images: expected fewer than {len(of_class)} images of each "
-                f"class, got {num_of_each}"
+                f"num_validation_images: expected fewer than {len(of_class)} images per class, "
+                f"got {num_of_each}"
             )
         chosen[of_class[:num_of_each]] = True
 
@@ -187,7 +195,7 @@ def read_checked(folder: Path, name: str) -> bytearray:
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path}: expected the file of FashionMNIST, but it cannot be read or unpacked "
+            f"{path}: expected a file of FashionMNIST, got one that cannot be read or unpacked "
             f"({error}); delete it and run 'bnbench data'"
         ) from None
     found = hashlib.sha256(content).hexdigest()
@@ -200,7 +208,7 @@ def read_checked(folder: Path, name: str) -> bytearray:
 
 
 def _find_complete_folder(root: Path) -> Path | None:
-    """The folder under `root` that has all four files; an incomplete set is an error."""
+    """Find the folder under `root` with all four files; an incomplete set is an error."""
     for folder in (root / TORCHVISION_LAYOUT, root):
         present = [
             name
@@ -224,7 +232,7 @@ def _default_download_root() -> Path:
 
 
 def _download(root: Path) -> tuple[Path, str]:
-    """Fetch the files into `root`, in torchvision's layout: all of them, checked, or none."""
+    """Download all files into `root`, checked and in torchvision's layout, or none."""
     attempts: list[tuple[str, Callable[[Path], Path]]] = [
         ("torchvision's download", _fetch_by_torchvision),
         (f"Debian's package {DEBIAN_PACKAGE}, fetched without root", _fetch_debian_package),
@@ -248,10 +256,8 @@ def _download(root: Path) -> tuple[Path, str]:
         except (DataError, OSError, RuntimeError, subprocess.SubprocessError) as error:
             failures.append(f"{source}: {str(error).splitlines()[0] if str(error) else error!r}")
     raise DataError(
-        "expected FashionMNIST, got no source that has it ("
-        + "; ".join(failures)
-        + f"). Put the four files into a folder and name it by --data-dir, or install "
-        f"{DEBIAN_PACKAGE}"
+        f"FashionMNIST: expected a source that has it, got none ({'; '.join(failures)}); put the "
+        f"four files into a folder and name it by --data-dir, or install {DEBIAN_PACKAGE}"
     )
 
 
@@ -265,11 +271,14 @@ def _fetch_by_torchvision(scratch: Path) -> Path:
 
 def _fetch_debian_package(scratch: Path) -> Path:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise DataError("apt-get and dpkg-deb are not on this machine")
+        raise DataError("expected apt-get and dpkg-deb, got a machine without them")
     for command in (["apt-get", "download", DEBIAN_PACKAGE], ["dpkg-deb", "-x"]):
         if command[0] == "dpkg-deb":
             command += [str(next(scratch.glob("*.deb"))), "unpacked"]
         result = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=300)
         if result.returncode != 0:
-            raise DataError(f"{' '.join(command[:2])} failed: {result.stderr.strip()}")
+            raise DataError(
+                f"{' '.join(command[:2])}: expected exit code 0, got {result.returncode}: "
+                f"{result.stderr.strip()}"
+            )
     return scratch / "unpacked" / DEBIAN_FOLDER.relative_to("/")

@@ -1,4 +1,4 @@
-"""The machine, its devices and the software: what a figure depends on besides the code."""
+"""The machine, its devices and the software: what results depend on besides the code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bnbench.records import EnvironmentRecord
 
 
 def list_devices() -> dict[str, str]:
-    """Every torch device of this machine that bnbench can train on, with its maker's name."""
+    """List the torch devices of this machine that bnbench can train on, with their model names."""
     devices = {"cpu": read_cpu_name()}
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
@@ -36,7 +36,7 @@ def require_devices(names: Iterable[str]) -> None:
     """Check that every device is on this machine.
 
     Raises:
-        SpecError: one is not; the text lists those that are.
+        SpecError: a device is missing; the text lists those of this machine.
     """
     available = list_devices()
     for name in names:
@@ -47,13 +47,13 @@ def require_devices(names: Iterable[str]) -> None:
 
 
 def use_threads(threads: int | None) -> None:
-    """Have torch compute with `threads` CPU threads; None leaves its own choice."""
+    """Set the number of torch's CPU threads; None leaves torch's own choice."""
     if threads is not None:
         torch.set_num_threads(threads)
 
 
 def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
-    """Describe this machine and the software, for those of the study's `devices` that it has."""
+    """Describe this machine, the software, and those of `devices` that the machine has."""
     names = list_devices()
     return EnvironmentRecord(
         cpu=read_cpu_name(),
@@ -81,7 +81,7 @@ def _read_version(package: str) -> str:
 
 
 def _read_commit() -> str | None:
-    """The checkout's commit, where bnbench runs from a checkout of its own."""
+    """Read the commit of the git checkout that bnbench runs from; None without one."""
     folder = Path(bnbench.__file__).parents[1]
     if not (folder / ".git").exists():
         return None

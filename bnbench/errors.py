@@ -1,19 +1,19 @@
-"""What bnbench says when it cannot go on: what was expected, what it got, what to do."""
+"""The errors of bnbench; each text says what was expected, what came, and what to do."""
 
 from __future__ import annotations
 
 
 class BnbenchError(Exception):
-    """An error whose text is meant for the person at the terminal; it ends the program.
+    """An error that ends the program and whose text is for the person at the terminal.
 
-    The text is one or two lines and says ``KEY: expected WHAT, got WHAT; DO THIS``.
+    The text is one or two lines of the form ``KEY: expected WHAT, got WHAT; DO THIS``.
     """
 
     exit_code = 2
 
 
 class SpecError(BnbenchError):
-    """A study, recipe, variant or option that cannot be carried out."""
+    """A study, recipe, variant or option with a value that is not allowed."""
 
 
 class DataError(BnbenchError):
@@ -21,22 +21,22 @@ class DataError(BnbenchError):
 
 
 class RunError(BnbenchError):
-    """A run folder that cannot be made, read or continued."""
+    """A run folder that cannot be created, read or resumed."""
 
 
 class RuntimeUnavailableError(BnbenchError):
-    """A runtime (for instance the ``bnbench-eval`` binary) that is not installed or not usable."""
+    """A runtime (for instance ``bnbench-eval``) that is not installed or does not work."""
 
 
 class DisagreementError(BnbenchError):
-    """An exported model does not give in another runtime what its manifest says."""
+    """An exported model gives other results in a runtime than its manifest says."""
 
     exit_code = 5
 
 
 class GateError(BnbenchError):
-    """A gate that cannot measure: a revision, a build, a suite or a file that is not usable."""
+    """A revision, build, suite or file that the gate cannot use."""
 
 
-class TrialFailure(Exception):  # noqa: N818 - it is an outcome that is recorded, not a program error
-    """A trial that cannot be finished; its reason goes on record and the study goes on."""
+class TrialFailure(Exception):  # noqa: N818 - a recorded outcome, not a program error
+    """A trial that cannot be finished; its reason is recorded and the study continues."""

@@ -1,4 +1,4 @@
-"""The machine: processor, cores and memory, as far as the system tells. Standard library only."""
+"""The machine: processor, cores and memory. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def read_cpu_name() -> str:
-    """The processor's name as its maker gives it, where the system tells."""
+    """Read the processor's model name; its architecture where the system has no name."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -19,14 +19,14 @@ def read_cpu_name() -> str:
 
 
 def count_cores() -> int:
-    """Processors this process may use."""
+    """Count the processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def read_memory_bytes() -> int | None:
-    """The machine's memory; None where the system does not tell."""
+    """Read the size of the machine's memory in bytes; None where it is unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
@@ -34,5 +34,5 @@ def read_memory_bytes() -> int | None:
 
 
 def describe_system() -> str:
-    """Operating system, its release and the kind of processor."""
+    """Describe the operating system, its release and the processor architecture."""
     return f"{platform.system()} {platform.release()} {platform.machine()}"

@@ -1,7 +1,6 @@
-"""Mappings (from JSON or TOML) into the frozen dataclasses of the vocabulary, strictly.
+"""Builds frozen dataclasses from mappings that were read from JSON or TOML.
 
-A key that is unknown, missing or of the wrong type is named with its path, so that the person
-who wrote the file can find it.
+An error names the path of a key that is unknown, missing or of the wrong type.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ Record = TypeVar("Record")
 
 
 class MappingError(SpecError):
-    """A mapping does not fit its dataclass; `key` is the dotted path of the offending entry."""
+    """A mapping does not fit its dataclass; `key` is the dotted path of the wrong entry."""
 
     def __init__(self, key: str, text: str) -> None:
         super().__init__(f"{key}: {text}" if key else text)
@@ -27,12 +26,12 @@ class MappingError(SpecError):
 
 
 def build_from_mapping(record_type: type[Record], mapping: object, path: str = "") -> Record:
-    """Make a `record_type` of `mapping`, or say which key is unknown, missing or mistyped.
+    """Build a `record_type` from `mapping`.
 
-    Lists become tuples and whole numbers become floats where the field asks for them.
+    Lists become tuples, and whole numbers become floats, if the field has that type.
 
     Raises:
-        MappingError: a key does not fit, or the dataclass refuses a value.
+        MappingError: a key is unknown, missing or mistyped, or the dataclass refuses a value.
     """
     if not isinstance(mapping, Mapping):
         raise MappingError(path, f"expected a table of keys, got {_describe(mapping)}")
@@ -40,7 +39,7 @@ def build_from_mapping(record_type: type[Record], mapping: object, path: str = "
     for key in mapping:
         if key not in fields:
             raise MappingError(
-                _join(path, str(key)), f"unknown key; the keys here are {', '.join(fields)}"
+                _join(path, str(key)), f"expected one of {', '.join(fields)}; got an unknown key"
             )
     hints = _get_type_hints(record_type)  # type: ignore[arg-type]
     values: dict[str, Any] = {}
@@ -48,7 +47,7 @@ def build_from_mapping(record_type: type[Record], mapping: object, path: str = "
         if name in mapping:
             values[name] = _convert(hints[name], mapping[name], _join(path, name))
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise MappingError(_join(path, name), "expected, but missing")
+            raise MappingError(_join(path, name), "expected a value, got none; add the key")
     try:
         return record_type(**values)
     except MappingError:
@@ -60,11 +59,11 @@ def build_from_mapping(record_type: type[Record], mapping: object, path: str = "
         raise MappingError(path, str(error)) from None
 
 
-# It compiles each annotation anew, and a run of ten thousand trials has half a million of them.
+# Cached, since it compiles each annotation again; ten thousand trials have half a million.
 _get_type_hints = functools.cache(typing.get_type_hints)
 
 
-def _convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - a branch a kind of type
+def _convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one branch per kind of type
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:

@@ -1,4 +1,4 @@
-"""The networks under comparison. A further variant is one more entry in `VARIANTS`."""
+"""The networks under comparison: a variant is one entry in `VARIANTS`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from bnbench.errors import SpecError
-from bnbench.specs import VariantSpec
+from bnbench.specs import Activation, Normalization, VariantSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,45 +23,53 @@ VARIANTS: dict[str, VariantSpec] = {
     )
 }
 
+ACTIVATIONS: dict[Activation, str] = {"relu": "ReLU", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+"""Class in `torch.nn` of each activation."""
+
+NORMALIZATIONS: dict[Normalization, str | None] = {
+    "none": None,
+    "batch": "BatchNorm1d",
+    "layer": "LayerNorm",
+}
+"""Class in `torch.nn` of each normalization; None puts no layer in."""
+
 
 def find_variant(name: str) -> VariantSpec:
-    """Look a variant up by its name.
+    """Find a variant by its name.
 
     Raises:
-        SpecError: there is none of that name; the text lists those there are.
+        SpecError: no variant has that name; the text lists all names.
     """
     try:
         return VARIANTS[name]
     except KeyError:
         raise SpecError(
-            f"variants: expected some of {', '.join(VARIANTS)}; got {name!r}. A new variant is "
-            "an entry in bnbench/networks.py or a [[variants]] table in a study file"
+            f"variants: expected some of {', '.join(VARIANTS)}; got {name!r}; add a new "
+            "variant to bnbench/networks.py or to a study file as a [[variants]] table"
         ) from None
 
 
 def build_network(variant: VariantSpec) -> nn.Sequential:
     """Build a variant with fresh weights from torch's default random generator.
 
-    The linear layers are made first to last and nothing else draws random numbers, so that the
-    weights of a seed are those of the same network written out by hand.
+    Only the linear layers draw random numbers, from first to last. A seed therefore gives the
+    weights of the same network written by hand.
 
     Returns:
         A module from images, float32 of shape (N, 1, 28, 28) or (N, 784) with pixels in [0, 1],
         to logits of shape (N, 10).
     """
-    # Imported here so that a list of variants, or a typing mistake in one, costs no second.
+    # Imported here: listing variants, or a typing mistake in one, must not take a second.
     from torch import nn
 
-    normalizations = {"none": None, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
-    activations = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
+    normalization = NORMALIZATIONS[variant.normalization]
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     num_inputs = NUM_PIXELS
     for number, num_units in enumerate(variant.hidden_sizes, start=1):
         layers[f"linear{number}"] = nn.Linear(num_inputs, num_units)
-        normalization = normalizations[variant.normalization]
         if normalization is not None:
-            layers[f"norm{number}"] = normalization(num_units)
-        layers[f"activation{number}"] = activations[variant.activation]()
+            layers[f"norm{number}"] = getattr(nn, normalization)(num_units)
+        layers[f"activation{number}"] = getattr(nn, ACTIVATIONS[variant.activation])()
         num_inputs = num_units
     layers["output"] = nn.Linear(num_inputs, NUM_CLASSES)
     return nn.Sequential(layers)

@@ -52,7 +52,7 @@ def write_files(folder: Path, compressed: bool = False) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("compressed", [False, True], ids=["raw", "gzip"])
 @pytest.mark.parametrize("layout", [".", "FashionMNIST/raw"])
 def test_a_data_folder_may_be_flat_or_torchvisions_raw_or_compressed(
     tmp_path: Path, compressed: bool, layout: str
@@ -92,14 +92,16 @@ def test_debians_package_comes_before_a_download(tmp_path: Path) -> None:
     ],
     ids=["truncated", "longer", "empty", "altered"],
 )
-def test_a_file_that_is_not_what_it_must_be_is_named(tmp_path: Path, spoil) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_file_is_named(tmp_path: Path, spoil) -> None:  # type: ignore[no-untyped-def]
     folder = write_files(tmp_path / "mine")
     spoil(folder / "train-images-idx3-ubyte")
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte: expected content with SHA-256"):
         read_checked(folder, "train-images-idx3-ubyte")
 
 
-@pytest.mark.parametrize("content", [b"", b"\x1f\x8b\x08", b"not gzip"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x1f\x8b\x08", b"not gzip"], ids=["empty", "header only", "no gzip"]
+)
 def test_a_compressed_file_that_cannot_be_unpacked_is_named(tmp_path: Path, content: bytes) -> None:
     folder = write_files(tmp_path / "mine", compressed=True)
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(content)
@@ -145,7 +147,7 @@ def test_a_download_is_checked_and_kept_for_the_next_time(
     assert locate_fashion_mnist(tmp_path / "mine")[0] == found
 
 
-def test_a_download_that_is_not_what_it_must_be_leaves_nothing_behind(
+def test_a_damaged_download_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fetch_truncated(scratch: Path) -> Path:
@@ -159,6 +161,7 @@ def test_a_download_that_is_not_what_it_must_be_leaves_nothing_behind(
     assert not list((tmp_path / "mine").rglob("*"))
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_the_real_data_is_what_its_authors_say(fashion_mnist: Dataset) -> None:
     assert fashion_mnist.train.images.shape == (60000, 28, 28)

@@ -1,10 +1,12 @@
+import typing
+
 import pytest
 import torch
 from torch import nn
 
 from bnbench.errors import SpecError
-from bnbench.networks import VARIANTS, build_network, find_variant
-from bnbench.specs import VariantSpec
+from bnbench.networks import ACTIVATIONS, NORMALIZATIONS, VARIANTS, build_network, find_variant
+from bnbench.specs import Activation, Normalization, VariantSpec
 
 
 def list_layers(variant: VariantSpec) -> list[str]:
@@ -29,14 +31,19 @@ def test_batch_normalization_stands_between_each_hidden_layer_and_its_activation
     assert [layer for layer in layers if "Batch" not in layer] == list_layers(VARIANTS["baseline"])
 
 
-def test_another_variant_is_an_entry() -> None:
+def test_a_variant_is_one_entry() -> None:
     layers = list_layers(VariantSpec("deep", (5, 4, 3), "layer", "tanh"))
     assert [layer.split("(")[0] for layer in layers] == (
         ["Flatten"] + ["Linear", "LayerNorm", "Tanh"] * 3 + ["Linear"]
     )
 
 
-@pytest.mark.parametrize("shape", [(3, 1, 28, 28), (3, 784)])
+def test_every_allowed_name_has_its_layer() -> None:
+    assert set(ACTIVATIONS) == set(typing.get_args(Activation))
+    assert set(NORMALIZATIONS) == set(typing.get_args(Normalization))
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 28, 28), (3, 784)], ids=["images", "flat"])
 def test_images_may_be_flat_or_not(shape: tuple[int, ...]) -> None:
     assert build_network(VARIANTS["batchnorm"])(torch.zeros(shape)).shape == (3, 10)
 
@@ -58,6 +65,6 @@ def test_a_seeds_weights_are_those_of_the_network_written_by_hand() -> None:
             assert torch.equal(found.bias, wanted.bias)
 
 
-def test_an_unknown_variant_is_answered_with_those_there_are() -> None:
+def test_an_unknown_variant_is_refused_with_a_list_of_all() -> None:
     with pytest.raises(SpecError, match=r"some of baseline, batchnorm, layernorm; got 'bn'"):
         find_variant("bn")

@@ -1,4 +1,4 @@
-"""``bnbench data``: the data set, fetched, checked and described."""
+"""``bnbench data``: fetch, check and describe the data set."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import click
 
 
 @click.command()
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder to look in first.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder to search first; downloads go there, too.",
+)
 def data(data_dir: Path | None) -> None:
-    """Fetch FashionMNIST if it is not here yet, check every byte, and describe it."""
+    """Fetch FashionMNIST if it is missing, check every byte, describe it."""
     from bnbench.data import CLASS_NAMES, CONTENT_SHA256, load_fashion_mnist
 
     dataset = load_fashion_mnist(data_dir)
@@ -21,7 +25,7 @@ def data(data_dir: Path | None) -> None:
             f"{part}: {len(images)} images of 28 x 28, pixels with mean {pixels.mean():.4f} and "
             f"standard deviation {pixels.std():.4f}, "
             f"{', '.join(str(n) for n in sorted(set(images.labels.bincount().tolist())))} "
-            "images a class"
+            "images per class"
         )
     click.echo(f"classes: {', '.join(CLASS_NAMES)}")
-    click.echo(f"all {len(CONTENT_SHA256)} files have the SHA-256 they must have")
+    click.echo(f"all {len(CONTENT_SHA256)} files have the expected SHA-256")

@@ -1,6 +1,6 @@
-"""The program ``bnbench``: its commands, and the exit code of everything that can go wrong.
+"""The program ``bnbench``: its commands and exit codes.
 
-A command's module is imported when the command runs, so that help answers at once.
+A command's module is imported only when the command runs, so that help is fast.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ COMMANDS = {
     "gate": "Tell whether a code change made something slower or less accurate.",
     "history": "Find changes, and slow drift, in benchmarks over commits.",
 }
-"""Each command with its line of help. ``bnbench/cli/NAME.py`` has its options and its body."""
+"""Each command with its line of help; ``bnbench/cli/NAME.py`` has its options and its body."""
 
 
 class LazyGroup(click.Group):
     """A group that imports a command's module only to run the command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Name the commands, in the order in which people need them."""
+        """List the commands in the order in which people need them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -52,7 +52,7 @@ class LazyGroup(click.Group):
 
 
 def main() -> None:
-    """Run the program; every expected error is a line or two and an exit code."""
+    """Run the program; an expected error prints one or two lines and sets the exit code."""
     try:
         cli.main(prog_name="bnbench", standalone_mode=False)
     except click.exceptions.Abort:
@@ -67,7 +67,7 @@ def main() -> None:
         click.echo("bnbench: interrupted", err=True)
         sys.exit(INTERRUPTED_EXIT_CODE)
     except BrokenPipeError:
-        # Whoever read our output (head, less) has seen enough.
+        # The reader of our output (head, less) has closed it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(INTERRUPTED_EXIT_CODE)
 
@@ -85,6 +85,6 @@ def cli() -> None:
 
     'bnbench gate' tells whether a code change made something slower or less accurate.
 
-    Exit codes: 0 all is well; 1 a trial failed, or the gate found worse; 2 wrong usage or input;
-    3 the gate is undecided; 5 runtimes disagree; 130 interrupted.
+    Exit codes: 0 success; 1 a trial failed, or the gate found a change for the worse; 2 wrong
+    usage or input; 3 the gate is undecided; 5 runtimes disagree; 130 interrupted.
     """

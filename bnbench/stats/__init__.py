@@ -1,29 +1,28 @@
 """Statistics of bnbench: arrays in, numbers out.
 
-Pure functions over NumPy arrays, with the random generator handed in; they know nothing of torch,
-of files or of the rest of bnbench. Accuracy comes as fractions with one row a seed, in the same
-order for both variants; a missing value is NaN. What comes out is plain frozen dataclasses, in
-which the undefined is ``None``. The same input and the same seed of the generator give the same
-bits.
+Pure functions over NumPy arrays. The random generator is an argument. Nothing here imports torch,
+reads files or knows the rest of bnbench. Accuracy is a fraction, with one row per seed and the
+seeds of both variants in the same order; NaN is a missing value. Results are frozen dataclasses in
+which ``None`` means undefined. The same input and generator seed give the same bits.
 
 ===================  ====================================================================
-``curves``           accuracy by epoch, summed up over seeds
+``curves``           accuracy by epoch, summarized over seeds
 ``pairing``          difference by epoch, seed by seed; whether pairing helped
-``improvement``      how likely a new trial of one variant beats a new trial of the other
+``improvement``      probability that a new trial of one variant beats one of the other
 ``decision``         better, worse, not meaningfully better, or how many seeds are missing
 ``change``           whether something became worse, with an error rate for either mistake
-``arrival``          when a trial first reaches a target, and which target to ask for
-``survival``         median of times of which some are censored
+``arrival``          when a trial first reaches a target, and which target to use
+``survival``         median of right-censored times
 ``convergence``      epochs, steps and seconds to a target
 ``speed_up``         the speed-up, split into fewer steps and costlier steps
-``epoch_time``       seconds per epoch, their ratio, and outliers
-``learning_rate``    which rate is best
+``epoch_time``       seconds per epoch, outliers, and the ratio of two variants
+``learning_rate``    the best rate of a grid
 ``sensitivity``      which rates work, and where trials diverge
 ``means``            means and their intervals
 ``medians``          medians of many rows at once
-``resampling``       the bootstrap under all of these
-``estimates``        the value with its interval that all of these give
-``arrays``           checks of what comes in
+``resampling``       the bootstrap behind the intervals
+``estimates``        a value with its interval
+``arrays``           checks of the input
 ===================  ====================================================================
 """
 

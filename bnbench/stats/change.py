@@ -1,4 +1,4 @@
-"""Whether something became worse: a three-way decision with an error rate for either mistake."""
+"""Whether something became worse: a three-way decision with two error rates."""
 
 from __future__ import annotations
 
@@ -25,75 +25,78 @@ class ChangeOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class ErrorRates:
-    """The chances of a mistake in one test, one-sided, each in (0, 0.5).
+    """The error rates of one test, one-sided, each in (0, 0.5).
 
-    Attributes:
-        alarm: to say *worse* (or *better*) of what did not change.
-        miss: to say *not worse* of what became worse by the limit.
+    Raises:
+        ValueError: if a rate is outside its range.
     """
 
     alarm: float
+    """False-alarm rate: chance of *worse* (or of *better*) without a change."""
     miss: float
+    """Chance of *not worse* for a change for the worse by the limit."""
 
     def __post_init__(self) -> None:
         for name in ("alarm", "miss"):
-            if not 0.0 < getattr(self, name) < 0.5:
-                raise ValueError(f"{name} must be in (0, 0.5), got {getattr(self, name)}")
+            rate = getattr(self, name)
+            if not 0.0 < rate < 0.5:
+                raise ValueError(
+                    f"{name}: expected a rate in (0, 0.5), got {rate}; divide percent by 100"
+                )
 
 
 @dataclass(frozen=True)
 class Change:
-    """How much worse something became, and what is to be said of it.
-
-    All but the counts in the unit of the values; positive is worse.
-
-    Attributes:
-        outcome: the decision.
-        mean: mean of the values.
-        low: lower end of the one-sided interval at the rate of alarms; ``None`` for one value.
-        high: upper end of the same; ``None`` for one value.
-        miss_high: upper end at the rate of misses; ``None`` for one value.
-        count: values judged.
-        num_more: values to add, as far as can be told, where it is undecided; else ``None``.
-    """
+    """How much worse something became; differences in the unit of the values, positive is worse."""
 
     outcome: ChangeOutcome
+    """The decision."""
     mean: float
+    """Mean of the values."""
     low: float | None
+    """Lower end of the one-sided interval at the false-alarm rate; ``None`` for one value."""
     high: float | None
+    """Upper end of the one-sided interval at the false-alarm rate; ``None`` for one value."""
     miss_high: float | None
+    """Upper end of the one-sided interval at the miss rate; ``None`` for one value."""
     count: int
+    """Values judged."""
     num_more: int | None
+    """Estimated number of further values needed; ``None`` if decided."""
 
 
 def classify_change(
     mean: float, low: float, high: float, miss_high: float, limit: float
 ) -> ChangeOutcome:
-    """Apply the rule of the gate to an estimate and its intervals.
+    """Classify an estimate and its intervals by the gate's rule.
 
-    In this order:
+    The first that holds:
 
-    - *worse* if ``low > 0`` and ``mean >= limit / 2``: it is not chance, and it is nearer to the
-      limit than to nothing;
-    - *better* if ``high < 0`` and ``mean <= -limit / 2``: the same the other way round;
+    - *worse* if ``low > 0`` and ``mean >= limit / 2``: not chance, and nearer to the limit than
+      to zero;
+    - *better* if ``high < 0`` and ``mean <= -limit / 2``: the same in the other direction;
     - *not worse* if ``miss_high < limit``: a change for the worse by the limit is ruled out;
     - *undecided* otherwise.
 
-    Asking for half the limit, and not for ``low > limit``, is what lets a change of exactly the
-    limit be found: a test of "more than the limit" would find it at its error rate and no more.
+    The rule asks for half the limit, not for ``low > limit``, so that it detects a change of
+    exactly the limit. A test of "more than the limit" would detect that change only at its
+    false-alarm rate.
 
     Args:
         mean: the estimate; positive is worse.
-        low: end of the one-sided interval below, at the rate of false alarms.
-        high: end of the one-sided interval above, at the same rate.
-        miss_high: end of the one-sided interval above, at the rate of misses.
-        limit: the change for the worse that must not pass, above 0.
+        low: lower end of the one-sided interval at the false-alarm rate.
+        high: upper end of the one-sided interval at the false-alarm rate.
+        miss_high: upper end of the one-sided interval at the miss rate.
+        limit: the change for the worse that must be detected, above 0.
+
+    Returns:
+        The outcome.
 
     Raises:
         ValueError: if ``limit`` is not above 0.
     """
     if not limit > 0.0:
-        raise ValueError(f"limit must be above 0, got {limit}")
+        raise ValueError(f"limit: expected a number above 0, got {limit}")
     if low > 0.0 and mean >= limit / 2.0:
         return ChangeOutcome.WORSE
     if high < 0.0 and mean <= -limit / 2.0:
@@ -104,25 +107,28 @@ def classify_change(
 
 
 def decide_change(values: ArrayLike, limit: float, rates: ErrorRates) -> Change:
-    """Decide whether independent values, positive for worse, say that something became worse.
+    """Decide whether independent values, positive for worse, show that something became worse.
 
-    ``mean +- t(n - 1) * s / sqrt(n)`` at either rate, then :func:`classify_change`. Whatever
-    correlates must have been summed up in one value before (a pair of processes, a seed).
+    The intervals are ``mean +- t(n - 1) * s / sqrt(n)`` at either rate;
+    :func:`classify_change` decides. Values that correlate must be reduced to one value first
+    (one per process pair, or one per seed).
 
     Args:
-        values: shape (n,), n >= 1, finite; log-ratios, or differences.
-        limit: the change for the worse that must not pass, in the same unit, above 0.
-        rates: the chances of a mistake.
+        values: shape (n,), n >= 1, finite; log-ratios or differences.
+        limit: the change for the worse that must be detected, same unit, above 0.
+        rates: the error rates of the test.
 
     Returns:
         The decision; undecided for one value.
 
     Raises:
-        ValueError: if the shape or a value is not as said.
+        ValueError: if the shape differs or a value is outside its range.
+
+    Source: Student (1908), Biometrika 6(1).
     """
     vector = read_vector("values", values)
     if not np.isfinite(vector).all():
-        raise ValueError(f"values must be finite, got {vector[~np.isfinite(vector)][0]}")
+        raise ValueError(f"values: expected finite numbers, got {vector[~np.isfinite(vector)][0]}")
     count, mean = int(vector.size), float(vector.mean())
     if count < 2:
         return Change(ChangeOutcome.UNDECIDED, mean, None, None, None, count, 1)
@@ -138,15 +144,15 @@ def decide_change(values: ArrayLike, limit: float, rates: ErrorRates) -> Change:
 
 @functools.cache
 def _find_quantile(rate: float, degrees: int) -> float:
-    """Student's t that is exceeded at this rate; replays ask for the same ones again and again."""
+    """Student's t exceeded at this rate; cached, since replays repeat the same few."""
     return float(stats.t.isf(rate, degrees))
 
 
 def _count_more(mean: float, deviation: float, count: int, limit: float, rates: ErrorRates) -> int:
-    """Count the values to add, supposing that mean and deviation stay where they are.
+    """Count the further values needed if mean and deviation stay as they are.
 
-    Normal quantiles: with that many values Student's are near them. A mean right at a border
-    would ask for any number; it is taken to be a tenth of the limit away.
+    Normal quantiles approximate Student's at that count. The distance of the mean from the limit
+    is taken as at least a tenth of the limit; at zero distance the count would be infinite.
     """
     needed = []
     if mean < limit:

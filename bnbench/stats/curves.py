@@ -1,4 +1,4 @@
-"""A curve over epochs, summed up over seeds."""
+"""Accuracy by epoch, summarized over seeds."""
 
 from __future__ import annotations
 
@@ -7,67 +7,52 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnbench.stats.arrays import check_accuracy, read_matrix
-from bnbench.stats.estimates import DEFAULT_CONFIDENCE, DEFAULT_NUM_RESAMPLES, Estimate
+from bnbench.stats.arrays import read_accuracy
+from bnbench.stats.estimates import Estimate
 from bnbench.stats.means import estimate_means
 
 
 @dataclass(frozen=True)
 class EpochSummary:
-    """What the trials scored at one epoch.
-
-    Attributes:
-        epoch: 1 for the first.
-        mean: mean over seeds with its interval; its ``count`` is the trials present.
-        deviation: standard deviation over seeds (n - 1 in the denominator); ``None`` below 2.
-        lowest: least value; ``None`` if no trial is present.
-        median: middle value; ``None`` if no trial is present.
-        highest: greatest value; ``None`` if no trial is present.
-        num_missing: trials without a value at this epoch.
-    """
+    """The accuracy of all trials at one epoch."""
 
     epoch: int
+    """Number of the epoch, from 1."""
     mean: Estimate
+    """Mean over seeds, in [0, 1]; its ``count`` is the trials with an accuracy."""
     deviation: float | None
+    """Standard deviation over seeds (divided by n - 1); ``None`` for fewer than 2 trials."""
     lowest: float | None
+    """Least accuracy; ``None`` if no trial has one."""
     median: float | None
+    """Median accuracy; ``None`` if no trial has one."""
     highest: float | None
-    num_missing: int
+    """Greatest accuracy; ``None`` if no trial has one."""
 
 
 def summarize_curve(
-    accuracy: ArrayLike,
-    generator: np.random.Generator,
-    *,
-    confidence: float = DEFAULT_CONFIDENCE,
-    num_resamples: int = DEFAULT_NUM_RESAMPLES,
+    accuracy: ArrayLike, generator: np.random.Generator
 ) -> tuple[EpochSummary, ...]:
-    """Sum up accuracy over seeds, epoch by epoch.
+    """Summarize accuracy over seeds, epoch by epoch.
 
-    The intervals are each epoch's own: one curve of five leaves its band at some epoch more
-    often than one time in twenty.
+    Each 95 % interval holds for its own epoch. The band of all epochs together covers the whole
+    curve less often than that.
 
     Args:
         accuracy: shape (num_seeds, num_epochs), fractions in [0, 1]; NaN is a missing value.
-        generator: where the resamples come from.
-        confidence: confidence level, in (0, 1).
-        num_resamples: bootstrap resamples, at least 1.
+        generator: source of the resamples.
 
     Returns:
-        One summary an epoch.
+        One summary per epoch.
 
     Raises:
-        ValueError: if the shape or a value is not as said.
+        ValueError: if the shape differs or a value is outside its range.
 
     Source: see :func:`~bnbench.stats.means.estimate_means`.
     """
-    matrix = read_matrix("accuracy", accuracy)
-    check_accuracy("accuracy", matrix)
-    means = estimate_means(
-        matrix, generator, bounds=(0.0, 1.0), confidence=confidence, num_resamples=num_resamples
-    )
+    matrix = read_accuracy("accuracy", accuracy)
     summaries = []
-    for index, mean in enumerate(means):
+    for index, mean in enumerate(estimate_means(matrix, generator, bounds=(0.0, 1.0))):
         column = matrix[:, index]
         present = column[~np.isnan(column)]
         summaries.append(
@@ -78,7 +63,6 @@ def summarize_curve(
                 lowest=float(present.min()) if present.size else None,
                 median=float(np.median(present)) if present.size else None,
                 highest=float(present.max()) if present.size else None,
-                num_missing=int(column.size - present.size),
             )
         )
     return tuple(summaries)

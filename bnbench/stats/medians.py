@@ -1,4 +1,4 @@
-"""Medians of many rows at once, some values missing."""
+"""Medians of many rows at once, with missing values."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from bnbench.stats.arrays import FloatArray, IntArray
 
 
 def find_pooled_medians(seconds: FloatArray, seeds: IntArray) -> FloatArray:
-    """Find, for each resample, the median over all epochs of the seeds drawn.
+    """Find the median over all epochs of the seeds drawn, for each resample.
 
     Args:
         seconds: shape (num_seeds, num_epochs); NaN is left out.
         seeds: row numbers, shape (num_resamples, num_seeds).
 
     Returns:
-        Shape (num_resamples,).
+        Shape (num_resamples,), in seconds.
     """
     return find_medians(seconds[seeds].reshape(len(seeds), -1))
 
 
 def find_medians(values: FloatArray) -> FloatArray:
-    """Find the median over the last axis, leaving NaN out (quicker than ``numpy.nanmedian``).
+    """Find the median over the last axis without NaN (faster than ``numpy.nanmedian``).
 
     Args:
         values: shape (..., n).

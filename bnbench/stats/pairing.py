@@ -8,40 +8,26 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from bnbench.stats.arrays import check_accuracy, check_same_shape, read_matrix, read_vector
-from bnbench.stats.estimates import (
-    DEFAULT_CONFIDENCE,
-    DEFAULT_NUM_RESAMPLES,
-    Estimate,
-    Method,
-    check_confidence,
-    undefined_interval,
-)
+from bnbench.stats.arrays import read_accuracy_pair
+from bnbench.stats.estimates import DEFAULT_CONFIDENCE, Estimate, Method, omit_interval
 from bnbench.stats.means import estimate_means
 
-LEAST_COUNT_FOR_CORRELATION_INTERVAL = 4
-"""Fisher's interval divides by sqrt(n - 3)."""
+MIN_COUNT_FOR_CORRELATION_INTERVAL = 4
+"""Fewest pairs for Fisher's interval, which divides by ``sqrt(n - 3)``."""
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """Whether comparing seed by seed made the comparison sharper.
-
-    Attributes:
-        correlation: Pearson's r between the two variants over seeds, in [-1, 1], with interval.
-        paired_variance: variance of the difference within a seed.
-        unpaired_variance: sum of both variants' variances, what the difference would have
-            if the seeds had nothing in common.
-        variance_ratio: paired / unpaired; 0.5 means that half the seeds do as well.
-        helped: True if the correlation's interval lies above 0, False if it lies below,
-            ``None`` if the trials don't tell.
-    """
+    """Whether comparing seed by seed made the comparison sharper."""
 
     correlation: Estimate
-    paired_variance: float | None
-    unpaired_variance: float | None
+    """Pearson's r between the two variants over seeds, in [-1, 1]."""
     variance_ratio: float | None
+    """Variance of the difference within a seed, divided by the sum of both variants' variances.
+
+    0.5 means that half as many seeds give the same precision."""
     helped: bool | None
+    """True if the correlation's interval is above 0, False if below; ``None`` if it is unclear."""
 
 
 def compare_pairs(
@@ -50,92 +36,71 @@ def compare_pairs(
     generator: np.random.Generator,
     *,
     confidence: float = DEFAULT_CONFIDENCE,
-    num_resamples: int = DEFAULT_NUM_RESAMPLES,
 ) -> tuple[Estimate, ...]:
     """Estimate the mean difference, candidate minus baseline, at each epoch.
 
-    ``difference[seed] = candidate[seed] - baseline[seed]``; seeds are resampled, both variants
-    of a seed together. A seed that misses either value at an epoch is left out there, and
-    ``count`` says how many pairs are left. The difference of one pair has no interval.
+    ``difference[seed] = candidate[seed] - baseline[seed]``. Seeds are resampled, with both
+    variants of a seed together. A seed without both values at an epoch is left out there;
+    ``count`` is the number of pairs left. The difference of one pair has no interval.
 
     Args:
         baseline_accuracy: shape (num_seeds, num_epochs), fractions in [0, 1] or NaN.
         candidate_accuracy: same shape, the same seeds in the same order.
-        generator: where the resamples come from.
+        generator: source of the resamples.
         confidence: confidence level, in (0, 1).
-        num_resamples: bootstrap resamples, at least 1.
 
     Returns:
-        One estimate an epoch, in [-1, 1].
+        One estimate per epoch, in [-1, 1].
 
     Raises:
-        ValueError: if a shape or a value is not as said.
+        ValueError: if the shapes differ or a value is outside its range.
 
-    Source: see :func:`~bnbench.stats.means.estimate_means`, which also tells the coverage.
+    Source: see :func:`~bnbench.stats.means.estimate_means`, also for the measured coverage.
     """
-    baseline = read_matrix("baseline_accuracy", baseline_accuracy)
-    candidate = read_matrix("candidate_accuracy", candidate_accuracy)
-    check_same_shape("baseline_accuracy", baseline, "candidate_accuracy", candidate)
-    check_accuracy("baseline_accuracy", baseline)
-    check_accuracy("candidate_accuracy", candidate)
+    baseline, candidate = read_accuracy_pair(baseline_accuracy, candidate_accuracy, num_axes=2)
     return estimate_means(
-        candidate - baseline,
-        generator,
-        bounds=(-1.0, 1.0),
-        confidence=confidence,
-        num_resamples=num_resamples,
+        candidate - baseline, generator, bounds=(-1.0, 1.0), confidence=confidence
     )
 
 
-def summarize_pairing(
-    baseline_accuracy: ArrayLike,
-    candidate_accuracy: ArrayLike,
-    *,
-    confidence: float = DEFAULT_CONFIDENCE,
-) -> Pairing:
-    """Tell whether pairing by seed helped, by the correlation of the variants over seeds.
+def summarize_pairing(baseline_accuracy: ArrayLike, candidate_accuracy: ArrayLike) -> Pairing:
+    """Summarize whether pairing by seed helped: the correlation of the variants over seeds.
 
-    ``var(c - b) = var(c) + var(b) - 2 * cov(c, b)``: pairing helps as far as the covariance is
-    positive. Undefined (``None``) with fewer than 2 pairs or where a variant never varies.
+    ``var(c - b) = var(c) + var(b) - 2 * cov(c, b)``: pairing helps if the covariance is positive.
+    The correlation is undefined for fewer than 3 pairs (two points always lie on a line), and if
+    a variant never varies.
 
     Args:
         baseline_accuracy: shape (num_seeds,), fractions in [0, 1] or NaN.
         candidate_accuracy: same shape, the same seeds in the same order.
-        confidence: confidence level, in (0, 1).
 
     Returns:
-        Correlation, variances and the verdict, over pairs in which both values are present.
+        Correlation with its 95 % interval (from 4 pairs on) and variance ratio, over the seeds
+        with both values.
 
     Raises:
-        ValueError: if a shape or a value is not as said.
+        ValueError: if the shapes differ or a value is outside its range.
 
     Source: Fisher (1921), "On the 'probable error' of a coefficient of correlation", Metron 1,
-    for the interval (4 pairs or more); computed by ``scipy.stats.pearsonr``.
+    for the interval; computed by ``scipy.stats.pearsonr``.
     """
-    baseline = read_vector("baseline_accuracy", baseline_accuracy)
-    candidate = read_vector("candidate_accuracy", candidate_accuracy)
-    check_same_shape("baseline_accuracy", baseline, "candidate_accuracy", candidate)
-    check_accuracy("baseline_accuracy", baseline)
-    check_accuracy("candidate_accuracy", candidate)
-    check_confidence(confidence)
+    baseline, candidate = read_accuracy_pair(baseline_accuracy, candidate_accuracy, num_axes=1)
     present = ~(np.isnan(baseline) | np.isnan(candidate))
     baseline, candidate = baseline[present], candidate[present]
     count = int(baseline.size)
     if count < 2:
-        return Pairing(undefined_interval(None, count, confidence), None, None, None, None)
+        return Pairing(omit_interval(None, count), None, None)
     paired = float(np.var(candidate - baseline, ddof=1))
     unpaired = float(np.var(candidate, ddof=1) + np.var(baseline, ddof=1))
     ratio = paired / unpaired if unpaired > 0.0 else None
     if np.ptp(baseline) == 0.0 or np.ptp(candidate) == 0.0 or count == 2:
-        # Two points always lie on a line: their r of 1 or -1 says nothing.
-        return Pairing(undefined_interval(None, count, confidence), paired, unpaired, ratio, None)
+        return Pairing(omit_interval(None, count), ratio, None)
     found = stats.pearsonr(baseline, candidate)
     value = float(np.clip(found.statistic, -1.0, 1.0))
-    if count < LEAST_COUNT_FOR_CORRELATION_INTERVAL:
-        correlation = undefined_interval(value, count, confidence)
-        return Pairing(correlation, paired, unpaired, ratio, None)
-    interval = found.confidence_interval(confidence)
+    if count < MIN_COUNT_FOR_CORRELATION_INTERVAL:
+        return Pairing(omit_interval(value, count), ratio, None)
+    interval = found.confidence_interval(DEFAULT_CONFIDENCE)
     low, high = float(interval.low), float(interval.high)
-    correlation = Estimate(value, low, high, confidence, Method.FISHER_Z, count)
+    correlation = Estimate(value, low, high, DEFAULT_CONFIDENCE, Method.FISHER_Z, count)
     helped = True if low > 0.0 else False if high < 0.0 else None
-    return Pairing(correlation, paired, unpaired, ratio, helped)
+    return Pairing(correlation, ratio, helped)

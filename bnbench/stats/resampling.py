@@ -1,4 +1,4 @@
-"""Bootstrap intervals over seeds: what is drawn anew is always the trial, never the epoch."""
+"""Bootstrap intervals over seeds: trials are resampled, never single epochs."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ import numpy as np
 from scipy import stats
 
 from bnbench.stats.arrays import FloatArray, IntArray
-from bnbench.stats.estimates import check_confidence
+from bnbench.stats.estimates import DEFAULT_CONFIDENCE, check_confidence
 
 RESAMPLES_PER_BATCH = 2500
-"""How many resamples are in memory at once; the numbers drawn do not depend on it."""
+"""Resamples in memory at once; the numbers drawn do not depend on it."""
 
 
 def widen_confidence(confidence: float, count: int) -> float:
-    """Find the level at which a bootstrap interval covers what was asked for, with few values.
+    """Find the level at which a bootstrap interval of few values covers ``confidence``.
 
     A bootstrap interval of n values is too short: it uses the normal quantile and divides by n
-    instead of n - 1. The level returned makes up for both::
+    instead of n - 1. The level returned corrects both::
 
         alpha' / 2 = Phi(-sqrt(n / (n - 1)) * t(1 - alpha / 2, n - 1))
 
     For 95 % it is 96.3 % with 30 values and 98.3 % with 10.
 
     Args:
-        confidence: the level asked for, in (0, 1).
+        confidence: the coverage wanted, in (0, 1).
         count: number of values that are resampled, at least 2.
 
     Returns:
-        The level to hand to the bootstrap, in (confidence, 1).
+        The level to use in the bootstrap, in (confidence, 1).
 
     Raises:
-        ValueError: if there are fewer than 2 values.
+        ValueError: if there are fewer than 2 values, or ``confidence`` is outside (0, 1).
 
     Source: Hesterberg (2015), "What Teachers Should Know About the Bootstrap", The American
     Statistician 69(4), the "expanded percentile" interval; here for BCa as well.
     """
     check_confidence(confidence)
     if count < 2:
-        raise ValueError(f"a bootstrap interval requires at least 2 values, got {count}")
+        raise ValueError(f"count: expected at least 2 values to resample, got {count}")
     quantile = float(stats.t.ppf((1.0 + confidence) / 2.0, count - 1))
     return 1.0 - 2.0 * float(stats.norm.cdf(-math.sqrt(count / (count - 1)) * quantile))
 
@@ -53,12 +53,12 @@ def find_bca_limits(
     confidence: float,
     num_resamples: int,
 ) -> tuple[FloatArray, FloatArray]:
-    """Find bias-corrected and accelerated bootstrap limits, widened for few values.
+    """Find bias-corrected and accelerated (BCa) bootstrap limits, widened for few values.
 
     Args:
-        values: shape (..., num_seeds); the last axis is resampled, alike for all others.
+        values: shape (..., num_seeds); all rows share the resamples of the last axis.
         statistic: called as ``statistic(resampled, axis=-1)``; reduces the last axis.
-        generator: where the resamples come from.
+        generator: source of the resamples.
         confidence: confidence level, in (0, 1).
         num_resamples: number of resamples, at least 1.
 
@@ -70,7 +70,7 @@ def find_bca_limits(
     ``scipy.stats.bootstrap``.
     """
     with warnings.catch_warnings():
-        # A constant sample is no accident here: the caller handles the NaN it gives.
+        # Constant samples are expected: the caller handles their NaN.
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         warnings.filterwarnings("ignore", "invalid value encountered", RuntimeWarning)
         warnings.filterwarnings("ignore", "divide by zero encountered", RuntimeWarning)
@@ -89,7 +89,7 @@ def find_bca_limits(
 
 
 def draw_seeds(num_seeds: int, num_resamples: int, generator: np.random.Generator) -> IntArray:
-    """Draw, with replacement, which seeds make up each resample.
+    """Draw the seeds of each resample, with replacement.
 
     Returns:
         Row numbers in [0, num_seeds), shape (num_resamples, num_seeds).
@@ -98,13 +98,14 @@ def draw_seeds(num_seeds: int, num_resamples: int, generator: np.random.Generato
 
 
 def find_percentile_limits(
-    resampled: FloatArray, num_seeds: int, confidence: float
+    resampled: FloatArray, num_seeds: int, confidence: float = DEFAULT_CONFIDENCE
 ) -> tuple[float | None, float | None]:
-    """Find percentile bootstrap limits, widened for few values, where values may be unbounded.
+    """Find percentile bootstrap limits of values that may be infinite, widened for few seeds.
 
-    The limits are order statistics (nothing is interpolated, since one cannot interpolate
-    towards infinity). Infinity stands for "not reached"; NaN for a resample that says nothing,
-    which is put at both ends, so that it makes the interval wider, never narrower.
+    The limits are order statistics: nothing is interpolated, since one of two neighbors may be
+    infinite. Infinity means "not reached". NaN is an undefined resample. It counts as the
+    least value for the lower limit and as the greatest for the upper limit, so that it can only
+    widen the interval.
 
     Args:
         resampled: the statistic of each resample, shape (num_resamples,); may hold inf and NaN.
@@ -116,9 +117,8 @@ def find_percentile_limits(
 
     Source: Efron and Tibshirani (1993), "An Introduction to the Bootstrap", section 13.3.
     """
-    level = widen_confidence(confidence, num_seeds)
-    unknown = np.isnan(resampled)
-    tail = (1.0 - level) / 2.0
-    low = float(np.quantile(np.where(unknown, -np.inf, resampled), tail, method="lower"))
-    high = float(np.quantile(np.where(unknown, np.inf, resampled), 1.0 - tail, method="higher"))
+    tail = (1.0 - widen_confidence(confidence, num_seeds)) / 2.0
+    undefined = np.isnan(resampled)
+    low = float(np.quantile(np.where(undefined, -np.inf, resampled), tail, method="lower"))
+    high = float(np.quantile(np.where(undefined, np.inf, resampled), 1.0 - tail, method="higher"))
     return (low if math.isfinite(low) else None), (high if math.isfinite(high) else None)

@@ -1,4 +1,4 @@
-"""How accuracy depends on the learning rate: which rates work, and where trials diverge."""
+"""Accuracy by learning rate: which rates work, and where trials diverge."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnbench.stats.arrays import BoolArray, FloatArray
-from bnbench.stats.estimates import DEFAULT_CONFIDENCE, DEFAULT_NUM_RESAMPLES, Estimate
+from bnbench.stats.estimates import Estimate
 from bnbench.stats.learning_rate import (
-    CHANCE_ACCURACY,
     choose_learning_rate,
     fill_diverged,
     find_diverged,
@@ -25,116 +24,88 @@ WORKING_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class RateSummary:
-    """What the trials at one learning rate scored.
-
-    Attributes:
-        learning_rate: the rate.
-        accuracy: mean over seeds with interval; a trial without accuracy counts as chance.
-        num_trials: trials at this rate.
-        num_diverged: trials without accuracy, or no better than chance.
-        works: whether the rate belongs to the band of rates that work.
-    """
+    """The accuracy of the trials at one learning rate."""
 
     learning_rate: float
+    """The rate."""
     accuracy: Estimate
+    """Mean over seeds, in [0, 1]; a trial without accuracy counts as chance accuracy."""
     num_trials: int
+    """Trials at this rate."""
     num_diverged: int
+    """Trials without an accuracy above chance."""
     works: bool
+    """Whether the rate belongs to the band of rates that work."""
 
 
 @dataclass(frozen=True)
 class RateBand:
-    """The rates that work: next to each other on the grid, around the best one.
-
-    Attributes:
-        low_rate: least rate that works.
-        high_rate: greatest rate that works.
-        num_rates: rates of the grid in the band.
-        decades: log10(high / low); 0 if a single rate works. The band is known to the
-            grid's spacing only: it reaches at least this far.
-        octaves: log2(high / low).
-        reaches_lowest: the band includes the grid's least rate, and may go on below it.
-        reaches_highest: the band includes the grid's greatest rate, and may go on above it.
-    """
+    """The rates that work: neighbors on the grid, around the best rate."""
 
     low_rate: float
+    """Least rate that works."""
     high_rate: float
+    """Greatest rate that works."""
     num_rates: int
+    """Rates of the grid in the band."""
     decades: float
-    octaves: float
+    """log10(high / low); 0 for a single rate. A lower limit, known to the grid's spacing."""
     reaches_lowest: bool
+    """Whether the band includes the grid's least rate, and may extend below it."""
     reaches_highest: bool
+    """Whether the band includes the grid's greatest rate, and may extend above it."""
 
 
 @dataclass(frozen=True)
 class RateSensitivity:
-    """Accuracy as a function of the learning rate, for one variant.
-
-    Attributes:
-        rates: one summary a rate, ascending.
-        best_rate: the rate with the highest mean accuracy; ``None`` if nothing was learnt
-            anywhere.
-        band: the rates that work; ``None`` without a best rate.
-        tolerance: how far from the best mean accuracy a rate still works, a fraction.
-        half_diverge_rate: least rate above the best at which half of the trials or more
-            diverge; ``None`` if there is none on the grid.
-        all_diverge_rate: the same for all trials.
-    """
+    """Accuracy as a function of the learning rate, for one variant."""
 
     rates: tuple[RateSummary, ...]
+    """One summary per rate, ascending."""
     best_rate: float | None
+    """Rate with the highest mean accuracy; ``None`` if no trial learned anything."""
     band: RateBand | None
+    """The rates that work; ``None`` without a best rate."""
     tolerance: float
+    """Largest distance from the best mean accuracy at which a rate works, a fraction."""
     half_diverge_rate: float | None
+    """Least rate above the best at which at least half of the trials diverge; ``None`` if no rate
+    of the grid does."""
     all_diverge_rate: float | None
+    """Least rate above the best at which all trials diverge; ``None`` if no rate of the grid
+    does."""
 
 
 def summarize_sensitivity(
-    learning_rates: ArrayLike,
-    accuracy: ArrayLike,
-    generator: np.random.Generator,
-    *,
-    tolerance: float = WORKING_TOLERANCE,
-    chance_accuracy: float = CHANCE_ACCURACY,
-    confidence: float = DEFAULT_CONFIDENCE,
-    num_resamples: int = DEFAULT_NUM_RESAMPLES,
+    learning_rates: ArrayLike, accuracy: ArrayLike, generator: np.random.Generator
 ) -> RateSensitivity:
-    """Sum up how accuracy depends on the learning rate, and where training breaks down.
+    """Summarize how accuracy depends on the learning rate, and where training breaks down.
 
-    A rate works if ``mean(rate) >= mean(best) - tolerance`` and so do all rates between it and the
-    best one. Divergence is looked for above the best rate only: below it, a trial at chance
-    level has not diverged but hardly moved.
+    A rate works if ``mean(rate) >= mean(best) - 0.02``, and so do all rates between it and the
+    best one. Divergence is looked for only above the best rate: below it, a trial at chance
+    accuracy has hardly moved.
 
     Args:
         learning_rates: shape (num_rates,), positive and ascending.
         accuracy: shape (num_rates, num_seeds), fractions in [0, 1]; NaN is diverged.
-        generator: where the resamples come from.
-        tolerance: fraction in [0, 1]; 0.02 is 2 points.
-        chance_accuracy: what guessing scores, in [0, 1].
-        confidence: confidence level, in (0, 1).
-        num_resamples: bootstrap resamples, at least 1.
+        generator: source of the resamples.
 
     Returns:
-        Mean accuracy by rate, the best rate, the band that works and where trials diverge.
+        Mean accuracy by rate, the best rate, the band that works and the rates that diverge.
 
     Raises:
-        ValueError: if a shape or a value is not as said.
+        ValueError: if a shape differs or a value is outside its range.
     """
-    rates, matrix = read_grid(learning_rates, accuracy, chance_accuracy)
-    if not 0.0 <= tolerance <= 1.0:
-        raise ValueError(f"tolerance must be a fraction in [0, 1], got {tolerance}")
-    diverged = find_diverged(matrix, chance_accuracy)
-    filled = fill_diverged(matrix, chance_accuracy)
-    estimates = estimate_means(
-        filled.T, generator, bounds=(0.0, 1.0), confidence=confidence, num_resamples=num_resamples
-    )
-    best_rate = choose_learning_rate(rates, matrix, chance_accuracy=chance_accuracy)
+    rates, matrix = read_grid(learning_rates, accuracy)
+    diverged, filled = find_diverged(matrix), fill_diverged(matrix)
+    estimates = estimate_means(filled.T, generator, bounds=(0.0, 1.0))
+    best_rate = choose_learning_rate(rates, matrix)
     first, last, best = 0, -1, len(rates)
     if best_rate is not None:
         best = int(np.searchsorted(rates, best_rate))
-        first, last = _find_band(filled.mean(axis=1), best, tolerance)
+        first, last = _find_band(filled.mean(axis=1), best)
     share = diverged.mean(axis=1)
-    # With nothing learnt anywhere there is no best rate to look above: look everywhere.
+    # Without a best rate, all rates are looked at.
     above = np.arange(len(rates)) > (best if best_rate is not None else -1)
     return RateSensitivity(
         rates=tuple(
@@ -149,16 +120,16 @@ def summarize_sensitivity(
         ),
         best_rate=best_rate,
         band=None if best_rate is None else _describe_band(rates, first, last),
-        tolerance=tolerance,
+        tolerance=WORKING_TOLERANCE,
         half_diverge_rate=_find_first_rate(rates, above & (share >= 0.5)),
         all_diverge_rate=_find_first_rate(rates, above & (share >= 1.0)),
     )
 
 
-def _find_band(means: FloatArray, best: int, tolerance: float) -> tuple[int, int]:
-    """Find the first and last index of the run of rates around the best that work."""
-    # Means are rounded: a rate exactly at the border works all the same.
-    works = means >= means[best] - tolerance - 1e-12
+def _find_band(means: FloatArray, best: int) -> tuple[int, int]:
+    """Find the first and last index of the rates around the best that work."""
+    # Means are rounded: a rate exactly at the border works, too.
+    works = means >= means[best] - WORKING_TOLERANCE - 1e-12
     first = last = best
     while first > 0 and works[first - 1]:
         first -= 1
@@ -175,12 +146,11 @@ def _describe_band(rates: FloatArray, first: int, last: int) -> RateBand:
         high_rate=high,
         num_rates=last - first + 1,
         decades=math.log10(high / low),
-        octaves=math.log2(high / low),
         reaches_lowest=first == 0,
         reaches_highest=last == len(rates) - 1,
     )
 
 
 def _find_first_rate(rates: FloatArray, chosen: BoolArray) -> float | None:
-    """Find the least rate chosen, if any is."""
+    """Find the least rate chosen, if any."""
     return float(rates[chosen.argmax()]) if chosen.any() else None

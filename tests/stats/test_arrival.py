@@ -19,7 +19,9 @@ def test_a_diverged_trial_never_arrives() -> None:
 
 
 def test_a_target_in_percent_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"target_accuracy must be in \[0, 1\], got 85"):
+    with pytest.raises(
+        ValueError, match=r"target_accuracy: expected a fraction in \[0, 1\], got 85"
+    ):
         find_arrivals([[0.5]], 85)
 
 

@@ -41,11 +41,11 @@ def test_one_value_decides_nothing() -> None:
     assert change.num_more == 1
 
 
-def test_what_is_undecided_says_how_many_more_values_it_needs() -> None:
+def test_an_undecided_change_says_how_many_more_values_it_needs() -> None:
     values = np.array([-0.2, 0.2] * 4)
     few = decide_change(values, LIMIT, RATES)
     assert few.outcome is ChangeOutcome.UNDECIDED
-    # 1.645 * 0.214 / sqrt(n) < 0.05 from 50 values on, of which there are 8.
+    # 1.645 * 0.214 / sqrt(n) < 0.05 from n = 50 on, and 8 are known.
     assert few.num_more == 42
     assert decide_change(np.tile(values, 7), LIMIT, RATES).outcome is ChangeOutcome.NOT_WORSE
     assert decide_change(values / 100.0, LIMIT, RATES).num_more is None
@@ -61,7 +61,7 @@ def test_what_is_undecided_says_how_many_more_values_it_needs() -> None:
 def test_the_error_rates_hold_for_normal_values(
     change: float, outcome: ChangeOutcome, least: float, most: float
 ) -> None:
-    # A deviation at which half the limit alone would let false alarms through.
+    # With this deviation, asking only for half the limit would give false alarms.
     generator = np.random.default_rng(5)
     values = generator.normal(change, 0.06, (3000, 10))
     found = [decide_change(row, LIMIT, RATES).outcome for row in values]
@@ -70,15 +70,20 @@ def test_the_error_rates_hold_for_normal_values(
 
 @pytest.mark.parametrize(
     ("values", "words"),
-    [([], "shape"), ([[1.0]], "shape"), ([0.1, float("nan")], "finite")],
+    [
+        ([], "values: expected shape"),
+        ([[1.0]], "values: expected shape"),
+        ([0.1, float("nan")], "values: expected finite numbers, got nan"),
+    ],
+    ids=["none", "matrix", "not a number"],
 )
 def test_values_that_cannot_be_judged_are_refused(values: object, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         decide_change(values, LIMIT, RATES)  # type: ignore[arg-type]
 
 
-def test_a_limit_or_rate_that_cannot_be_is_refused() -> None:
-    with pytest.raises(ValueError, match="limit must be above 0"):
+def test_a_limit_or_rate_outside_its_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="limit: expected a number above 0, got 0"):
         classify_change(0.0, 0.0, 0.0, 0.0, 0.0)
-    with pytest.raises(ValueError, match="alarm must be in"):
+    with pytest.raises(ValueError, match="alarm: expected a rate in .*, got 0.5"):
         ErrorRates(alarm=0.5, miss=0.05)

@@ -7,7 +7,7 @@ from bnbench.stats.arrival import choose_target
 from bnbench.stats.convergence import summarize_convergence
 
 
-def test_time_to_target_is_told_in_epochs_steps_and_seconds() -> None:
+def test_time_to_target_is_reported_in_epochs_steps_and_seconds() -> None:
     accuracy = [[0.5, 0.8], [0.8, 0.9], [0.5, 0.9]]
     seconds = [[3.0, 4.0], [5.0, 5.0], [2.0, 2.5]]
     convergence = summarize_convergence(accuracy, seconds, 0.8, steps_per_epoch=938)
@@ -53,7 +53,7 @@ def test_half_of_the_baseline_trials_reach_the_chosen_target() -> None:
     assert convergence.epochs.value is not None
 
 
-def test_a_variant_that_diverged_before_any_time_was_taken_has_no_seconds() -> None:
+def test_a_variant_that_diverged_in_its_first_epoch_has_no_seconds() -> None:
     nan = np.full((8, 5), np.nan)
     convergence = summarize_convergence(nan, nan, 0.8, steps_per_epoch=10)
     assert (convergence.num_trials, convergence.num_arrived) == (8, 0)
@@ -62,15 +62,17 @@ def test_a_variant_that_diverged_before_any_time_was_taken_has_no_seconds() -> N
 
 
 def test_seconds_missing_before_an_arrival_are_refused() -> None:
-    with pytest.raises(ValueError, match="known up to the arrival of a trial, got NaN in row 0"):
+    with pytest.raises(ValueError, match="up to a trial's arrival, got NaN in row 0"):
         summarize_convergence([[0.5, 0.9]], [[math.nan, 1.0]], 0.8, steps_per_epoch=10)
 
 
 def test_an_epoch_that_took_no_time_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"train_seconds must be positive seconds.*got 0.0"):
+    with pytest.raises(
+        ValueError, match=r"train_seconds: expected positive seconds or NaN, got 0.0"
+    ):
         summarize_convergence([[0.9]], [[0.0]], 0.8, steps_per_epoch=10)
 
 
 def test_an_epoch_without_steps_is_refused() -> None:
-    with pytest.raises(ValueError, match="steps_per_epoch must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="steps_per_epoch: expected .* at least 1, got 0"):
         summarize_convergence([[0.9]], [[1.0]], 0.8, steps_per_epoch=0)

@@ -4,7 +4,7 @@ import pytest
 from bnbench.stats.curves import summarize_curve
 
 
-def test_each_epoch_is_summed_up_over_seeds() -> None:
+def test_each_epoch_is_summarized_over_seeds() -> None:
     accuracy = [[0.2, 0.6], [0.3, 0.7], [0.7, 0.8]]
     first, second = summarize_curve(accuracy, np.random.default_rng(0))
     assert (first.epoch, second.epoch) == (1, 2)
@@ -13,7 +13,6 @@ def test_each_epoch_is_summed_up_over_seeds() -> None:
     # deviations from the mean -0.2, -0.1, 0.3: sqrt(0.14 / 2)
     assert first.deviation == pytest.approx(0.264575, abs=1e-6)
     assert first.mean.count == 3
-    assert first.num_missing == 0
 
 
 def test_one_trial_has_neither_spread_nor_interval() -> None:
@@ -23,13 +22,7 @@ def test_one_trial_has_neither_spread_nor_interval() -> None:
     assert (summary.lowest, summary.highest) == (0.5, 0.5)
 
 
-def test_a_trial_that_diverged_is_counted_as_missing() -> None:
+def test_a_trial_that_diverged_is_not_counted() -> None:
     first, second = summarize_curve([[0.5, np.nan], [0.4, np.nan]], np.random.default_rng(0))
-    assert first.num_missing == 0
-    assert second.num_missing == 2
+    assert (first.mean.count, second.mean.count) == (2, 0)
     assert (second.mean.value, second.lowest, second.median) == (None, None, None)
-
-
-def test_accuracy_in_percent_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"accuracy must be fractions in \[0, 1\].*got 87.5"):
-        summarize_curve([[87.5]], np.random.default_rng(0))

@@ -6,7 +6,7 @@ import pytest
 from bnbench.stats.epoch_time import SlowEpoch, compare_epoch_time, summarize_epoch_time
 
 
-def test_the_median_and_quartiles_of_all_epochs_are_told() -> None:
+def test_median_and_quartiles_are_those_of_all_epochs() -> None:
     time = summarize_epoch_time([[1.0, 2.0, 3.0], [4.0, 5.0, math.nan]])
     assert (time.lower_quartile_seconds, time.median_seconds, time.upper_quartile_seconds) == (
         2.0,
@@ -24,12 +24,12 @@ def test_a_stalled_epoch_is_reported_and_not_dropped() -> None:
     assert time.limit_seconds == pytest.approx(3.5 + 5 * 1.4826 * 0.05)
 
 
-def test_a_hair_above_a_steady_clock_is_no_outlier() -> None:
+def test_slightly_above_a_steady_clock_is_no_outlier() -> None:
     assert summarize_epoch_time([[3.5, 3.5, 3.5, 3.5001]]).outliers == ()
     assert len(summarize_epoch_time([[3.5, 3.5, 3.5, 3.7]]).outliers) == 1
 
 
-def test_no_timed_epoch_has_no_median() -> None:
+def test_without_timed_epochs_there_is_no_median() -> None:
     time = summarize_epoch_time([[math.nan]])
     assert (time.median_seconds, time.limit_seconds, time.num_epochs) == (None, None, 0)
 
@@ -73,7 +73,7 @@ def test_epochs_of_one_trial_do_not_count_as_independent() -> None:
 
 
 def test_both_trials_of_a_seed_are_resampled_together() -> None:
-    # What slows a seed down slows down both of its trials: their ratio is 1.25 in any resample.
+    # A seed slows both of its trials down alike: their ratio is 1.25 in any resample.
     baseline = np.random.default_rng(0).lognormal(1, 0.5, size=(15, 1))
     ratio = compare_epoch_time(baseline, 1.25 * baseline, np.random.default_rng(1)).ratio
     assert (ratio.low, ratio.high) == pytest.approx((1.25, 1.25))
@@ -91,6 +91,7 @@ def test_a_machine_that_changes_speed_between_seeds_leaves_the_paired_ratio_shar
     assert paired.high - paired.low < 0.03
 
 
+@pytest.mark.slow
 def test_a_95_percent_interval_of_30_seeds_covers_at_least_95_percent() -> None:
     # 400 studies: the simulation error is 1.1 points; two of them off.
     generator = np.random.default_rng(5)

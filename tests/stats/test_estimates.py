@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from bnbench.stats.estimates import Estimate, Method, count_least_for_interval
+from bnbench.stats.estimates import MIN_COUNT_FOR_INTERVAL, Estimate, Method
 
 
 def test_an_estimate_is_plain_json_in_which_the_undefined_is_null() -> None:
@@ -19,31 +19,31 @@ def test_an_estimate_is_plain_json_in_which_the_undefined_is_null() -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_an_estimate_refuses_what_is_not_a_number(number: float) -> None:
-    with pytest.raises(ValueError, match="value must be a finite number or None, got"):
+def test_an_estimate_must_be_a_finite_number(number: float) -> None:
+    with pytest.raises(ValueError, match="value: expected a finite number or None, got"):
         Estimate(number, None, None, 0.95, None, 3)
 
 
-def test_an_estimate_refuses_an_interval_upside_down() -> None:
-    with pytest.raises(ValueError, match=r"low must not exceed high, got 2.0 > 1.0"):
+def test_a_reversed_interval_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"low: expected at most high \(1.0\), got 2.0"):
         Estimate(1.0, 2.0, 1.0, 0.95, Method.BCA, 3)
 
 
 def test_an_interval_without_a_method_is_refused() -> None:
-    with pytest.raises(ValueError, match="must say its method"):
+    with pytest.raises(ValueError, match="method: expected .*, got None"):
         Estimate(1.0, 0.0, 2.0, 0.95, None, 3)
 
 
 def test_a_confidence_in_percent_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"confidence must be in \(0, 1\).*got 95"):
+    with pytest.raises(
+        ValueError, match=r"confidence: expected a fraction in \(0, 1\), got 95; divide percent"
+    ):
         Estimate(1.0, None, None, 95, None, 3)
 
 
-def test_six_values_are_the_least_for_a_95_percent_interval() -> None:
-    # 2 / 2^5 = 6.25 % is more than 5 %, 2 / 2^6 = 3.125 % is not.
-    assert count_least_for_interval(0.95) == 6
-    assert count_least_for_interval(0.9) == 5
-    assert count_least_for_interval(0.5) == 2
+def test_six_is_the_least_count_for_a_95_percent_interval() -> None:
+    # 2 / 2^5 = 6.25 % is more than 5 %; 2 / 2^6 = 3.125 % is not.
+    assert 2 * 0.5**MIN_COUNT_FOR_INTERVAL <= 0.05 < 2 * 0.5 ** (MIN_COUNT_FOR_INTERVAL - 1)
 
 
 def test_has_interval_is_true_if_one_end_is_known() -> None:

@@ -13,7 +13,7 @@ def test_every_candidate_is_compared_with_every_baseline_and_ties_count_half() -
     improvement = estimate_improvement([0.1, 0.3, 0.5], [0.5, 0.2, 0.5], np.random.default_rng(0))
     assert improvement.probability.value == pytest.approx(6 / 9)
     assert (improvement.num_wins, improvement.num_ties, improvement.num_losses) == (1, 1, 1)
-    assert improvement.num_pairs == 3
+    assert improvement.probability.count == 3
 
 
 def test_the_probability_is_the_mann_whitney_statistic() -> None:
@@ -74,7 +74,7 @@ def test_a_variant_against_itself_is_one_half_for_sure() -> None:
     assert probability.method is Method.ALL_EQUAL
 
 
-def test_a_diverged_trial_loses_to_every_other_and_ties_with_its_like() -> None:
+def test_a_diverged_trial_loses_to_every_other_and_ties_with_another_diverged_one() -> None:
     nan = math.nan
     improvement = estimate_improvement([0.0, nan], [nan, 0.5], np.random.default_rng(0))
     # nan loses to 0.0 and ties nan; 0.5 beats both: (0.5 + 2) / 4
@@ -93,16 +93,26 @@ def test_the_same_generator_seed_gives_the_same_bits() -> None:
     assert first == estimate_improvement(baseline, candidate, np.random.default_rng(1))
 
 
+def test_the_interval_of_30_pairs_covers_the_probability_in_most_studies() -> None:
+    # 100 studies with a difference of one standard deviation: P = Phi(1 / sqrt(2)).
+    assert count_covered(effect=1.0, correlation=0.0, num_studies=100) >= 88
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", [0.0, 1.0, 2.0])
 @pytest.mark.parametrize("correlation", [0.0, 0.5])
 def test_a_95_percent_interval_of_30_pairs_covers_at_least_95_percent(
     effect: float, correlation: float
 ) -> None:
     # 1,000 studies: the simulation error is sqrt(0.95 * 0.05 / 1000) = 0.7 points; allow two.
+    assert count_covered(effect, correlation, num_studies=1000) / 1000 >= 0.95 - 2 * 0.007
+
+
+def count_covered(effect: float, correlation: float, num_studies: int) -> int:
     generator = np.random.default_rng([7, int(effect), int(10 * correlation)])
     truth = stats.norm.cdf(effect / math.sqrt(2))
     covered = 0
-    for _ in range(1000):
+    for _ in range(num_studies):
         shared, own_baseline, own_candidate = generator.normal(size=(3, 30))
         common, own = math.sqrt(correlation) * shared, math.sqrt(1 - correlation)
         probability = estimate_improvement(
@@ -114,4 +124,4 @@ def test_a_95_percent_interval_of_30_pairs_covers_at_least_95_percent(
         assert probability.low is not None
         assert probability.high is not None
         covered += probability.low <= truth <= probability.high
-    assert covered / 1000 >= 0.95 - 2 * 0.007
+    return covered

@@ -20,13 +20,15 @@ def test_a_diverged_trial_counts_as_chance_and_is_not_left_out() -> None:
     assert choose_learning_rate([0.1, 1.0], [[0.6, 0.6], [0.95, NAN]]) == 0.1
 
 
-def test_there_is_no_best_rate_if_nothing_was_learnt() -> None:
+def test_there_is_no_best_rate_if_no_trial_learned_anything() -> None:
     assert choose_learning_rate([0.1, 1.0], [[NAN, NAN], [0.1, 0.105]]) is None
 
 
-@pytest.mark.parametrize("rates", [[0.1, 0.01], [0.1, 0.1], [0.0, 0.1], [-1.0, 0.1]])
+@pytest.mark.parametrize("rates", [[0.1, 0.01], [0.1, 0.1], [0.0, 0.1], [-1.0, 0.1]], ids=str)
 def test_rates_must_ascend_from_above_zero(rates: list[float]) -> None:
-    with pytest.raises(ValueError, match="positive and strictly ascending, got"):
+    with pytest.raises(
+        ValueError, match="learning_rates: expected positive, strictly ascending rates, got"
+    ):
         choose_learning_rate(rates, [[0.5], [0.5]])
 
 

@@ -16,7 +16,7 @@ def test_a_row_without_a_number_has_no_median() -> None:
     assert np.isnan(medians[1])
 
 
-def test_a_pooled_median_takes_all_epochs_of_the_seeds_drawn() -> None:
+def test_a_pooled_median_is_over_all_epochs_of_the_seeds_drawn() -> None:
     seconds = np.array([[1.0, 2.0], [3.0, 10.0]])
     seeds = np.array([[0, 0], [0, 1], [1, 1]])
     assert find_pooled_medians(seconds, seeds).tolist() == [1.5, 2.5, 6.5]

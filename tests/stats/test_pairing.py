@@ -47,26 +47,19 @@ def test_pairs_shorten_the_interval_where_seeds_correlate() -> None:
     assert paired.high - paired.low < (shuffled.high - shuffled.low) / 4
 
 
-def test_studies_of_different_size_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"same shape, got \(1, 2\) and \(2, 1\)"):
-        compare_pairs([[0.5, 0.5]], [[0.5], [0.5]], np.random.default_rng(0))
-
-
-def test_pairing_helped_where_the_correlation_is_surely_positive() -> None:
-    # var(b) = var(c) = 2.5e-4, r = 0.9: var(c - b) = 2 * 2.5e-4 * (1 - 0.9) = 5e-5
-    baseline = [0.51, 0.52, 0.53, 0.54, 0.55]
-    candidate = [0.61, 0.63, 0.62, 0.64, 0.65]
-    pairing = summarize_pairing(baseline, candidate, confidence=0.9)
-    assert pairing.correlation.value == pytest.approx(0.9)
-    assert pairing.unpaired_variance == pytest.approx(5e-4)
-    assert pairing.paired_variance == pytest.approx(5e-5)
-    assert pairing.variance_ratio == pytest.approx(0.1)
-    # Fisher: tanh(atanh(0.9) -+ 1.64485 / sqrt(2)) = tanh(1.47222 -+ 1.16308)
-    assert pairing.correlation.low == pytest.approx(0.29968, abs=1e-4)
+def test_pairing_helped_if_the_correlation_is_certainly_positive() -> None:
+    # var(b) = var(c) = 3.5e-4, r = 33 / 35: var(c - b) = 2 * 3.5e-4 * (1 - r) = 4e-5
+    baseline = [0.51, 0.52, 0.53, 0.54, 0.55, 0.56]
+    candidate = [0.61, 0.63, 0.62, 0.64, 0.65, 0.66]
+    pairing = summarize_pairing(baseline, candidate)
+    assert pairing.correlation.value == pytest.approx(33 / 35)
+    assert pairing.variance_ratio == pytest.approx(2 / 35)
+    # Fisher: tanh(atanh(33 / 35) -+ 1.95996 / sqrt(3)) = tanh(1.76318 -+ 1.13159)
+    assert pairing.correlation.low == pytest.approx(0.55913, abs=1e-4)
     assert pairing.helped is True
 
 
-def test_pairing_hurt_where_the_correlation_is_surely_negative() -> None:
+def test_pairing_hurt_if_the_correlation_is_certainly_negative() -> None:
     baseline = np.linspace(0.5, 0.6, 20)
     candidate = 1.1 - baseline + np.random.default_rng(0).normal(0, 0.01, 20)
     pairing = summarize_pairing(baseline, candidate)
@@ -75,7 +68,7 @@ def test_pairing_hurt_where_the_correlation_is_surely_negative() -> None:
     assert pairing.variance_ratio > 1.5
 
 
-def test_pairing_is_undecided_where_the_correlation_may_be_either() -> None:
+def test_pairing_is_unclear_if_the_correlation_may_have_either_sign() -> None:
     generator = np.random.default_rng(1)
     assert summarize_pairing(generator.random(20), generator.random(20)).helped is None
 
@@ -85,7 +78,7 @@ def test_pairing_is_undecided_where_the_correlation_may_be_either() -> None:
     [([0.5], [0.6]), ([0.5, 0.6], [0.6, 0.9]), ([0.5] * 5, [0.5, 0.6, 0.7, 0.8, 0.9])],
     ids=["one pair", "two pairs", "a variant that never varies"],
 )
-def test_no_correlation_is_claimed_where_there_can_be_none(
+def test_there_is_no_correlation_of_two_pairs_or_of_constants(
     baseline: list[float], candidate: list[float]
 ) -> None:
     pairing = summarize_pairing(baseline, candidate)

@@ -10,19 +10,19 @@ from bnbench.stats.resampling import (
 )
 
 
-def test_widening_makes_up_for_few_values() -> None:
+def test_few_values_widen_the_interval() -> None:
     # t(0.975, 29) = 2.0452; times sqrt(30/29) = 2.0802; 2 Phi(2.0802) - 1 = 0.9625
     assert widen_confidence(0.95, 30) == pytest.approx(0.9625, abs=5e-5)
     # t(0.975, 9) = 2.2622; times sqrt(10/9) = 2.3845; 2 Phi(2.3845) - 1 = 0.9829
     assert widen_confidence(0.95, 10) == pytest.approx(0.9829, abs=5e-5)
 
 
-def test_widening_vanishes_with_many_values() -> None:
+def test_many_values_widen_it_no_more() -> None:
     assert widen_confidence(0.95, 100_000) == pytest.approx(0.95, abs=1e-5)
 
 
 def test_one_value_cannot_be_resampled() -> None:
-    with pytest.raises(ValueError, match="at least 2 values, got 1"):
+    with pytest.raises(ValueError, match="count: expected at least 2 values to resample, got 1"):
         widen_confidence(0.95, 1)
 
 
@@ -39,7 +39,7 @@ def test_bca_limits_agree_with_the_published_spatial_test_example() -> None:
     assert float(high) == pytest.approx(259.6, rel=0.02)
 
 
-def test_bca_limits_lean_to_the_side_of_the_long_tail() -> None:
+def test_bca_limits_reach_further_into_the_long_tail() -> None:
     values = np.random.default_rng(0).exponential(size=30)
     low, high = find_bca_limits(values, np.mean, np.random.default_rng(1), 0.95, 9999)
     assert float(high) - values.mean() > values.mean() - float(low)
@@ -63,7 +63,7 @@ def test_an_unbounded_end_is_none() -> None:
     assert find_percentile_limits(resampled, 30, 0.95) == (1.0, None)
 
 
-def test_resamples_that_say_nothing_widen_both_ends() -> None:
+def test_undefined_resamples_widen_both_ends() -> None:
     resampled = np.array([1.0] * 900 + [np.nan] * 100)
     assert find_percentile_limits(resampled, 30, 0.95) == (None, None)
     resampled = np.array([1.0] * 999 + [np.nan])

@@ -97,21 +97,23 @@ def test_a_candidate_that_never_arrives_leaves_the_speed_up_undefined() -> None:
     assert not speed_up.speed_up.has_interval
 
 
-def test_where_half_of_the_baseline_arrives_the_speed_up_has_no_upper_end() -> None:
+def test_if_half_of_the_baseline_arrives_the_speed_up_has_no_upper_end() -> None:
     speed_up = estimate_from_epochs([4] * 5 + [NEVER] * 5, [2] * 10)
     assert speed_up.fewer_steps.value == 2.0
     assert speed_up.fewer_steps.low == 2.0
     assert speed_up.fewer_steps.high is None
 
 
-def test_where_neither_arrives_nothing_is_claimed() -> None:
+def test_if_neither_arrives_the_speed_up_is_undefined() -> None:
     speed_up = estimate_from_epochs([NEVER] * 8, [NEVER] * 8)
     assert speed_up.speed_up.value is None
     assert not speed_up.speed_up.has_interval
 
 
 def test_seconds_of_another_shape_are_refused() -> None:
-    with pytest.raises(ValueError, match="baseline_accuracy and candidate_train_seconds"):
+    with pytest.raises(
+        ValueError, match="candidate_train_seconds: expected shape .* as baseline_accuracy has"
+    ):
         estimate_speed_up(
             [[0.5]],
             [[0.5]],

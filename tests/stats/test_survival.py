@@ -38,13 +38,13 @@ def test_a_censored_trial_counts_as_longer_than_observed() -> None:
     assert estimate_median_time([1, 2, 3, 4], [True, False, True, False]).value == 3.0
 
 
-def test_a_median_nobody_reached_is_none() -> None:
+def test_a_median_that_too_few_reach_is_none() -> None:
     estimate = estimate_median_time([5] * 8, [True] * 3 + [False] * 5)
     assert estimate.value is None
     assert estimate.high is None
 
 
-def test_if_nobody_arrives_there_is_neither_median_nor_interval() -> None:
+def test_if_no_trial_arrives_there_is_neither_median_nor_interval() -> None:
     estimate = estimate_median_time([5] * 30, [False] * 30)
     assert (estimate.value, estimate.low, estimate.high) == (None, None, None)
     assert estimate.method is None
@@ -60,7 +60,7 @@ def test_fewer_than_six_trials_have_no_interval() -> None:
     assert estimate_median_time([1, 2, 3, 4, 5, 6], [True] * 6).has_interval
 
 
-def test_half_is_half_in_spite_of_rounding() -> None:
+def test_half_is_half_despite_rounding() -> None:
     # S(3) = 9/10 * 7/9 * 5/7 = 1/2, which floating point makes a little more.
     times = [1, 2, 2, 3, 3, 4, 4, 5, 5, 5]
     arrived = [True, True, True, True, True, False, False, True, True, True]
@@ -68,12 +68,14 @@ def test_half_is_half_in_spite_of_rounding() -> None:
 
 
 def test_a_time_of_zero_is_refused() -> None:
-    with pytest.raises(ValueError, match="times must be positive and finite, got"):
+    with pytest.raises(ValueError, match="times: expected positive, finite times, got 0.0"):
         estimate_median_time([0.0, 1.0], [True, True])
 
 
 def test_times_and_arrivals_of_different_length_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"same shape, got \(2,\) and \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"arrived: expected shape \(2,\), as times has, got shape \(3,\)"
+    ):
         estimate_median_time([1.0, 2.0], [True] * 3)
 
 
