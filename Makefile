@@ -19,7 +19,7 @@ OTHER_TORCH ?= torch==2.11.0
 BIN := $(abspath $(VENV))/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
-CPP_SOURCES := CMakeLists.txt CMakePresets.json $(shell find cpp -type f -not -path 'cpp/tests/*')
+CPP_SOURCES := CMakeLists.txt CMakePresets.json $(shell find cpp -type f -not -path 'cpp/tests/*' -not -name '*_test.cc')
 export PATH := $(BIN):$(PATH)
 
 .PHONY: help study test setup data check bench peers fuzz other-torch clean

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "app/options.h"
-#include "bnbench/report.h"
-#include "bnbench/session.h"
+#include "bnbench/model/report.h"
+#include "bnbench/model/session.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "bnbench/session.h"
+#include "bnbench/model/session.h"
 
 namespace bnbench {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bnbench/errors.h"
-#include "bnbench/gzip.h"
+#include "bnbench/io/gzip.h"
 #include "fuzz/fuzz.h"
 
 namespace {

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "bnbench/errors.h"
-#include "bnbench/gzip.h"
-#include "bnbench/idx.h"
-#include "bnbench/sha256.h"
+#include "bnbench/io/gzip.h"
+#include "bnbench/io/idx.h"
+#include "bnbench/io/sha256.h"
 #include "fuzz/fuzz.h"
 
 namespace {

@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "bnbench/errors.h"
-#include "bnbench/manifest.h"
-#include "bnbench/sha256.h"
+#include "bnbench/io/sha256.h"
+#include "bnbench/model/manifest.h"
 #include "fuzz/fuzz.h"
 
 namespace {

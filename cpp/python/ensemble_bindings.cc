@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "bnbench/ensemble.h"
+#include "bnbench/ensemble/ensemble.h"
 #include "bnbench/errors.h"
 #include "python/bindings.h"
 #include "python/owned_array.h"

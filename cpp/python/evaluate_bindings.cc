@@ -10,10 +10,10 @@
 #include <string>
 
 #include "bnbench/errors.h"
-#include "bnbench/evaluate.h"
-#include "bnbench/file.h"
-#include "bnbench/runtime.h"
-#include "bnbench/test_set.h"
+#include "bnbench/io/file.h"
+#include "bnbench/io/test_set.h"
+#include "bnbench/model/evaluate.h"
+#include "bnbench/model/runtime.h"
 #include "python/bindings.h"
 #include "python/owned_array.h"
 

@@ -1,0 +1,37 @@
+// Writing a file whole or not at all.
+#ifndef BNBENCH_IO_DRAFT_FILE_H_
+#define BNBENCH_IO_DRAFT_FILE_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace bnbench {
+
+// A file that is written under a name of its own beside `path`, and gets its real name by Commit.
+// Until then whatever is at `path` stays; without Commit the draft is removed.
+class DraftFile {
+ public:
+  // Throws UsageError if there can be no regular file at `path`.
+  explicit DraftFile(std::string path);
+  ~DraftFile();
+  DraftFile(const DraftFile&) = delete;
+  DraftFile& operator=(const DraftFile&) = delete;
+
+  // Writes `bytes` from `offset` on; several threads may write different parts. Throws Error.
+  void WriteAt(std::size_t offset, std::string_view bytes);
+
+  // Puts the file, once it is on the disk, at `path`. Throws Error.
+  void Commit();
+
+ private:
+  [[noreturn]] void Fail() const;
+
+  std::string path_;
+  std::string draft_;
+  int descriptor_;
+};
+
+}  // namespace bnbench
+
+#endif  // BNBENCH_IO_DRAFT_FILE_H_
