@@ -52,7 +52,7 @@ const InstructionSet& Find(std::string_view name) {
     if (!names.empty()) names += ", ";
     names += set.float_kernels().name;
   }
-  throw UsageError("instruction_set must be one that this processor has (" + names + "), and is " +
+  throw UsageError("instruction_set", "one that this processor has (" + names + ")",
                    std::string(name));
 }
 

@@ -104,7 +104,7 @@ class Workers {
 std::vector<TrialResult> TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
                                        std::span<const TrialInput> trials,
                                        const EnsembleOptions& options, std::atomic<bool>& stop) {
-  if (options.threads < 1) throw UsageError("threads must be at least 1");
+  if (options.threads < 1) throw UsageError("threads", "at least 1", "0");
   const KernelTable<float>& kernels = FindKernels<float>(options.instruction_set);
   const ImageTable train_table(train, "training images");
   const ImageTable test_table(test, "test images");

@@ -319,8 +319,8 @@ TEST_CASE("batch normalization refuses a batch of one image before it starts") {
                               MakeTrial(1, kPlain, {.epochs = 1, .batch_size = 1})});
   CHECK(results[0].status == TrialStatus::kFailed);
   CHECK(results[0].reason ==
-        "batch normalization needs at least two images a batch, and 65 images in batches of 64 "
-        "leave one with a single image");
+        "batch_size: expected at least two images in each batch for batch normalization, got 65 "
+        "images in batches of 64, one with a single image");
   CHECK(results[1].status == TrialStatus::kFailed);
   CHECK(results[2].status == TrialStatus::kCompleted);
   CHECK(results[3].status == TrialStatus::kCompleted);
@@ -337,9 +337,9 @@ TEST_CASE("what is wrong with one trial is that trial's failure") {
       Train(train, train, {short_of_parameters, bad_state, MakeTrial(1, kPlain, recipe)});
   CHECK(results[0].status == TrialStatus::kFailed);
   CHECK(results[0].reason ==
-        "parameters must hold the 16082 values of the network, and hold 16081");
+        "parameters: expected the 16082 values of the network, got 16081");
   CHECK(results[1].status == TrialStatus::kFailed);
-  CHECK(results[1].reason.starts_with("random_state must hold the bytes of torch.get_rng_state()"));
+  CHECK(results[1].reason.starts_with("random_state: expected the bytes of torch.get_rng_state()"));
   CHECK(results[2].status == TrialStatus::kCompleted);
 }
 
@@ -415,11 +415,11 @@ TEST_CASE("images, labels and options that make no sense are refused") {
   wrong_label.labels[3] = 10;
   const std::vector<Trial> none;
   CHECK_THROWS_WITH_AS(Train(few_labels, train, none),
-                       "training images: expected at least one image of 784 bytes, and a label for "
-                       "each; got 7840 bytes and 9 labels",
+                       "training images: expected at least one image of 784 bytes and a label for "
+                       "each, got 7840 bytes and 9 labels",
                        bnbench::DataError);
   CHECK_THROWS_WITH_AS(Train(train, wrong_label, none),
-                       "test images: expected labels from 0 to 9; got 10 for image 3",
+                       "test images: expected labels from 0 to 9, got 10 for image 3",
                        bnbench::DataError);
   EnsembleOptions options;
   options.threads = 0;

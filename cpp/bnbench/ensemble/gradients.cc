@@ -15,13 +15,14 @@ GradientResult ComputeGradients(const NetworkShape& network, std::span<const dou
                                 const LabeledImages& batch, std::string_view instruction_set) {
   const ImageTable table(batch, "images");
   if (parameters.size() != CountParameters(network)) {
-    throw UsageError("parameters must hold the " + std::to_string(CountParameters(network)) +
-                     " values of the network, and hold " + std::to_string(parameters.size()));
+    throw UsageError("parameters",
+                     "the " + std::to_string(CountParameters(network)) + " values of the network",
+                     std::to_string(parameters.size()));
   }
   const bool is_normalized =
       network.normalization == Normalization::kBatch && !network.hidden_sizes.empty();
   if (is_normalized && table.size() < 2) {
-    throw UsageError("batch normalization needs at least two images, and has one");
+    throw UsageError("images", "at least two for batch normalization", "one");
   }
   Network<double> trained(network, FindKernels<double>(instruction_set), table.size(), false);
   trained.Load(parameters);

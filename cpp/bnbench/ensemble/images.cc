@@ -53,20 +53,20 @@ std::size_t NumGroups(std::size_t rows) { return (rows + kGroupRows - 1) / kGrou
 
 ImageTable::ImageTable(const LabeledImages& images, const char* name)
     : pixels_(images.pixels), labels_(images.labels) {
-  const std::string prefix = std::string(name) + ": ";
   if (labels_.empty() || pixels_.size() != labels_.size() * kNumPixels) {
-    throw DataError(prefix + "expected at least one image of 784 bytes, and a label " +
-                    "for each; got " + std::to_string(pixels_.size()) + " bytes and " +
-                    std::to_string(labels_.size()) + " labels");
+    throw DataError(name, "at least one image of 784 bytes and a label for each",
+                    std::to_string(pixels_.size()) + " bytes and " +
+                        std::to_string(labels_.size()) + " labels");
   }
   if (labels_.size() > std::numeric_limits<std::uint32_t>::max()) {
-    throw DataError(prefix + "expected fewer than 2^32 images");
+    throw DataError(name, "fewer than 2^32 images", std::to_string(labels_.size()));
   }
   const auto wrong = std::find_if(labels_.begin(), labels_.end(),
                                   [](std::uint8_t label) { return label >= kNumOutputs; });
   if (wrong != labels_.end()) {
-    throw DataError(prefix + "expected labels from 0 to 9; got " + std::to_string(int{*wrong}) +
-                    " for image " + std::to_string(wrong - labels_.begin()));
+    throw DataError(
+        name, "labels from 0 to 9",
+        std::to_string(int{*wrong}) + " for image " + std::to_string(wrong - labels_.begin()));
   }
 
   ink_.resize(size() * kInkWords);

@@ -11,6 +11,7 @@
 
 #include "bnbench/ensemble/network.h"
 #include "bnbench/ensemble/order.h"
+#include "bnbench/errors.h"
 
 namespace bnbench {
 namespace {
@@ -125,30 +126,32 @@ TrialResult Fail(TrialResult result, std::string reason) {
   return result;
 }
 
-}  // namespace
-
+// The error text of a trial that cannot be trained on `num_images` images; empty if it can.
 std::string FindProblem(const TrialInput& input, std::size_t num_images) {
   const TrainingRecipe& recipe = input.recipe;
-  if (recipe.epochs < 1) return "epochs must be at least 1";
-  if (recipe.batch_size < 1) return "batch_size must be at least 1";
+  if (recipe.epochs < 1) return ComposeError("epochs", "at least 1", "0");
+  if (recipe.batch_size < 1) return ComposeError("batch_size", "at least 1", "0");
   for (const std::size_t units : input.network.hidden_sizes) {
-    if (units < 1) return "hidden_sizes must be at least 1 each";
+    if (units < 1) return ComposeError("hidden_sizes", "at least 1 each", "0");
   }
   const std::size_t count = CountParameters(input.network);
   if (input.parameters.size() != count) {
-    return "parameters must hold the " + std::to_string(count) +
-           " values of the network, and hold " + std::to_string(input.parameters.size());
+    return ComposeError("parameters", "the " + std::to_string(count) + " values of the network",
+                        std::to_string(input.parameters.size()));
   }
   const bool is_normalized =
       input.network.normalization == Normalization::kBatch && !input.network.hidden_sizes.empty();
   const std::size_t last_rows = num_images % recipe.batch_size;
   if (is_normalized && (recipe.batch_size == 1 || last_rows == 1)) {
-    return "batch normalization needs at least two images a batch, and " +
-           std::to_string(num_images) + " images in batches of " +
-           std::to_string(recipe.batch_size) + " leave one with a single image";
+    return ComposeError("batch_size",
+                        "at least two images in each batch for batch normalization",
+                        std::to_string(num_images) + " images in batches of " +
+                            std::to_string(recipe.batch_size) + ", one with a single image");
   }
   return {};
 }
+
+}  // namespace
 
 TrialResult TrainTrial(const SharedTraining& shared, const TrialInput& input,
                        const std::function<void(const EpochResult&)>& on_epoch) {

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cstddef>
 #include <functional>
-#include <string>
 
 #include "bnbench/ensemble/ensemble.h"
 #include "bnbench/ensemble/images.h"
@@ -21,13 +20,10 @@ struct SharedTraining {
   const std::atomic<bool>& stop;
 };
 
-// Trains one trial, and calls `on_epoch` after each of its epochs. Whatever goes wrong becomes the
+// Trains one trial, and calls `on_epoch` after each of its epochs. Every failure becomes the
 // result's reason; only `on_epoch` may throw.
 TrialResult TrainTrial(const SharedTraining& shared, const TrialInput& input,
                        const std::function<void(const EpochResult&)>& on_epoch);
-
-// What keeps a trial from being trained on `num_images` images; empty if nothing does.
-std::string FindProblem(const TrialInput& input, std::size_t num_images);
 
 }  // namespace bnbench
 

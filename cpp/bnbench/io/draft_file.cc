@@ -19,18 +19,18 @@ DraftFile::DraftFile(std::string path) : path_(std::move(path)) {
   std::error_code ignored;
   const fs::file_status status = fs::status(path_, ignored);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
-    throw UsageError("cannot write " + path_ +
-                     ": what is there is no regular file; name another file");
+    throw UsageError(path_, "a file to write", "something that is no regular file",
+                     "name another file");
   }
-  // With the process's number, so that two programs with the same task don't write one draft.
+  // The process's number keeps two programs from writing one draft.
   const fs::path target(path_);
   draft_ = (target.parent_path() /
             ("." + target.filename().string() + ".draft-" + std::to_string(getpid())))
                .string();
   descriptor_ = open(draft_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (descriptor_ < 0) {
-    throw UsageError("cannot write " + path_ + " (" + std::strerror(errno) +
-                     "); name a file in a folder that exists and may be written to");
+    throw UsageError(path_, "a file to write", std::strerror(errno),
+                     "name a file in a folder that exists and that you may write to");
   }
 }
 
@@ -57,8 +57,9 @@ void DraftFile::Commit() {
 }
 
 void DraftFile::Fail() const {
-  throw Error(ExitCode::kInternal, "cannot write " + path_ + " (" + std::strerror(errno) +
-                                       "); what was there before is unchanged");
+  throw Error(ExitCode::kInternal,
+              ComposeError(path_, "to write the file", std::strerror(errno),
+                           "free space or repair the disk; the old file is unchanged"));
 }
 
 }  // namespace bnbench

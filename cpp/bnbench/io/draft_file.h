@@ -1,4 +1,4 @@
-// Writing a file whole or not at all.
+// Writes a file completely or not at all.
 #ifndef BNBENCH_IO_DRAFT_FILE_H_
 #define BNBENCH_IO_DRAFT_FILE_H_
 
@@ -8,8 +8,8 @@
 
 namespace bnbench {
 
-// A file that is written under a name of its own beside `path`, and gets its real name by Commit.
-// Until then whatever is at `path` stays; without Commit the draft is removed.
+// A file that is written under a temporary name beside `path` and renamed by Commit. Until then the
+// file at `path` is unchanged; without Commit the draft is removed.
 class DraftFile {
  public:
   // Throws UsageError if there can be no regular file at `path`.

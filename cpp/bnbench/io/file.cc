@@ -8,47 +8,43 @@
 #include <system_error>
 
 namespace bnbench {
+namespace {
 
-std::string ReadFile(const std::string& path, std::size_t max_bytes, std::string* problem) {
-  namespace fs = std::filesystem;
-  problem->clear();
+namespace fs = std::filesystem;
+
+// What is at `path` instead of a regular file with 1 to `max_bytes` bytes; empty if it is one.
+std::string FindProblem(const std::string& path, std::size_t max_bytes, std::uintmax_t* size) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::not_found) {
-    *problem = "is missing";
-  } else if (status.type() == fs::file_type::none) {
-    *problem = "cannot be read (" + error.message() + ")";
-  } else if (fs::is_directory(status)) {
-    *problem = "is a folder, not a file";
-  } else if (!fs::is_regular_file(status)) {
-    *problem = "is not a regular file";  // a device or a pipe could go on for ever
+  if (status.type() == fs::file_type::not_found) return "nothing there";
+  if (status.type() == fs::file_type::none) return "an unreadable file (" + error.message() + ")";
+  if (fs::is_directory(status)) return "a folder";
+  if (!fs::is_regular_file(status)) return "a device or a pipe";  // it could go on for ever
+  *size = fs::file_size(path, error);
+  if (error) return "an unreadable file (" + error.message() + ")";
+  if (*size == 0) return "an empty file";
+  if (*size > max_bytes) {
+    return std::to_string(*size) + " bytes, more than the limit of " + std::to_string(max_bytes);
   }
-  if (!problem->empty()) return {};
+  return {};
+}
 
-  const std::uintmax_t size = fs::file_size(path, error);
-  if (error) {
-    *problem = "cannot be read (" + error.message() + ")";
-    return {};
-  }
-  if (size == 0) {
-    *problem = "is empty";
-    return {};
-  }
-  if (size > max_bytes) {
-    *problem = "is too large (" + std::to_string(size) + " bytes, at most " +
-               std::to_string(max_bytes) + " are read)";
-    return {};
-  }
+}  // namespace
+
+std::string TryReadFile(const std::string& path, std::size_t max_bytes, std::string* problem) {
+  std::uintmax_t size = 0;
+  *problem = FindProblem(path, max_bytes, &size);
+  if (!problem->empty()) return {};
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
   if (!stream) {
-    *problem = std::string("cannot be opened (") + std::strerror(errno) + ")";
+    *problem = std::string("an unreadable file (") + std::strerror(errno) + ")";
     return {};
   }
   std::string bytes(static_cast<std::size_t>(size), '\0');
   stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   if (static_cast<std::uintmax_t>(stream.gcount()) != size) {
-    *problem = "changed or failed while it was read";
+    *problem = "a file that changed or failed while it was read";
     return {};
   }
   return bytes;

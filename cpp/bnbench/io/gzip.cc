@@ -40,7 +40,8 @@ bool IsGzip(std::string_view bytes) {
   return bytes.size() >= 2 && bytes[0] == '\x1f' && bytes[1] == '\x8b';
 }
 
-std::vector<std::uint8_t> Gunzip(std::string_view bytes, std::size_t max_bytes) {
+std::vector<std::uint8_t> Gunzip(std::string_view bytes, std::size_t max_bytes,
+                                 const std::string& name) {
   Inflater inflater;
   z_stream* stream = inflater.get();
   // One byte above the limit, so that reaching it is told apart from just fitting.
@@ -61,20 +62,21 @@ std::vector<std::uint8_t> Gunzip(std::string_view bytes, std::size_t max_bytes) 
     consumed += input_size - stream->avail_in;
     produced += output_size - stream->avail_out;
     if (produced > max_bytes) {
-      throw DataError("decompresses to more than the " + std::to_string(max_bytes) +
-                      " bytes that are accepted");
+      throw DataError(name, "at most " + std::to_string(max_bytes) + " bytes once decompressed",
+                      "more");
     }
     if (status == Z_STREAM_END) {
       if (consumed == bytes.size()) break;
       if (!IsGzip(bytes.substr(consumed))) {
-        throw DataError("has bytes after the end of its gzip data");
+        throw DataError(name, "nothing after the gzip data", "more bytes");
       }
       inflateReset(stream);  // a further member of the same file
     } else if (status != Z_OK && status != Z_BUF_ERROR) {
-      throw DataError(std::string("has damaged gzip data (") +
-                      (stream->msg != nullptr ? stream->msg : "unknown zlib error") + ")");
+      throw DataError(name, "gzip data",
+                      std::string("damaged data (") +
+                          (stream->msg != nullptr ? stream->msg : "unknown zlib error") + ")");
     } else if (consumed == bytes.size() && stream->avail_out != 0) {
-      throw DataError("has truncated gzip data");
+      throw DataError(name, "complete gzip data", "truncated data");
     }
     if (produced == output.size()) {
       output.resize(std::min(capacity_limit, output.size() * 2));

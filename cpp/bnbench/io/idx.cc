@@ -1,7 +1,9 @@
 #include "bnbench/io/idx.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <span>
 #include <utility>
 
 #include "bnbench/errors.h"
@@ -33,44 +35,43 @@ std::size_t BigEndian32(std::span<const std::uint8_t, 4> bytes) {
 
 }  // namespace
 
-IdxArray ParseIdx(std::vector<std::uint8_t> bytes) {
+IdxArray ParseIdx(std::string_view content, const std::string& name) {
+  std::vector<std::uint8_t> bytes =
+      IsGzip(content) ? Gunzip(content, kMaxIdxBytes, name)
+                      : std::vector<std::uint8_t>(content.begin(), content.end());
   const std::span<const std::uint8_t> file(bytes);
-  if (file.size() < 4) {
-    throw DataError("is no IDX file: it has only " + std::to_string(file.size()) + " bytes");
-  }
-  if (file[0] != 0 || file[1] != 0 || file[2] != kUnsignedByte || (file[3] != 1 && file[3] != 3)) {
-    throw DataError(
-        "must begin with the IDX magic 0x00000801 (labels) or 0x00000803 (images), "
-        "and begins with " +
-        Hex(file.first(4)));
+  const auto magic = file.first(std::min<std::size_t>(file.size(), 4));
+  if (magic.size() < 4 || magic[0] != 0 || magic[1] != 0 || magic[2] != kUnsignedByte ||
+      (magic[3] != 1 && magic[3] != 3)) {
+    throw DataError(name,
+                    "an IDX file that begins with 0x00000801 (labels) or 0x00000803 (images)",
+                    magic.empty() ? "no bytes" : Hex(magic));
   }
   const std::size_t rank = file[3];
   const std::size_t header_size = 4 + 4 * rank;
   if (file.size() < header_size) {
-    throw DataError("ends within its IDX header (" + std::to_string(file.size()) + " of " +
-                    std::to_string(header_size) + " bytes)");
+    throw DataError(name, "an IDX file with a header of " + std::to_string(header_size) + " bytes",
+                    std::to_string(file.size()) + " bytes");
   }
 
   IdxArray array;
   std::size_t announced = 1;
   for (std::size_t i = 0; i < rank; ++i) {
     const std::size_t size = BigEndian32(file.subspan(4 + 4 * i).first<4>());
-    if (size == 0) {
-      throw DataError("announces a dimension of size 0 in its IDX header");
-    }
     // Three dimensions of 2^32 overflow even 64 bits, hence a division before the product.
-    if (size > kMaxIdxBytes / announced) {
-      throw DataError("announces more than the " + std::to_string(kMaxIdxBytes) +
-                      " values that are accepted");
+    if (size == 0 || size > kMaxIdxBytes / announced) {
+      throw DataError(name,
+                      "an IDX file of 1 to " + std::to_string(kMaxIdxBytes) + " values",
+                      "dimension " + std::to_string(i) + " of size " + std::to_string(size));
     }
     announced *= size;
     array.shape.push_back(size);
   }
   const std::size_t found = file.size() - header_size;
   if (found != announced) {
-    throw DataError("announces " + std::to_string(announced) + " values and holds " +
-                    std::to_string(found) +
-                    (found < announced ? ": it is truncated" : ": it has trailing bytes"));
+    throw DataError(name, "an IDX file of " + std::to_string(announced) + " values, as announced",
+                    std::to_string(found) + " (" + (found < announced ? "truncated" : "too long") +
+                        ")");
   }
   array.sha256 = Sha256Hex(file);
   bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(header_size));
@@ -78,20 +79,8 @@ IdxArray ParseIdx(std::vector<std::uint8_t> bytes) {
   return array;
 }
 
-IdxArray ParseIdxFile(std::string_view content) {
-  return ParseIdx(IsGzip(content) ? Gunzip(content, kMaxIdxBytes)
-                                  : std::vector<std::uint8_t>(content.begin(), content.end()));
-}
-
 IdxArray ReadIdx(const std::string& path) {
-  std::string problem;
-  const std::string content = ReadFile(path, kMaxIdxBytes, &problem);
-  if (!problem.empty()) throw DataError("IDX file " + path + " " + problem);
-  try {
-    return ParseIdxFile(content);
-  } catch (const DataError& error) {
-    throw DataError("IDX file " + path + " " + error.what());
-  }
+  return ParseIdx(ReadFile<DataError>(path, kMaxIdxBytes, "an IDX file"), path);
 }
 
 }  // namespace bnbench

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,16 +16,12 @@ struct IdxArray {
   std::string sha256;                // of the whole decompressed file
 };
 
-// Reads an IDX file, raw or gzipped (told apart by its first bytes, not by its name). Strict: only
-// unsigned bytes in one or three dimensions, and exactly as many of them as the header announces.
-// Throws DataError naming the file.
+// Reads an IDX file, raw or gzipped (the first bytes decide, not the name). Strict: only unsigned
+// bytes in one or three dimensions, and exactly as many as the header announces. Throws DataError.
 IdxArray ReadIdx(const std::string& path);
 
-// The same for the bytes of a file, raw or gzipped; the messages name no file.
-IdxArray ParseIdxFile(std::string_view content);
-
-// The same for bytes that are already decompressed; the messages name no file.
-IdxArray ParseIdx(std::vector<std::uint8_t> bytes);
+// The same for the bytes of a file; errors call it `name`.
+IdxArray ParseIdx(std::string_view content, const std::string& name);
 
 }  // namespace bnbench
 

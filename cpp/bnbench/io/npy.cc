@@ -25,8 +25,8 @@ std::string NpyHeader(std::string_view type, std::span<const std::size_t> shape)
   text.append((kAlignment - used % kAlignment) % kAlignment, ' ');
   text += '\n';
   if (text.size() > std::numeric_limits<std::uint16_t>::max()) {
-    throw UsageError("an array of " + std::to_string(shape.size()) +
-                     " dimensions is beyond .npy's version 1.0");
+    throw UsageError("shape", "a header of at most 65535 bytes, as .npy version 1.0 has it",
+                     std::to_string(shape.size()) + " dimensions");
   }
   std::string header(kMagic);
   header += static_cast<char>(text.size() & 0xff);

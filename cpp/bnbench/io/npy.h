@@ -1,4 +1,4 @@
-// NumPy's array files, for results that other programs go on with.
+// Writes NumPy's array files, for other programs to read.
 #ifndef BNBENCH_IO_NPY_H_
 #define BNBENCH_IO_NPY_H_
 
@@ -13,8 +13,8 @@
 
 namespace bnbench {
 
-// What stands before the values in a .npy file, format version 1.0: the type ("<f4", "|u1") and the
-// shape of an array in C order. A multiple of 64 bytes long, so that the values can be mapped.
+// The header of a .npy file, format version 1.0: the type ("<f4", "|u1") and the shape of an array
+// in C order. Its length is a multiple of 64 bytes, so that the values can be mapped.
 std::string NpyHeader(std::string_view type, std::span<const std::size_t> shape);
 
 // A .npy file of little-endian values that may be written in any order, by several threads. It is

@@ -58,7 +58,7 @@ TEST_CASE("values are found where they belong, in whatever order they were writt
         std::string(reinterpret_cast<const char*>(values.data()), sizeof(values)));
 }
 
-TEST_CASE("until it is committed, what was there stays, and a draft that is given up is gone") {
+TEST_CASE("the old file stays until Commit, and an abandoned draft is removed") {
   const TemporaryFolder folder;
   const std::string path = folder.Write("values.npy", "the old one");
   {
@@ -81,7 +81,7 @@ TEST_CASE("a place where no file can be is a usage error that names it") {
   CHECK_THROWS_WITH_AS((NpyFile<float>(nowhere, Shape{1})), doctest::Contains(nowhere.c_str()),
                        UsageError);
   CHECK_THROWS_WITH_AS((NpyFile<float>(folder.path(), Shape{1})),
-                       doctest::Contains("no regular file"), UsageError);
+                       doctest::Contains("expected a file to write, got something that is no regular file"), UsageError);
   CHECK_THROWS_WITH_AS((NpyFile<float>("/dev/null", Shape{1})),
-                       doctest::Contains("no regular file"), UsageError);
+                       doctest::Contains("expected a file to write, got something that is no regular file"), UsageError);
 }

@@ -1,3 +1,4 @@
+// SHA-256, by OpenSSL.
 #ifndef BNBENCH_IO_SHA256_H_
 #define BNBENCH_IO_SHA256_H_
 
@@ -12,7 +13,7 @@ namespace bnbench {
 std::string Sha256Hex(std::span<const std::uint8_t> bytes);
 std::string Sha256Hex(std::string_view text);
 
-// Whether `text` has the form of what Sha256Hex returns.
+// Whether `text` could be a result of Sha256Hex.
 bool IsSha256Hex(std::string_view text);
 
 }  // namespace bnbench

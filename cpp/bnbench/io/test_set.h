@@ -1,9 +1,10 @@
-// The labeled images that models are judged on.
+// The labeled images that models are evaluated on: where they are found, and how they are checked.
 #ifndef BNBENCH_IO_TEST_SET_H_
 #define BNBENCH_IO_TEST_SET_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,13 +30,19 @@ struct TestSet {
   std::size_t count() const { return labels.size(); }
 };
 
-// Loads `<split>-images-idx3-ubyte` and `<split>-labels-idx1-ubyte` (split: "t10k" or "train") from
-// `folder` or, in torchvision's layout, `folder`/FashionMNIST/raw; each may be raw or `.gz`, and
-// raw wins. Throws DataError.
-TestSet LoadTestSet(const std::string& folder, const std::string& split = "t10k");
+// The folders where `bnbench data` finds or puts the data, in its order: BNBENCH_DATA if it is set;
+// that of Debian's package; XDG_CACHE_HOME/bnbench, by default HOME/.cache/bnbench.
+// `get_variable` returns an environment variable, or null (std::getenv).
+std::vector<std::string> ListDataFolders(
+    const std::function<const char*(const char*)>& get_variable);
 
-// Throws DataError unless every label is a class: 0 to 9.
-void CheckLabels(std::span<const std::uint8_t> labels);
+// Loads t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each raw or .gz (raw wins), from the
+// first of `folders` that has them in its FashionMNIST/raw or in itself. Throws DataError, also for
+// a folder with only one of the two files.
+TestSet LoadTestSet(std::span<const std::string> folders);
+
+// Throws DataError unless every label is a class: 0 to 9. Errors call the labels `name`.
+void CheckLabels(std::span<const std::uint8_t> labels, const std::string& name);
 
 // Throws DataError unless the set's hashes are these; `origin` says whose they are.
 void CheckTestSetHashes(const TestSet& test_set, const std::string& images_sha256,

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "bnbench/errors.h"
+#include "bnbench/io/file.h"
 #include "bnbench/io/test_set.h"
 
 namespace bnbench {
@@ -36,6 +37,7 @@ class MemoryReader : public caffe2::serialize::ReadAdapterInterface {
   std::string_view bytes_;
 };
 
+constexpr std::size_t kMaxModelBytes = std::size_t{4} << 30;
 constexpr std::size_t kMaxReason = 160;
 
 // The one line of a LibTorch message that a reader can act on, shortened and without control
@@ -60,21 +62,21 @@ std::string FirstMeaningfulLine(std::string_view message) {
   return text.empty() ? "no reason given" : text;
 }
 
-// Runs `body`, which calls into LibTorch, and turns whatever it throws into a ModelError.
+// Runs `body`, which calls LibTorch, and turns any exception into a ModelError.
 template <typename Body>
-auto Guarded(const char* failure, Body body) {
+auto Guarded(const std::string& name, const char* expected, Body body) {
   try {
     return body();
   } catch (const Error&) {
     throw;
   } catch (const c10::Error& error) {
-    throw ModelError(failure + FirstMeaningfulLine(error.what_without_backtrace()));
+    throw ModelError(name, expected, FirstMeaningfulLine(error.what_without_backtrace()));
   } catch (const std::bad_alloc&) {
-    throw ModelError(std::string(failure) + "not enough memory; try a smaller --batch-size");
+    throw ModelError(name, expected, "not enough memory", "try a smaller --batch-size");
   } catch (const std::exception& error) {
-    throw ModelError(failure + FirstMeaningfulLine(error.what()));
+    throw ModelError(name, expected, FirstMeaningfulLine(error.what()));
   } catch (...) {
-    throw ModelError(std::string(failure) + "unknown exception");
+    throw ModelError(name, expected, "an unknown exception");
   }
 }
 
@@ -86,25 +88,25 @@ std::string Shape(const at::Tensor& tensor) {
   return text + ")";
 }
 
-// Copies the logits of one batch to `output`, or throws if they are no such thing.
-void TakeLogits(const c10::IValue& result, std::int64_t batch, std::span<float> output) {
-  const std::string required =
-      "the model must return float logits of shape (" + std::to_string(batch) + ", 10), and ";
-  if (!result.isTensor()) throw ModelError(required + "returned a " + result.tagKind());
+// Copies the logits of one batch to `output`; throws if the model `name` returned something else.
+void TakeLogits(const c10::IValue& result, std::int64_t batch, const std::string& name,
+                std::span<float> output) {
+  const auto fail = [&](const std::string& got) {
+    throw ModelError(name, "float logits of shape (" + std::to_string(batch) + ", 10)", got);
+  };
+  if (!result.isTensor()) fail("a " + result.tagKind());
   const at::Tensor& tensor = result.toTensor();
   if (!tensor.defined() || tensor.layout() != at::kStrided || tensor.scalar_type() != at::kFloat) {
-    throw ModelError(required + "returned a tensor of type " +
-                     std::string(c10::toString(tensor.scalar_type())));
+    fail("a tensor of type " + std::string(c10::toString(tensor.scalar_type())));
   }
   if (tensor.dim() != 2 || tensor.size(0) != batch ||
       tensor.size(1) != static_cast<std::int64_t>(kNumClasses)) {
-    throw ModelError(required + "returned shape " + Shape(tensor));
+    fail("shape " + Shape(tensor));
   }
   const at::Tensor logits = tensor.to(at::kCPU).contiguous();
   std::memcpy(output.data(), logits.const_data_ptr<float>(), output.size_bytes());
   if (!std::ranges::all_of(output, [](float x) { return std::isfinite(x); })) {
-    throw ModelError(required + "returned NaN or infinite values among them, of shape " +
-                     Shape(tensor));
+    fail("NaN or infinite values");
   }
 }
 
@@ -114,21 +116,19 @@ bool IsTraining(const torch::jit::Module& module) {
   return training.isBool() && training.toBool();
 }
 
-// Which module of a model was saved in training mode, with what that means. Among several, one that
-// would normalize with the batch's statistics is named: it changes results, where others don't.
+// Names a module that was saved in training mode. Of several, one that would normalize with the
+// batch's statistics is preferred, because it changes the results.
 std::string FindTrainingFault(const torch::jit::Module& model) {
   std::string first;
   for (const auto& [path, module] : model.named_modules()) {
     if (!IsTraining(module)) continue;
-    const std::string name = path.empty() ? "the model" : "`" + path + "`";
-    if (module.hasattr("running_mean")) {
-      return "exported in training mode: " + name +
-             " would use the batch's statistics; call eval() before exporting";
-    }
-    if (first.empty()) {
-      first = "exported in training mode: " + name +
-              " would run as in training; call eval() before exporting";
-    }
+    const bool is_normalized = module.hasattr("running_mean");
+    if (!is_normalized && !first.empty()) continue;
+    first = ComposeError(path.empty() ? "the model" : "`" + path + "`", "evaluation mode",
+                         std::string("training mode") +
+                             (is_normalized ? ", which uses the batch's statistics" : ""),
+                         "call eval() before exporting");
+    if (is_normalized) break;
   }
   return first;
 }
@@ -140,7 +140,12 @@ void ConvertPixels(std::span<const std::uint8_t> bytes, float* pixels) {
                          [](std::uint8_t x) { return static_cast<float>(x) / 255.0F; });
 }
 
+std::string ReadModelFile(const std::string& path) {
+  return ReadFile<ModelError>(path, kMaxModelBytes, "a model file");
+}
+
 struct Model::Impl {
+  std::string name;
   torch::jit::Module module;
   c10::Device device;
   std::string training_fault;
@@ -153,21 +158,21 @@ Model::~Model() = default;
 
 const std::string& Model::training_fault() const { return impl_->training_fault; }
 
-Model Model::Load(std::string_view bytes, Device device) {
-  return Guarded("LibTorch cannot load it as a TorchScript model: ", [&] {
+Model Model::Load(std::string_view bytes, const std::string& name, Device device) {
+  return Guarded(name, "a TorchScript model that LibTorch can load", [&] {
     const c10::Device target(device == Device::kCuda ? c10::kCUDA : c10::kCPU);
     torch::jit::Module module = torch::jit::load(std::make_shared<MemoryReader>(bytes), target,
                                                  /*load_debug_files=*/false);
-    if (!module.find_method("forward")) throw ModelError("the model must have a method `forward`");
+    if (!module.find_method("forward")) throw ModelError(name, "a method `forward`", "none");
     std::string fault = FindTrainingFault(module);
     module.eval();
-    return Model(std::make_unique<Impl>(Impl{std::move(module), target, std::move(fault)}));
+    return Model(std::make_unique<Impl>(Impl{name, std::move(module), target, std::move(fault)}));
   });
 }
 
 std::vector<float> Model::Logits(std::span<const std::uint8_t> images,
                                  std::size_t batch_size) const {
-  return Guarded("the model failed on images of shape (N, 1, 28, 28): ", [&] {
+  return Guarded(impl_->name, "to run on images of shape (N, 1, 28, 28)", [&] {
     const c10::InferenceMode no_gradients;
     // Without this the first runs are spent on profiling and fusing, which takes longer than all
     // of the evaluation and may reorder the arithmetic.
@@ -187,7 +192,7 @@ std::vector<float> Model::Logits(std::span<const std::uint8_t> images,
       ConvertPixels(images.subspan(start * kImageSize, size * kImageSize),
                     buffer.mutable_data_ptr<float>());
       const at::Tensor input = buffer.narrow(0, 0, batch).to(impl_->device);
-      TakeLogits(impl_->module.forward({input}), batch,
+      TakeLogits(impl_->module.forward({input}), batch, impl_->name,
                  std::span(logits).subspan(start * kNumClasses, size * kNumClasses));
     }
     return logits;

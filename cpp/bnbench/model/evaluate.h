@@ -1,4 +1,4 @@
-// Running a TorchScript model over images. Torch's headers stay behind this one.
+// Runs a TorchScript model over images. It hides torch's headers.
 #ifndef BNBENCH_MODEL_EVALUATE_H_
 #define BNBENCH_MODEL_EVALUATE_H_
 
@@ -14,20 +14,23 @@
 
 namespace bnbench {
 
+// The bytes of the model file at `path`. Throws ModelError.
+std::string ReadModelFile(const std::string& path);
+
 // A TorchScript model in evaluation mode. A model is code: load only bytes you have reason to
 // trust.
 class Model {
  public:
-  // Loads a model from the bytes of its file. The bytes are taken rather than a path so that they
-  // are the very ones whose hash was checked. Throws ModelError.
-  static Model Load(std::string_view bytes, Device device = Device::kCpu);
+  // Loads a model from the bytes of its file, whose hash the caller may have checked. Errors call
+  // the model `name`. Throws ModelError.
+  static Model Load(std::string_view bytes, const std::string& name, Device device = Device::kCpu);
 
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
   ~Model();
 
-  // What is wrong with the mode the model was saved in, whose every module was put into evaluation
-  // mode by Load; empty if nothing is.
+  // The error text of a model that was saved in training mode; empty otherwise. Load puts every
+  // module into evaluation mode.
   const std::string& training_fault() const;
 
   // Logits of all images (28 · 28 bytes each), shape (count, 10) row-major. The model gets them
@@ -44,7 +47,7 @@ class Model {
 // What was measured when a model ran over labeled images.
 struct EvaluationRecord {
   std::vector<float> logits;  // (count, 10)
-  std::string predictions;    // one digit an image
+  std::string predictions;    // one digit per image
   std::size_t correct = 0;
   double seconds = 0;  // from the images' bytes to their logits
 };

@@ -22,8 +22,10 @@ using bnbench::testing::TinyLabels;
 
 namespace {
 
+Model Load(const std::string& bytes) { return Model::Load(bytes, "tiny.pt"); }
+
 std::vector<float> LogitsOf(const std::string& model, std::uint32_t count = 3) {
-  return Model::Load(model).Logits(TinyImages(count), 2);
+  return Load(model).Logits(TinyImages(count), 2);
 }
 
 }  // namespace
@@ -38,7 +40,7 @@ TEST_CASE("every pixel value is divided by 255 in binary32") {
 }
 
 TEST_CASE("predictions, correct count and logits are the model's at any batch size") {
-  const Model model = Model::Load(FirstTenPixelsModel());
+  const Model model = Load(FirstTenPixelsModel());
   const ByteVector images = TinyImages(7);
   ByteVector labels = TinyLabels(7);
   labels[6] = 0;
@@ -54,11 +56,11 @@ TEST_CASE("predictions, correct count and logits are the model's at any batch si
 
 TEST_CASE("of equal logits the first is the prediction") {
   const Model model =
-      Model::Load(ScriptModel("def forward(self, x):\n  return torch.ones([x.size(0), 10])\n"));
+      Load(ScriptModel("def forward(self, x):\n  return torch.ones([x.size(0), 10])\n"));
   CHECK(Evaluate(model, TinyImages(2), ByteVector{0, 1}, 2).predictions == "00");
 }
 
-TEST_CASE("models run in evaluation mode, and one saved in training mode is told") {
+TEST_CASE("models run in evaluation mode, and training mode is reported") {
   const char* source = R"(
 def forward(self, x):
   if self.training:
@@ -68,15 +70,15 @@ def forward(self, x):
   for (const bool training : {false, true}) {
     const std::string bytes = ScriptModel(source, training);
     CHECK(LogitsOf(bytes) == std::vector<float>(30, 1.0F));
-    CHECK(Model::Load(bytes).training_fault() ==
-          (training ? "exported in training mode: the model would run as in training; call eval() "
-                      "before exporting"
+    CHECK(Load(bytes).training_fault() ==
+          (training ? "the model: expected evaluation mode, got training mode; call eval() before "
+                      "exporting"
                     : ""));
   }
 }
 
 TEST_CASE("a model that overwrites its input does not spoil the images") {
-  const Model model = Model::Load(
+  const Model model = Load(
       ScriptModel("def forward(self, x):\n  return torch.flatten(x.add_(1.0), 1)[:, :10]\n"));
   const std::vector<float> all = model.Logits(TinyImages(7), 7);
   CHECK(all[0] == 2.0F);
@@ -89,11 +91,11 @@ TEST_CASE("what is no TorchScript is refused in one line") {
        {std::string("not a model"), std::string("\0", 1), std::string(100'000, 'P'),
         model.substr(0, model.size() / 2), model.substr(0, model.size() - 1), model.substr(1)}) {
     try {
-      Model::Load(bytes);
+      Load(bytes);
       FAIL("was accepted");
     } catch (const ModelError& error) {
       const std::string message = error.what();
-      CHECK(message.find("LibTorch cannot load it as a TorchScript model: ") == 0);
+      CHECK(message.find("tiny.pt: expected a TorchScript model that LibTorch can load, got ") == 0);
       CHECK(message.find('\n') == std::string::npos);
       CHECK(message.find("frame #") == std::string::npos);
       CHECK(message.size() < 300);
@@ -103,28 +105,28 @@ TEST_CASE("what is no TorchScript is refused in one line") {
 
 TEST_CASE("a model without forward is refused") {
   CHECK_THROWS_WITH_AS(LogitsOf(ScriptModel("def backward(self, x):\n  return x\n")),
-                       doctest::Contains("must have a method `forward`"), ModelError);
+                       doctest::Contains("tiny.pt: expected a method `forward`, got none"), ModelError);
 }
 
-TEST_CASE("a model of another output names what it returned") {
+TEST_CASE("a model with another output is refused with what it returned") {
   struct Case {
     const char* expression;
     const char* message;
   };
   // dtype 7 is float64 and 4 int64: without Python, TorchScript knows them by number only.
   const Case cases[] = {
-      {"torch.zeros([x.size(0), 9])", "float logits of shape (2, 10), and returned shape (2, 9)"},
-      {"torch.zeros([x.size(0) + 1, 10])", "returned shape (3, 10)"},
-      {"torch.zeros([10])", "returned shape (10)"},
-      {"torch.zeros([])", "returned shape ()"},
-      {"x", "returned shape (2, 1, 28, 28)"},
-      {"torch.zeros([x.size(0), 10], dtype=7)", "returned a tensor of type Double"},
-      {"torch.zeros([x.size(0), 10], dtype=4)", "returned a tensor of type Long"},
-      {"(x, x)", "returned a Tuple"},
-      {"None", "returned a None"},
-      {"3", "returned a Int"},
-      {"torch.flatten(x, 1)[:, :10] / 0.0", "returned NaN or infinite values"},
-      {"torch.zeros([x.size(0), 10]).to_sparse()", "returned a tensor of type"},
+      {"torch.zeros([x.size(0), 9])", "tiny.pt: expected float logits of shape (2, 10), got shape (2, 9)"},
+      {"torch.zeros([x.size(0) + 1, 10])", "got shape (3, 10)"},
+      {"torch.zeros([10])", "got shape (10)"},
+      {"torch.zeros([])", "got shape ()"},
+      {"x", "got shape (2, 1, 28, 28)"},
+      {"torch.zeros([x.size(0), 10], dtype=7)", "got a tensor of type Double"},
+      {"torch.zeros([x.size(0), 10], dtype=4)", "got a tensor of type Long"},
+      {"(x, x)", "got a Tuple"},
+      {"None", "got a None"},
+      {"3", "got a Int"},
+      {"torch.flatten(x, 1)[:, :10] / 0.0", "got NaN or infinite values"},
+      {"torch.zeros([x.size(0), 10]).to_sparse()", "got a tensor of type"},
   };
   for (const Case& wrong : cases) {
     CAPTURE(wrong.expression);
@@ -142,7 +144,7 @@ TEST_CASE("a model of another input gives LibTorch's cause, not its stack trace"
     FAIL("was accepted");
   } catch (const ModelError& error) {
     const std::string message = error.what();
-    CHECK(message.find("the model failed on images of shape (N, 1, 28, 28): ") == 0);
+    CHECK(message.find("tiny.pt: expected to run on images of shape (N, 1, 28, 28), got ") == 0);
     CHECK(message.find("shape") != std::string::npos);
     CHECK(message.find('\n') == std::string::npos);
     CHECK(message.find("Traceback") == std::string::npos);

@@ -14,34 +14,34 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMaxManifestBytes = std::size_t{64} << 20;
+constexpr char kExportAgain[] = "export the model again";
 constexpr std::string_view kSealStart = ",\n  \"manifest_sha256\": \"";
 constexpr std::string_view kSealEnd = "\"\n}\n";
 
-void CheckSeal(std::string_view text) {
+void CheckSeal(std::string_view text, const std::string& name) {
   const std::size_t seal_size = kSealStart.size() + 64 + kSealEnd.size();
   const std::string_view seal =
       text.size() > seal_size ? text.substr(text.size() - seal_size) : std::string_view();
   const std::string_view hex = seal.empty() ? seal : seal.substr(kSealStart.size(), 64);
   if (!seal.starts_with(kSealStart) || !seal.ends_with(kSealEnd) || !IsSha256Hex(hex)) {
-    throw ModelError(
-        "is not a bnbench manifest, or altered: it must end with its own SHA-256; "
-        "export the model again");
+    throw ModelError(name, "a bnbench manifest, whose last line is its SHA-256", "another ending",
+                     kExportAgain);
   }
   const std::string found = Sha256Hex(text.substr(0, text.size() - seal_size));
   if (found != hex) {
-    throw ModelError("is altered: its SHA-256 must be " + std::string(hex) + " and is " + found +
-                     "; export the model again");
+    throw ModelError(name, "a manifest with SHA-256 " + std::string(hex), found, kExportAgain);
   }
 }
 
-// A value of the manifest together with the place it stands at, for messages.
+// A value of the manifest with the file and the key it belongs to, for errors.
 class Field {
  public:
-  Field(const Json& value, std::string name) : value_(value), name_(std::move(name)) {}
+  Field(const Json& value, std::string file, std::string name)
+      : value_(value), file_(std::move(file)), name_(std::move(name)) {}
 
-  [[noreturn]] void Fail(const std::string& required) const {
-    throw ModelError("has a wrong value at " + (name_.empty() ? "its top" : name_) +
-                     ": it must be " + required + "; export the model again");
+  [[noreturn]] void Fail(const std::string& expected) const { Fail(expected, value_.type_name()); }
+  [[noreturn]] void Fail(const std::string& expected, const std::string& got) const {
+    throw ModelError(file_ + (name_.empty() ? "" : ": " + name_), expected, got, kExportAgain);
   }
 
   Field Get(const std::string& key) const {
@@ -49,26 +49,26 @@ class Field {
     const auto found = value_.find(key);
     const std::string name = name_.empty() ? key : name_ + "." + key;
     if (found == value_.end()) {
-      throw ModelError("lacks " + name + "; export the model again");
+      throw ModelError(file_ + ": " + name, "a value", "none", kExportAgain);
     }
-    return Field(*found, name);
+    return Field(*found, file_, name);
   }
 
   std::vector<Field> Items() const {
     if (!value_.is_array()) Fail("a list");
     std::vector<Field> items;
     for (std::size_t i = 0; i < value_.size(); ++i) {
-      items.emplace_back(value_[i], name_ + "[" + std::to_string(i) + "]");
+      items.emplace_back(value_[i], file_, name_ + "[" + std::to_string(i) + "]");
     }
     return items;
   }
 
   std::size_t Count(std::size_t max) const {
-    const std::string required = "a whole number from 0 to " + std::to_string(max);
+    const std::string expected = "a whole number from 0 to " + std::to_string(max);
     // The parser stores every non-negative integer that fits as unsigned.
-    if (!value_.is_number_unsigned()) Fail(required);
+    if (!value_.is_number_unsigned()) Fail(expected, value_.is_number() ? value_.dump() : value_.type_name());
     const auto count = value_.get<std::uint64_t>();
-    if (count > max) Fail(required);
+    if (count > max) Fail(expected, std::to_string(count));
     return static_cast<std::size_t>(count);
   }
 
@@ -106,19 +106,18 @@ class Field {
 
  private:
   const Json& value_;
+  std::string file_;
   std::string name_;
 };
 
 void CheckVersion(const Field& root) {
-  const std::size_t version = root.Get("format_version").Count(1'000'000);
-  const std::string found = "has format version " + std::to_string(version) + ", and this is " +
-                            "bnbench-eval for version " + std::to_string(kManifestVersion);
-  if (version > kManifestVersion) {
-    throw ModelError(found + ": install a newer bnbench");
-  }
-  if (version < kManifestVersion) {
-    throw ModelError(found + ": export the model again with this bnbench");
-  }
+  const Field field = root.Get("format_version");
+  const std::size_t version = field.Count(1'000'000);
+  if (version == kManifestVersion) return;
+  field.Fail(std::to_string(kManifestVersion),
+             std::to_string(version) + (version > kManifestVersion
+                                            ? ", which needs a newer bnbench"
+                                            : ", which an older bnbench wrote"));
 }
 
 std::vector<Probe> ReadProbes(const Field& probes, std::size_t total) {
@@ -145,13 +144,13 @@ std::string ManifestPath(const std::string& model_path) {
   return std::filesystem::path(model_path).replace_extension(".json").string();
 }
 
-Manifest ParseManifest(std::string_view text) {
-  CheckSeal(text);
+Manifest ParseManifest(std::string_view text, const std::string& name) {
+  CheckSeal(text, name);
   const Json document = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (document.is_discarded()) {
-    throw ModelError("is not valid JSON, though its SHA-256 is right; export the model again");
+    throw ModelError(name, "JSON", "text that is none, though its SHA-256 is right", kExportAgain);
   }
-  const Field root(document, "");
+  const Field root(document, name, "");
   CheckVersion(root);
 
   Manifest manifest{};
@@ -167,35 +166,27 @@ Manifest ParseManifest(std::string_view text) {
 
   const Field expected = root.Get("expected");
   manifest.total = expected.Get("total").Count(100'000'000);
-  if (manifest.total == 0) expected.Get("total").Fail("at least 1");
+  if (manifest.total == 0) expected.Get("total").Fail("at least 1", "0");
   manifest.correct = expected.Get("correct").Count(manifest.total);
   manifest.predictions = expected.Get("predictions").Text();
   if (manifest.predictions.size() != manifest.total ||
       manifest.predictions.find_first_not_of("0123456789") != std::string::npos) {
-    expected.Get("predictions").Fail(std::to_string(manifest.total) + " digits");
+    expected.Get("predictions").Fail(std::to_string(manifest.total) + " digits", "others");
   }
-  manifest.predictions_sha256 = expected.Get("predictions_sha256").Sha256();
-  if (manifest.predictions_sha256 != Sha256Hex(manifest.predictions)) {
-    expected.Get("predictions_sha256").Fail("the SHA-256 of expected.predictions");
+  const Field predictions_sha256 = expected.Get("predictions_sha256");
+  if (predictions_sha256.Sha256() != Sha256Hex(manifest.predictions)) {
+    predictions_sha256.Fail("the SHA-256 of expected.predictions", "another");
   }
   manifest.probes = ReadProbes(expected.Get("probes"), manifest.total);
   return manifest;
 }
 
 Manifest ReadManifest(const std::string& path) {
-  std::string problem;
-  const std::string text = ReadFile(path, kMaxManifestBytes, &problem);
-  if (problem == "is missing") {
-    throw ModelError("the model's manifest " + path +
-                     " is missing; export the model again, or pass --no-manifest to evaluate a "
-                     "model whose origin you trust");
-  }
-  if (!problem.empty()) throw ModelError("manifest " + path + " " + problem);
-  try {
-    return ParseManifest(text);
-  } catch (const ModelError& error) {
-    throw ModelError("manifest " + path + " " + error.what());
-  }
+  return ParseManifest(
+      ReadFile<ModelError>(path, kMaxManifestBytes, "the model's manifest",
+                           "export the model again, or pass --no-manifest to evaluate a model "
+                           "whose origin you trust"),
+      path);
 }
 
 }  // namespace bnbench

@@ -22,15 +22,14 @@ struct Probe {
 };
 
 struct Manifest {
-  std::string torch_version;  // of the exporter; empty if the manifest does not tell
+  std::string torch_version;  // of the exporter; empty if the manifest has none
   std::string model_sha256;
   std::size_t model_size_bytes;
   std::string test_images_sha256;
   std::string test_labels_sha256;
   std::size_t total;
   std::size_t correct;
-  std::string predictions;  // one digit an image
-  std::string predictions_sha256;
+  std::string predictions;  // one digit per image
   std::vector<Probe> probes;
 };
 
@@ -41,8 +40,8 @@ std::string ManifestPath(const std::string& model_path);
 Manifest ReadManifest(const std::string& path);
 
 // Checks the seal, which is the file's last line and the SHA-256 of all bytes before it, and only
-// then parses `text`. Throws ModelError; the messages name no file.
-Manifest ParseManifest(std::string_view text);
+// then parses `text`. Throws ModelError, which calls the manifest `name`.
+Manifest ParseManifest(std::string_view text, const std::string& name);
 
 }  // namespace bnbench
 

@@ -9,11 +9,16 @@
 
 using bnbench::Manifest;
 using bnbench::ModelError;
-using bnbench::ParseManifest;
 using bnbench::testing::Replace;
 using bnbench::testing::SealManifest;
 using bnbench::testing::TemporaryFolder;
 using bnbench::testing::TinyManifestBody;
+
+namespace {
+
+Manifest ParseManifest(std::string_view text) { return bnbench::ParseManifest(text, "m.json"); }
+
+}  // namespace
 
 TEST_CASE("a manifest's fields are read") {
   const Manifest manifest = ParseManifest(SealManifest(TinyManifestBody("model bytes")));
@@ -27,7 +32,7 @@ TEST_CASE("a manifest's fields are read") {
   CHECK(manifest.probes[0].logits[3] == 1.0);
 }
 
-TEST_CASE("a manifest need not tell its exporter's version of torch") {
+TEST_CASE("the exporter's version of torch may be missing") {
   const std::string body = TinyManifestBody("model bytes");
   for (const char* other : {"\"version\":", "\"versions\": {}, \"x\":"}) {
     const std::string text = SealManifest(Replace(body, "\"versions\":", other));
@@ -57,19 +62,19 @@ TEST_CASE("a manifest that is cut, or has something after its end, is caught") {
     CHECK_THROWS_AS(ParseManifest(whole.substr(0, size)), ModelError);
   }
   CHECK_THROWS_WITH_AS(ParseManifest(whole + "\n"),
-                       doctest::Contains("not a bnbench manifest, or altered"), ModelError);
+                       doctest::Contains("m.json: expected a bnbench manifest, whose last line is its SHA-256, got another"), ModelError);
   CHECK_THROWS_WITH_AS(ParseManifest(Replace(whole, "\"seed\": 0", "\"seed\": 1")),
-                       doctest::Contains("is altered: its SHA-256 must be"), ModelError);
+                       doctest::Contains("m.json: expected a manifest with SHA-256 "), ModelError);
 }
 
 TEST_CASE("manifests of other format versions say which program reads them") {
   const std::string body = TinyManifestBody("model bytes");
   CHECK_THROWS_WITH_AS(
       ParseManifest(SealManifest(Replace(body, "\"format_version\": 1", "\"format_version\": 2"))),
-      doctest::Contains("install a newer bnbench"), ModelError);
+      doctest::Contains("m.json: format_version: expected 1, got 2, which needs a newer bnbench"), ModelError);
   CHECK_THROWS_WITH_AS(
       ParseManifest(SealManifest(Replace(body, "\"format_version\": 1", "\"format_version\": 0"))),
-      doctest::Contains("export the model again with this bnbench"), ModelError);
+      doctest::Contains("m.json: format_version: expected 1, got 0, which an older bnbench wrote"), ModelError);
 }
 
 TEST_CASE("each wrong field of a sealed manifest is named") {
@@ -79,35 +84,35 @@ TEST_CASE("each wrong field of a sealed manifest is named") {
     const char* message;
   };
   const Case cases[] = {
-      {"\"format_version\": 1", "\"format_version\": \"1\"", "at format_version"},
-      {"\"format_version\": 1", "\"format_version\": -1", "at format_version"},
-      {"\"format_version\": 1,", "", "lacks format_version"},
-      {"\"size_bytes\": 11", "\"size_bytes\": 1.5", "at model.size_bytes"},
-      {"\"size_bytes\": 11", "\"size_bytes\": 99999999999999999999", "at model.size_bytes"},
-      {"\"model\":", "\"model\": [], \"other\":", "at model: it must be an object"},
-      {"\"test_images_sha256\": \"", "\"test_images_sha256\": \"A", "at data.test_images_sha256"},
+      {"\"format_version\": 1", "\"format_version\": \"1\"", "m.json: format_version: expected"},
+      {"\"format_version\": 1", "\"format_version\": -1", "m.json: format_version: expected"},
+      {"\"format_version\": 1,", "", "m.json: format_version: expected a value, got none"},
+      {"\"size_bytes\": 11", "\"size_bytes\": 1.5", "m.json: model.size_bytes: expected"},
+      {"\"size_bytes\": 11", "\"size_bytes\": 99999999999999999999", "m.json: model.size_bytes: expected"},
+      {"\"model\":", "\"model\": [], \"other\":", "model: expected an object, got array"},
+      {"\"test_images_sha256\": \"", "\"test_images_sha256\": \"A", "m.json: data.test_images_sha256: expected"},
       {"\"test_labels_sha256\": \"", "\"test_labels_sha256\": 3, \"x\": \"",
-       "at data.test_labels_sha256"},
-      {"\"total\": 12", "\"total\": 0", "at expected.total"},
-      {"\"total\": 12", "\"total\": 11", "at expected.correct"},
-      {"\"total\": 12", "\"total\": 13", "at expected.predictions: it must be 13 digits"},
-      {"\"correct\": 12", "\"correct\": 13", "at expected.correct"},
-      {"\"correct\": 12", "\"correct\": null", "at expected.correct"},
-      {"\"012345678901\"", "\"01234567890x\"", "at expected.predictions"},
-      {"\"012345678901\"", "\"012345678902\"", "at expected.predictions_sha256"},
-      {"\"012345678901\"", "12", "at expected.predictions"},
-      {"\"indices\": [3]", "\"indices\": [12]", "at expected.probes.indices[0]"},
-      {"\"indices\": [3]", "\"indices\": [-1]", "at expected.probes.indices[0]"},
-      {"\"indices\": [3]", "\"indices\": 3", "at expected.probes.indices"},
-      {"\"indices\": [3]", "\"indices\": [3, 4]", "at expected.probes.logits"},
-      {"[[0, 0,", "[[0,", "at expected.probes.logits[0]: it must be a list of 10"},
-      {"[[0, 0,", "[[0, \"0\",", "at expected.probes.logits[0][1]: it must be a number"},
-      {"[[0, 0,", "[[0, NaN,", "is not valid JSON"},
-      {"[[0, 0,", "[[0, 1e999,", "is not valid JSON"},
-      {"\"seed\": 0", "\"seed\": \"\xff\"", "is not valid JSON"},
-      {"\"2.14.1+cu130\"", "\"\\u001b[31m\"", "at versions.torch: it must be a version"},
-      {"\"2.14.1+cu130\"", "2.14", "at versions.torch: it must be a version"},
-      {"\"probes\":", "\"probe\":", "lacks expected.probes"},
+       "m.json: data.test_labels_sha256: expected"},
+      {"\"total\": 12", "\"total\": 0", "m.json: expected.total: expected"},
+      {"\"total\": 12", "\"total\": 11", "m.json: expected.correct: expected"},
+      {"\"total\": 12", "\"total\": 13", "expected.predictions: expected 13 digits, got"},
+      {"\"correct\": 12", "\"correct\": 13", "m.json: expected.correct: expected"},
+      {"\"correct\": 12", "\"correct\": null", "m.json: expected.correct: expected"},
+      {"\"012345678901\"", "\"01234567890x\"", "m.json: expected.predictions: expected"},
+      {"\"012345678901\"", "\"012345678902\"", "m.json: expected.predictions_sha256: expected"},
+      {"\"012345678901\"", "12", "m.json: expected.predictions: expected"},
+      {"\"indices\": [3]", "\"indices\": [12]", "m.json: expected.probes.indices[0]: expected"},
+      {"\"indices\": [3]", "\"indices\": [-1]", "m.json: expected.probes.indices[0]: expected"},
+      {"\"indices\": [3]", "\"indices\": 3", "m.json: expected.probes.indices: expected"},
+      {"\"indices\": [3]", "\"indices\": [3, 4]", "m.json: expected.probes.logits: expected"},
+      {"[[0, 0,", "[[0,", "expected.probes.logits[0]: expected a list of 10"},
+      {"[[0, 0,", "[[0, \"0\",", "expected.probes.logits[0][1]: expected a number, got string"},
+      {"[[0, 0,", "[[0, NaN,", "m.json: expected JSON, got"},
+      {"[[0, 0,", "[[0, 1e999,", "m.json: expected JSON, got"},
+      {"\"seed\": 0", "\"seed\": \"\xff\"", "m.json: expected JSON, got"},
+      {"\"2.14.1+cu130\"", "\"\\u001b[31m\"", "versions.torch: expected a version"},
+      {"\"2.14.1+cu130\"", "2.14", "versions.torch: expected a version"},
+      {"\"probes\":", "\"probe\":", "m.json: expected.probes: expected a value, got none"},
   };
   const std::string body = TinyManifestBody("model bytes");
   for (const Case& wrong : cases) {
@@ -122,7 +127,7 @@ TEST_CASE("deeply nested JSON does not exhaust the stack") {
   CHECK_THROWS_AS(ParseManifest(SealManifest(nested)), ModelError);
   const std::string closed = "{\"a\": " + std::string(1'000'000, '[') + std::string(1'000'000, ']');
   CHECK_THROWS_WITH_AS(ParseManifest(SealManifest(closed)),
-                       doctest::Contains("lacks format_version"), ModelError);
+                       doctest::Contains("m.json: format_version: expected a value, got none"), ModelError);
 }
 
 TEST_CASE("a missing manifest says how to do without one") {
@@ -130,5 +135,5 @@ TEST_CASE("a missing manifest says how to do without one") {
   CHECK_THROWS_WITH_AS(bnbench::ReadManifest(folder.File("none.json")),
                        doctest::Contains("--no-manifest"), ModelError);
   CHECK_THROWS_WITH_AS(bnbench::ReadManifest(folder.Write("empty.json", "")),
-                       doctest::Contains("empty.json is empty"), ModelError);
+                       doctest::Contains("empty.json: expected the model's manifest, got an empty file"), ModelError);
 }

@@ -12,7 +12,7 @@ namespace bnbench {
 std::string FormatText(const SessionRecord& session);
 
 // What goes to standard error for people: one `bnbench-eval: error: ...` for each failure,
-// and a `warning: ...` for what is odd about a model that nobody vouches for.
+// and one `warning: ...` for a model without a manifest that was saved in training mode.
 std::string FormatErrors(const SessionRecord& session);
 
 // One JSON document, in ASCII whatever the file names are; undefined is null.

@@ -31,7 +31,7 @@ SessionRecord MakeSession() {
   agreed.seconds = 0.5;
   ModelRecord unusable;
   unusable.path = "caf\xc3\xa9-\xff.pt";  // UTF-8, then a byte that is none
-  unusable.reason = "bad.pt is empty";
+  unusable.reason = "bad.pt: expected a model file, got an empty file";
   SessionRecord session;
   session.torch_version = "9.8.7";
   session.threads = 2;
@@ -65,7 +65,7 @@ TEST_CASE("the JSON document holds what was measured, and null for what was not"
   CHECK(good["max_abs_logit_diff"] == 0.25);
   const Json& bad = document["models"][1];
   CHECK(bad["status"] == "unusable");
-  CHECK(bad["reason"] == "bad.pt is empty");
+  CHECK(bad["reason"] == "bad.pt: expected a model file, got an empty file");
   for (const char* key :
        {"exporter_torch_version", "training", "correct", "total", "accuracy", "expected_correct",
         "disagreements", "max_abs_logit_diff", "seconds", "images_per_second"}) {
@@ -91,7 +91,7 @@ TEST_CASE("a session that never began is a JSON document as well") {
   CHECK(document["exit_code"] == 3);
 }
 
-TEST_CASE("text tells results on one stream and errors on the other") {
+TEST_CASE("results and errors go to different streams") {
   const SessionRecord session = MakeSession();
   const std::string text = FormatText(session);
   CHECK(Contains(text, "good.pt\n  accuracy  0.7500 (3 of 4 correct)\n"));
@@ -100,10 +100,10 @@ TEST_CASE("text tells results on one stream and errors on the other") {
   CHECK(Contains(text, "torch     9.8.7, exported by 9.8.6\n"));
   CHECK(text.ends_with("\n2 models in 1.250 s, 2 at a time\n"));
   CHECK(text.find("caf") == std::string::npos);
-  CHECK(FormatErrors(session) == "bnbench-eval: error: bad.pt is empty\n");
+  CHECK(FormatErrors(session) == "bnbench-eval: error: bad.pt: expected a model file, got an empty file\n");
 }
 
-TEST_CASE("what is odd about a model that nobody vouches for is a warning") {
+TEST_CASE("training mode of a model without a manifest is a warning") {
   SessionRecord session = MakeSession();
   session.models.resize(1);
   session.models[0].status = Status::kUnchecked;

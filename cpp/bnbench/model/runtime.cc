@@ -20,6 +20,8 @@ constexpr char kCudaLibrary[] = "libtorch_cuda.dylib";
 constexpr char kCudaLibrary[] = "libtorch_cuda.so";
 #endif
 
+constexpr char kUseCpu[] = "use --device cpu";
+
 // The folder of the LibTorch this process runs, wherever the dynamic linker found it.
 std::filesystem::path LibTorchFolder() {
   Dl_info info{};
@@ -32,8 +34,7 @@ std::filesystem::path LibTorchFolder() {
 }  // namespace
 
 std::string TorchVersion() {
-  // The headers only know the version we were built with; the library's own word is in its
-  // build settings.
+  // The headers give the version at build time; the library's build settings give its own.
   const std::string config = at::show_config();
   constexpr std::string_view kKey = "TORCH_VERSION=";
   const std::size_t start = config.find(kKey);
@@ -42,30 +43,25 @@ std::string TorchVersion() {
   return config.substr(start + kKey.size(), end - start - kKey.size());
 }
 
-int NumThreads() { return at::get_num_threads(); }
-
 void SetNumThreads(int threads) { at::set_num_threads(threads); }
 
 void EnableCuda() {
   std::error_code ignored;
   const std::filesystem::path library = LibTorchFolder() / kCudaLibrary;
   if (!std::filesystem::exists(library, ignored)) {
-    throw UsageError("--device cuda needs a LibTorch with CUDA, and " + LibTorchFolder().string() +
-                     " holds no " + kCudaLibrary + "; use --device cpu");
+    throw UsageError("--device", "a LibTorch with CUDA for cuda",
+                     "no " + std::string(kCudaLibrary) + " in " + LibTorchFolder().string(), kUseCpu);
   }
   // RTLD_GLOBAL because the library registers its operators with the ones already loaded.
   if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    throw UsageError(std::string("--device cuda could not open LibTorch's CUDA library (") +
-                     dlerror() + "); use --device cpu");
+    throw UsageError("--device", "to open LibTorch's CUDA library", dlerror(), kUseCpu);
   }
   try {
     if (at::globalContext().hasCUDA()) return;
   } catch (const std::exception&) {
-    // A driver that is too old throws instead; for us it is no usable GPU either.
+    // A driver that is too old throws instead; it is no usable GPU either.
   }
-  throw UsageError(
-      "--device cuda needs an NVIDIA GPU with its driver, and none was found; use "
-      "--device cpu");
+  throw UsageError("--device", "an NVIDIA GPU with its driver for cuda", "none", kUseCpu);
 }
 
 }  // namespace bnbench

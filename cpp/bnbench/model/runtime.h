@@ -11,14 +11,13 @@ enum class Device { kCpu, kCuda };
 // The version of the LibTorch that is loaded, such as "2.14.1".
 std::string TorchVersion();
 
-// Threads LibTorch computes with.
-int NumThreads();
+// Sets the number of threads that LibTorch computes with for the calling thread.
 void SetNumThreads(int threads);
 
 // Above this many threads OpenMP may fail to start them, and then ends the process.
 inline constexpr int kMaxThreads = 256;
 
-// Opens LibTorch's CUDA half, which nothing links. Must come before the first use of a CUDA device;
+// Opens LibTorch's CUDA library, which is not linked. Must come before the first use of a CUDA device;
 // throws UsageError if this LibTorch has none or the machine has no usable GPU.
 void EnableCuda();
 

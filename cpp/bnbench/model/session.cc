@@ -4,7 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "bnbench/io/file.h"
 #include "bnbench/io/sha256.h"
 #include "bnbench/io/test_set.h"
 #include "bnbench/model/evaluate.h"
@@ -16,20 +15,14 @@
 namespace bnbench {
 namespace {
 
-constexpr std::size_t kMaxModelBytes = std::size_t{4} << 30;
-
-// The bytes of the model at `path`, which must be those its manifest was written for.
-std::string ReadModelFile(const std::string& path, const std::optional<Manifest>& manifest) {
-  std::string problem;
-  std::string bytes = ReadFile(path, kMaxModelBytes, &problem);
-  if (!problem.empty()) throw ModelError("model file " + path + " " + problem);
-  if (manifest &&
-      (bytes.size() != manifest->model_size_bytes || Sha256Hex(bytes) != manifest->model_sha256)) {
-    throw ModelError("model file " + path + " is not the one in its manifest: it must have " +
-                     std::to_string(manifest->model_size_bytes) + " bytes with SHA-256 " +
-                     manifest->model_sha256 + "; export the model again");
-  }
-  return bytes;
+void CheckModelBytes(const std::string& path, const std::string& bytes, const Manifest& manifest) {
+  const std::string found = Sha256Hex(bytes);
+  if (bytes.size() == manifest.model_size_bytes && found == manifest.model_sha256) return;
+  throw ModelError(path,
+                   "the model of its manifest, " + std::to_string(manifest.model_size_bytes) +
+                       " bytes with SHA-256 " + manifest.model_sha256,
+                   std::to_string(bytes.size()) + " bytes with " + found,
+                   "export the model again");
 }
 
 void CheckData(const SessionSpec& spec, const std::optional<Manifest>& manifest,
@@ -51,10 +44,11 @@ EvaluationRecord EvaluateModelFile(const SessionSpec& spec, const TestSet& test_
     manifest =
         ReadManifest(spec.manifest_path.empty() ? ManifestPath(record->path) : spec.manifest_path);
   }
-  const std::string bytes = ReadModelFile(record->path, manifest);
+  const std::string bytes = ReadModelFile(record->path);
+  if (manifest) CheckModelBytes(record->path, bytes, *manifest);
   CheckData(spec, manifest, test_set);
 
-  const Model model = Model::Load(bytes, spec.device);
+  const Model model = Model::Load(bytes, record->path, spec.device);
   EvaluationRecord found = Evaluate(model, test_set.images, test_set.labels, spec.batch_size);
   record->status = Status::kUnchecked;
   record->exit_code = ExitCode::kAgreed;
@@ -67,7 +61,7 @@ EvaluationRecord EvaluateModelFile(const SessionSpec& spec, const TestSet& test_
     record->status = agreed ? Status::kAgreed : Status::kDisagreed;
     record->exit_code = agreed ? ExitCode::kAgreed : ExitCode::kDisagreed;
     if (!verified.agreed) {
-      record->reason += (*record->training ? "; and " : "") + verified.reason;
+      record->reason += (*record->training ? "; " : "") + verified.reason;
     }
     record->exporter_torch_version = manifest->torch_version;
     record->expected_correct = manifest->correct;
@@ -94,9 +88,7 @@ ModelRecord RunModel(const SessionSpec& spec, const TestSet& test_set, std::size
     record = ModelRecord{};
     record.path = path;
     record.exit_code = error.code();
-    // Messages about files name them; those about what is in the model get its name here.
-    const std::string message = error.what();
-    record.reason = message.find(path) == std::string::npos ? path + ": " + message : message;
+    record.reason = error.what();
   }
   // A model that disagrees has its results written as well: that is when one needs them.
   if (found) {
@@ -113,7 +105,7 @@ int ChooseThreads(const SessionSpec& spec) {
 }
 
 void RunModels(const SessionSpec& spec, SessionRecord* session) {
-  const TestSet test_set = LoadTestSet(spec.data_folder);
+  const TestSet test_set = LoadTestSet(spec.data_folders);
   session->total = test_set.count();
   session->threads = ChooseThreads(spec);
   Outputs outputs(spec.logits_path, spec.predictions_path, spec.models.size(), test_set.count());

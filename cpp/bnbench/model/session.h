@@ -1,4 +1,4 @@
-// One call of bnbench-eval: a test set, some models, and what became of each.
+// One call of bnbench-eval: a test set, some models, and the result of each.
 #ifndef BNBENCH_MODEL_SESSION_H_
 #define BNBENCH_MODEL_SESSION_H_
 
@@ -15,13 +15,13 @@ namespace bnbench {
 struct SessionSpec {
   std::vector<std::string> models;
   std::string manifest_path;  // of the only model; empty: each has its own beside it
-  std::string data_folder;
+  std::vector<std::string> data_folders;  // the first that has the test set is used
   std::string logits_path;       // where to write all logits; empty: nowhere
   std::string predictions_path;  // the same for predictions
   std::size_t batch_size = 1000;
-  // Models evaluated side by side, at most as many as there are; none: the processors there are.
-  // Each is computed by one thread: two for a network of this size wait for each other most of the
-  // time, and OpenMP's spin meanwhile, which on a busy machine made 0.03 s of evaluation 0.6 s.
+  // Models evaluated side by side; none: one per processor. Each runs on one thread: two threads
+  // mostly wait for each other on a network of this size. OpenMP's threads spin while they wait,
+  // which on a busy machine turned 0.03 s of evaluation into 0.6 s.
   std::optional<int> threads;
   Device device = Device::kCpu;
   bool use_manifest = true;
@@ -36,9 +36,9 @@ struct ModelRecord {
   std::string path;
   Status status = Status::kUnusable;
   ExitCode exit_code = ExitCode::kModel;
-  std::string reason;                  // why it is unusable or disagrees, or what is odd about it
+  std::string reason;                  // why it is unusable or disagrees, or a warning
   std::optional<bool> training;        // whether it was saved in training mode
-  std::string exporter_torch_version;  // empty if there is no manifest that tells
+  std::string exporter_torch_version;  // empty if no manifest says so
   std::optional<std::size_t> correct;
   std::optional<std::size_t> total;
   std::optional<std::size_t> expected_correct;
@@ -57,7 +57,7 @@ struct SessionRecord {
   std::optional<std::size_t> total;
   std::optional<double> seconds;  // of all models, with reading, checking and loading them
   std::vector<ModelRecord> models;
-  std::string error;  // why no model was looked at
+  std::string error;  // why no model was evaluated
   ExitCode exit_code = ExitCode::kAgreed;
 };
 

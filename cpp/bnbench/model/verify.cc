@@ -6,7 +6,6 @@
 #include <cstdio>
 
 #include "bnbench/errors.h"
-#include "bnbench/io/sha256.h"
 
 namespace bnbench {
 namespace {
@@ -19,15 +18,16 @@ std::string Scientific(double value) {
   return text.data();
 }
 
-void ComparePredictions(const Manifest& manifest, const EvaluationRecord& found,
-                        VerificationRecord* record) {
+// Counts the predictions that differ and appends the first of their images to `images`.
+std::size_t CountDisagreements(const Manifest& manifest, const EvaluationRecord& found,
+                               std::string* images) {
+  std::size_t count = 0;
   for (std::size_t i = 0; i < manifest.total; ++i) {
     if (manifest.predictions[i] == found.predictions[i]) continue;
-    ++record->disagreements;
-    if (record->first_disagreements.size() < kNamedDisagreements) {
-      record->first_disagreements.push_back(i);
-    }
+    if (++count <= kNamedDisagreements) *images += " " + std::to_string(i);
   }
+  if (count > kNamedDisagreements) *images += " ...";
+  return count;
 }
 
 void CompareProbes(const Manifest& manifest, const EvaluationRecord& found, double tolerance,
@@ -47,30 +47,22 @@ void CompareProbes(const Manifest& manifest, const EvaluationRecord& found, doub
 }
 
 std::string ExplainDisagreement(const Manifest& manifest, const EvaluationRecord& found,
-                                const VerificationRecord& record) {
+                                const VerificationRecord& record, const std::string& images) {
   std::string reason;
   const auto add = [&reason](const std::string& text) {
     reason += (reason.empty() ? "" : "; ") + text;
   };
   if (found.correct != manifest.correct) {
-    add("correct count must be " + std::to_string(manifest.correct) + " and is " +
-        std::to_string(found.correct));
+    add(ComposeError("correct", std::to_string(manifest.correct), std::to_string(found.correct)));
   }
   if (record.disagreements > 0) {
-    std::string text = std::to_string(record.disagreements) + " of " +
-                       std::to_string(manifest.total) + " predictions differ (image";
-    for (const std::size_t index : record.first_disagreements) {
-      text += " " + std::to_string(index);
-    }
-    add(text + (record.disagreements > kNamedDisagreements ? " ...)" : ")"));
-  } else if (Sha256Hex(found.predictions) != manifest.predictions_sha256) {
-    // Out of reach as long as the manifest's reader checks this hash against the digits; kept so
-    // that agreement never rests on that check alone.
-    add("the SHA-256 of the predictions must be " + manifest.predictions_sha256);
+    add(ComposeError("predictions", "those of the manifest",
+                     std::to_string(record.disagreements) + " of " +
+                         std::to_string(manifest.total) + " that differ (image" + images + ")"));
   }
   if (record.max_abs_logit_diff.value_or(0) > record.allowed_logit_diff) {
-    add("probe logits must be within " + Scientific(record.allowed_logit_diff) + " and differ by " +
-        Scientific(*record.max_abs_logit_diff));
+    add(ComposeError("probe logits", "a difference of at most " + Scientific(record.allowed_logit_diff),
+                     Scientific(*record.max_abs_logit_diff)));
   }
   return reason;
 }
@@ -80,14 +72,15 @@ std::string ExplainDisagreement(const Manifest& manifest, const EvaluationRecord
 VerificationRecord Verify(const Manifest& manifest, const EvaluationRecord& found,
                           double tolerance) {
   if (found.predictions.size() != manifest.total) {
-    throw ModelError("the manifest speaks of " + std::to_string(manifest.total) +
-                     " test images, and the test set has " +
-                     std::to_string(found.predictions.size()) + "; export the model again");
+    throw ModelError("expected.total", std::to_string(found.predictions.size()) + " test images",
+                     std::to_string(manifest.total) + " in the manifest",
+                     "export the model again");
   }
   VerificationRecord record;
-  ComparePredictions(manifest, found, &record);
+  std::string images;
+  record.disagreements = CountDisagreements(manifest, found, &images);
   CompareProbes(manifest, found, tolerance, &record);
-  record.reason = ExplainDisagreement(manifest, found, record);
+  record.reason = ExplainDisagreement(manifest, found, record, images);
   record.agreed = record.reason.empty();
   return record;
 }

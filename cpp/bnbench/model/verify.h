@@ -1,11 +1,10 @@
-// Comparing what a model did here with what its manifest says it must do.
+// Compares a model's results with those in its manifest.
 #ifndef BNBENCH_MODEL_VERIFY_H_
 #define BNBENCH_MODEL_VERIFY_H_
 
 #include <cstddef>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "bnbench/model/evaluate.h"
 #include "bnbench/model/manifest.h"
@@ -13,17 +12,16 @@
 namespace bnbench {
 
 struct VerificationRecord {
-  std::size_t disagreements = 0;                 // predictions that differ
-  std::vector<std::size_t> first_disagreements;  // indices of the first five of them
-  std::optional<double> max_abs_logit_diff;      // none if the manifest has no probes
+  std::size_t disagreements = 0;             // predictions that differ
+  std::optional<double> max_abs_logit_diff;  // none if the manifest has no probes
   double allowed_logit_diff = 0;
   bool agreed = false;
-  std::string reason;  // why not, if not
+  std::string reason;  // why the results disagree; empty if they agree
 };
 
 // The results agree if the correct count is the same, every prediction is the same, and every probe
-// logit is within tolerance · max(1, largest |expected logit| of all probes). Throws ModelError if
-// the manifest speaks of another number of images.
+// logit is within tolerance · max(1, largest |expected logit| of all probes). Throws ModelError
+// if the manifest is for another number of images.
 VerificationRecord Verify(const Manifest& manifest, const EvaluationRecord& found,
                           double tolerance);
 
