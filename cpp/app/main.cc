@@ -28,7 +28,8 @@ bnbench::SessionRecord Run(int argc, char** argv, bool* json, std::string* text)
   } catch (const bnbench::Error& error) {
     return Failure(error.code(), error.what());
   } catch (const std::exception& error) {
-    return Failure(bnbench::ExitCode::kInternal, bnbench::ComposeError("internal", "no exception", error.what(), "report it"));
+    return Failure(bnbench::ExitCode::kInternal,
+                   bnbench::ComposeError("internal", "no exception", error.what(), "report it"));
   }
 }
 

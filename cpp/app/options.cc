@@ -78,8 +78,7 @@ Options ParseOptions(int argc, const char* const* argv) {
   CLI::App app(kDescription, "bnbench-eval");
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("bnbench-eval ") + BNBENCH_VERSION);
-  app.add_option("models", session.models, "TorchScript models to evaluate")
-      ->type_name("MODEL.pt");
+  app.add_option("models", session.models, "TorchScript models to evaluate")->type_name("MODEL.pt");
   app.add_option("--data", data_folder,
                  "folder with the test set, raw or .gz, in its FashionMNIST/raw or in itself")
       ->type_name("DIR");
@@ -132,8 +131,7 @@ Options ParseOptions(int argc, const char* const* argv) {
     if (text.find(": expected ") != std::string::npos) {
       throw Error(ExitCode::kUsage, text + "; " + kSeeHelp);
     }
-    throw UsageError("command line", "known options with their values", "'" + text + "'",
-                     kSeeHelp);
+    throw UsageError("command line", "known options with their values", "'" + text + "'", kSeeHelp);
   }
   if (!app.remaining().empty()) {
     throw UsageError(app.remaining().front(), "an option of bnbench-eval", "an unknown one",
@@ -141,10 +139,10 @@ Options ParseOptions(int argc, const char* const* argv) {
   }
   if (session.models.empty()) throw UsageError("MODEL.pt", "at least one model", "none", kSeeHelp);
   if (!session.manifest_path.empty() && (no_manifest || session.models.size() > 1)) {
-    throw UsageError("--expect", "one model and no --no-manifest",
-                     no_manifest ? "--no-manifest"
-                                 : std::to_string(session.models.size()) + " models",
-                     kSeeHelp);
+    throw UsageError(
+        "--expect", "one model and no --no-manifest",
+        no_manifest ? "--no-manifest" : std::to_string(session.models.size()) + " models",
+        kSeeHelp);
   }
   if (unchecked_data && !no_manifest) {
     throw UsageError("--unchecked-data", "--no-manifest beside it", "none", kSeeHelp);
@@ -155,8 +153,8 @@ Options ParseOptions(int argc, const char* const* argv) {
     throw UsageError("--predictions", "another file than --logits", session.predictions_path,
                      kSeeHelp);
   }
-  session.data_folders = data_folder.empty() ? ListDataFolders(std::getenv)
-                                             : std::vector<std::string>{data_folder};
+  session.data_folders =
+      data_folder.empty() ? ListDataFolders(std::getenv) : std::vector<std::string>{data_folder};
   session.device = device == "cuda" ? Device::kCuda : Device::kCpu;
   session.use_manifest = !no_manifest;
   session.check_data = !unchecked_data;

@@ -20,8 +20,8 @@ std::string Seal(std::string_view body) {
 }
 
 void CheckManifest(const Manifest& manifest) {
-  for (const std::string& hash : {manifest.model_sha256, manifest.test_images_sha256,
-                                  manifest.test_labels_sha256}) {
+  for (const std::string& hash :
+       {manifest.model_sha256, manifest.test_images_sha256, manifest.test_labels_sha256}) {
     Require(bnbench::IsSha256Hex(hash), "hashes are hashes");
   }
   Require(manifest.total > 0 && manifest.correct <= manifest.total, "counts fit each other");

@@ -336,8 +336,7 @@ TEST_CASE("what is wrong with one trial is that trial's failure") {
   const auto results =
       Train(train, train, {short_of_parameters, bad_state, MakeTrial(1, kPlain, recipe)});
   CHECK(results[0].status == TrialStatus::kFailed);
-  CHECK(results[0].reason ==
-        "parameters: expected the 16082 values of the network, got 16081");
+  CHECK(results[0].reason == "parameters: expected the 16082 values of the network, got 16081");
   CHECK(results[1].status == TrialStatus::kFailed);
   CHECK(results[1].reason.starts_with("random_state: expected the bytes of torch.get_rng_state()"));
   CHECK(results[2].status == TrialStatus::kCompleted);

@@ -35,8 +35,7 @@ OrderSource::OrderSource(std::span<const std::uint8_t> state)
     const std::scoped_lock lock(generator_->value.mutex());
     generator_->value.set_state(bytes);
   } catch (const c10::Error&) {
-    throw UsageError("random_state",
-                     "the bytes of torch.get_rng_state() of this version of torch",
+    throw UsageError("random_state", "the bytes of torch.get_rng_state() of this version of torch",
                      std::to_string(state.size()) + " bytes that its CPU generator refuses");
   }
 }

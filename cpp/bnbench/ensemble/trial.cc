@@ -143,8 +143,7 @@ std::string FindProblem(const TrialInput& input, std::size_t num_images) {
       input.network.normalization == Normalization::kBatch && !input.network.hidden_sizes.empty();
   const std::size_t last_rows = num_images % recipe.batch_size;
   if (is_normalized && (recipe.batch_size == 1 || last_rows == 1)) {
-    return ComposeError("batch_size",
-                        "at least two images in each batch for batch normalization",
+    return ComposeError("batch_size", "at least two images in each batch for batch normalization",
                         std::to_string(num_images) + " images in batches of " +
                             std::to_string(recipe.batch_size) + ", one with a single image");
   }

@@ -41,7 +41,8 @@ TEST_CASE("members of one gzip file are joined") {
 TEST_CASE("a gzip bomb is stopped at the limit, one byte below it is not") {
   const std::string bomb = GzipBytes(std::string(10'000'000, '\0'));
   CHECK(bomb.size() < 20'000);
-  CHECK_THROWS_WITH_AS(Unpack(bomb, 9'999'999), "a.gz: expected at most 9999999 bytes once decompressed, got more",
+  CHECK_THROWS_WITH_AS(Unpack(bomb, 9'999'999),
+                       "a.gz: expected at most 9999999 bytes once decompressed, got more",
                        DataError);
   CHECK(Unpack(bomb, 10'000'000).size() == 10'000'000);
 }
@@ -61,5 +62,7 @@ TEST_CASE("bytes after the gzip data are an error") {
 TEST_CASE("a wrong checksum in the gzip data is an error") {
   std::string damaged = GzipBytes("text");
   damaged[damaged.size() - 8] ^= 1;
-  CHECK_THROWS_WITH_AS(Unpack(damaged, 1000), doctest::Contains("a.gz: expected gzip data, got damaged data ("), DataError);
+  CHECK_THROWS_WITH_AS(Unpack(damaged, 1000),
+                       doctest::Contains("a.gz: expected gzip data, got damaged data ("),
+                       DataError);
 }

@@ -36,15 +36,14 @@ std::size_t BigEndian32(std::span<const std::uint8_t, 4> bytes) {
 }  // namespace
 
 IdxArray ParseIdx(std::string_view content, const std::string& name) {
-  std::vector<std::uint8_t> bytes =
-      IsGzip(content) ? Gunzip(content, kMaxIdxBytes, name)
-                      : std::vector<std::uint8_t>(content.begin(), content.end());
+  std::vector<std::uint8_t> bytes = IsGzip(content)
+                                        ? Gunzip(content, kMaxIdxBytes, name)
+                                        : std::vector<std::uint8_t>(content.begin(), content.end());
   const std::span<const std::uint8_t> file(bytes);
   const auto magic = file.first(std::min<std::size_t>(file.size(), 4));
   if (magic.size() < 4 || magic[0] != 0 || magic[1] != 0 || magic[2] != kUnsignedByte ||
       (magic[3] != 1 && magic[3] != 3)) {
-    throw DataError(name,
-                    "an IDX file that begins with 0x00000801 (labels) or 0x00000803 (images)",
+    throw DataError(name, "an IDX file that begins with 0x00000801 (labels) or 0x00000803 (images)",
                     magic.empty() ? "no bytes" : Hex(magic));
   }
   const std::size_t rank = file[3];
@@ -60,8 +59,7 @@ IdxArray ParseIdx(std::string_view content, const std::string& name) {
     const std::size_t size = BigEndian32(file.subspan(4 + 4 * i).first<4>());
     // Three dimensions of 2^32 overflow even 64 bits, hence a division before the product.
     if (size == 0 || size > kMaxIdxBytes / announced) {
-      throw DataError(name,
-                      "an IDX file of 1 to " + std::to_string(kMaxIdxBytes) + " values",
+      throw DataError(name, "an IDX file of 1 to " + std::to_string(kMaxIdxBytes) + " values",
                       "dimension " + std::to_string(i) + " of size " + std::to_string(size));
     }
     announced *= size;
@@ -69,9 +67,9 @@ IdxArray ParseIdx(std::string_view content, const std::string& name) {
   }
   const std::size_t found = file.size() - header_size;
   if (found != announced) {
-    throw DataError(name, "an IDX file of " + std::to_string(announced) + " values, as announced",
-                    std::to_string(found) + " (" + (found < announced ? "truncated" : "too long") +
-                        ")");
+    throw DataError(
+        name, "an IDX file of " + std::to_string(announced) + " values, as announced",
+        std::to_string(found) + " (" + (found < announced ? "truncated" : "too long") + ")");
   }
   array.sha256 = Sha256Hex(file);
   bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(header_size));

@@ -54,9 +54,11 @@ TEST_CASE("an IDX file cut anywhere is an error") {
 
 TEST_CASE("messages tell truncated from trailing bytes") {
   CHECK_THROWS_WITH_AS(Parse(IdxBytes({3}, {1, 2})),
-                       "a.idx: expected an IDX file of 3 values, as announced, got 2 (truncated)", DataError);
+                       "a.idx: expected an IDX file of 3 values, as announced, got 2 (truncated)",
+                       DataError);
   CHECK_THROWS_WITH_AS(Parse(IdxBytes({3}, {1, 2, 3, 4})),
-                       "a.idx: expected an IDX file of 3 values, as announced, got 4 (too long)", DataError);
+                       "a.idx: expected an IDX file of 3 values, as announced, got 4 (too long)",
+                       DataError);
   CHECK_THROWS_WITH_AS(Parse({0, 0, 8, 3, 0, 0}),
                        "a.idx: expected an IDX file with a header of 16 bytes, got 6 bytes",
                        DataError);
@@ -68,15 +70,17 @@ TEST_CASE("only unsigned bytes in one or three dimensions are accepted") {
         ByteVector{0, 0, 8, 0}, ByteVector{0, 0, 8, 2}, ByteVector{0, 0, 8, 255}}) {
     ByteVector file = IdxBytes({1}, {5});
     std::copy(magic.begin(), magic.end(), file.begin());
-    CHECK_THROWS_WITH_AS(Parse(file), doctest::Contains("begins with 0x00000801 (labels) or 0x00000803 (images), got 0x"),
-                         DataError);
+    CHECK_THROWS_WITH_AS(
+        Parse(file),
+        doctest::Contains("begins with 0x00000801 (labels) or 0x00000803 (images), got 0x"),
+        DataError);
   }
 }
 
 TEST_CASE("headers that announce absurd sizes are refused without allocating them") {
   const std::uint32_t huge = 0xffffffff;
-  CHECK_THROWS_WITH_AS(Parse(IdxBytes({huge}, {1})), doctest::Contains("of 1 to 268435456 values, got"),
-                       DataError);
+  CHECK_THROWS_WITH_AS(Parse(IdxBytes({huge}, {1})),
+                       doctest::Contains("of 1 to 268435456 values, got"), DataError);
   CHECK_THROWS_WITH_AS(Parse(IdxBytes({huge, huge, huge}, {1})),
                        doctest::Contains("of 1 to 268435456 values, got"), DataError);
   // Each is acceptable by itself, and multiplied in 64 bits they wrap round to the 0 that follow.
@@ -88,11 +92,14 @@ TEST_CASE("headers that announce absurd sizes are refused without allocating the
 
 TEST_CASE("a missing file, a folder and an empty file are named for what they are") {
   const TemporaryFolder folder;
-  CHECK_THROWS_WITH_AS(ReadIdx(folder.File("none")), doctest::Contains("none: expected an IDX file, got nothing there"), DataError);
+  CHECK_THROWS_WITH_AS(ReadIdx(folder.File("none")),
+                       doctest::Contains("none: expected an IDX file, got nothing there"),
+                       DataError);
   CHECK_THROWS_WITH_AS(ReadIdx(folder.path()), doctest::Contains("got a folder"), DataError);
   CHECK_THROWS_WITH_AS(ReadIdx(folder.Write("empty", "")), doctest::Contains("got an empty file"),
                        DataError);
-  CHECK_THROWS_WITH_AS(ReadIdx("/dev/zero"), doctest::Contains("got a device or a pipe"), DataError);
+  CHECK_THROWS_WITH_AS(ReadIdx("/dev/zero"), doctest::Contains("got a device or a pipe"),
+                       DataError);
   const std::string bad = folder.Write("bad", "no idx");
   CHECK_THROWS_WITH_AS(ReadIdx(bad), doctest::Contains(bad.c_str()), DataError);
 }

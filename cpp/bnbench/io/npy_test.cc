@@ -80,8 +80,12 @@ TEST_CASE("a place where no file can be is a usage error that names it") {
   const std::string nowhere = folder.File("none/values.npy");
   CHECK_THROWS_WITH_AS((NpyFile<float>(nowhere, Shape{1})), doctest::Contains(nowhere.c_str()),
                        UsageError);
-  CHECK_THROWS_WITH_AS((NpyFile<float>(folder.path(), Shape{1})),
-                       doctest::Contains("expected a file to write, got something that is no regular file"), UsageError);
-  CHECK_THROWS_WITH_AS((NpyFile<float>("/dev/null", Shape{1})),
-                       doctest::Contains("expected a file to write, got something that is no regular file"), UsageError);
+  CHECK_THROWS_WITH_AS(
+      (NpyFile<float>(folder.path(), Shape{1})),
+      doctest::Contains("expected a file to write, got something that is no regular file"),
+      UsageError);
+  CHECK_THROWS_WITH_AS(
+      (NpyFile<float>("/dev/null", Shape{1})),
+      doctest::Contains("expected a file to write, got something that is no regular file"),
+      UsageError);
 }

@@ -47,8 +47,7 @@ DataFiles FindDataFiles(std::span<const std::string> folders) {
     }
     places += (places.empty() ? "" : ", ") + root;
   }
-  throw DataError("test set",
-                  std::string(kImagesName) + " and " + kLabelsName + " (or .gz)",
+  throw DataError("test set", std::string(kImagesName) + " and " + kLabelsName + " (or .gz)",
                   "none in these folders or their FashionMNIST/raw: " + places,
                   "run 'bnbench data' to fetch them, or name their folder with --data");
 }

@@ -40,8 +40,9 @@ TEST_CASE("data are looked for where 'bnbench data' looks, in its order") {
   const std::string debian = "/usr/share/datasets/fashion-mnist";
   CHECK(ListFolders({}) == Folders{debian});
   CHECK(ListFolders({{"HOME", "/home/me"}}) == Folders{debian, "/home/me/.cache/bnbench"});
-  CHECK(ListFolders({{"BNBENCH_DATA", "/data"}, {"HOME", "/home/me"}, {"XDG_CACHE_HOME", "/xdg"}}) ==
-        Folders{"/data", debian, "/xdg/bnbench"});
+  CHECK(
+      ListFolders({{"BNBENCH_DATA", "/data"}, {"HOME", "/home/me"}, {"XDG_CACHE_HOME", "/xdg"}}) ==
+      Folders{"/data", debian, "/xdg/bnbench"});
   CHECK(ListFolders({{"BNBENCH_DATA", ""}, {"HOME", "/home/me"}, {"XDG_CACHE_HOME", ""}}) ==
         Folders{debian, "/home/me/.cache/bnbench"});
 }
@@ -110,33 +111,41 @@ TEST_CASE("images and labels must belong together") {
   SUBCASE("as many of one as of the other") {
     folder.Write("t10k-labels-idx1-ubyte", ToString(IdxBytes({2}, {0, 1})));
     CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()),
-                         doctest::Contains("one label for each of the 3 images, got 2 labels"), DataError);
+                         doctest::Contains("one label for each of the 3 images, got 2 labels"),
+                         DataError);
   }
   SUBCASE("labels of 0 to 9") {
     folder.Write("t10k-labels-idx1-ubyte", ToString(IdxBytes({3}, {9, 0, 10})));
-    CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()), doctest::Contains("expected labels from 0 to 9, got 10 for image 2"), DataError);
+    CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()),
+                         doctest::Contains("expected labels from 0 to 9, got 10 for image 2"),
+                         DataError);
   }
   SUBCASE("images of 28 by 28 pixels") {
     folder.Write("t10k-images-idx3-ubyte",
                  ToString(IdxBytes({3, 28, 27}, ByteVector(3 * 28 * 27))));
-    CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()), doctest::Contains("images of 28x28 pixels, got 28x27"), DataError);
+    CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()),
+                         doctest::Contains("images of 28x28 pixels, got 28x27"), DataError);
   }
   SUBCASE("images where images should be, and labels where labels should be") {
     folder.Write("t10k-images-idx3-ubyte", ToString(IdxBytes({3}, {0, 1, 2})));
-    CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()),
-                         doctest::Contains("of 3 dimension(s), got 1"), DataError);
+    CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()), doctest::Contains("of 3 dimension(s), got 1"),
+                         DataError);
     WriteTinyTestSet(folder, 3);
     folder.Write("t10k-labels-idx1-ubyte", ToString(IdxBytes({3, 1, 1}, {0, 1, 2})));
-    CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()),
-                         doctest::Contains("of 1 dimension(s), got 3"), DataError);
+    CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()), doctest::Contains("of 1 dimension(s), got 3"),
+                         DataError);
   }
 }
 
 TEST_CASE("a test set with other hashes is refused, naming which file it is") {
   const TestSet set{{}, {}, "aa", "bb"};
   CHECK_NOTHROW(CheckTestSetHashes(set, "aa", "bb", "the owner"));
-  CHECK_THROWS_WITH_AS(CheckTestSetHashes(set, "xx", "bb", "the owner"),
-                       doctest::Contains("test images: expected those of the owner, SHA-256 xx, got aa; restore"), DataError);
-  CHECK_THROWS_WITH_AS(CheckTestSetHashes(set, "aa", "xx", "the owner"),
-                       doctest::Contains("test labels: expected those of the owner, SHA-256 xx, got bb; restore"), DataError);
+  CHECK_THROWS_WITH_AS(
+      CheckTestSetHashes(set, "xx", "bb", "the owner"),
+      doctest::Contains("test images: expected those of the owner, SHA-256 xx, got aa; restore"),
+      DataError);
+  CHECK_THROWS_WITH_AS(
+      CheckTestSetHashes(set, "aa", "xx", "the owner"),
+      doctest::Contains("test labels: expected those of the owner, SHA-256 xx, got bb; restore"),
+      DataError);
 }

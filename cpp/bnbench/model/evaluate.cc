@@ -124,10 +124,10 @@ std::string FindTrainingFault(const torch::jit::Module& model) {
     if (!IsTraining(module)) continue;
     const bool is_normalized = module.hasattr("running_mean");
     if (!is_normalized && !first.empty()) continue;
-    first = ComposeError(path.empty() ? "the model" : "`" + path + "`", "evaluation mode",
-                         std::string("training mode") +
-                             (is_normalized ? ", which uses the batch's statistics" : ""),
-                         "call eval() before exporting");
+    first = ComposeError(
+        path.empty() ? "the model" : "`" + path + "`", "evaluation mode",
+        std::string("training mode") + (is_normalized ? ", which uses the batch's statistics" : ""),
+        "call eval() before exporting");
     if (is_normalized) break;
   }
   return first;

@@ -78,8 +78,8 @@ def forward(self, x):
 }
 
 TEST_CASE("a model that overwrites its input does not spoil the images") {
-  const Model model = Load(
-      ScriptModel("def forward(self, x):\n  return torch.flatten(x.add_(1.0), 1)[:, :10]\n"));
+  const Model model =
+      Load(ScriptModel("def forward(self, x):\n  return torch.flatten(x.add_(1.0), 1)[:, :10]\n"));
   const std::vector<float> all = model.Logits(TinyImages(7), 7);
   CHECK(all[0] == 2.0F);
   CHECK(model.Logits(TinyImages(7), 2) == all);
@@ -95,7 +95,8 @@ TEST_CASE("what is no TorchScript is refused in one line") {
       FAIL("was accepted");
     } catch (const ModelError& error) {
       const std::string message = error.what();
-      CHECK(message.find("tiny.pt: expected a TorchScript model that LibTorch can load, got ") == 0);
+      CHECK(message.find("tiny.pt: expected a TorchScript model that LibTorch can load, got ") ==
+            0);
       CHECK(message.find('\n') == std::string::npos);
       CHECK(message.find("frame #") == std::string::npos);
       CHECK(message.size() < 300);
@@ -105,7 +106,8 @@ TEST_CASE("what is no TorchScript is refused in one line") {
 
 TEST_CASE("a model without forward is refused") {
   CHECK_THROWS_WITH_AS(LogitsOf(ScriptModel("def backward(self, x):\n  return x\n")),
-                       doctest::Contains("tiny.pt: expected a method `forward`, got none"), ModelError);
+                       doctest::Contains("tiny.pt: expected a method `forward`, got none"),
+                       ModelError);
 }
 
 TEST_CASE("a model with another output is refused with what it returned") {
@@ -115,7 +117,8 @@ TEST_CASE("a model with another output is refused with what it returned") {
   };
   // dtype 7 is float64 and 4 int64: without Python, TorchScript knows them by number only.
   const Case cases[] = {
-      {"torch.zeros([x.size(0), 9])", "tiny.pt: expected float logits of shape (2, 10), got shape (2, 9)"},
+      {"torch.zeros([x.size(0), 9])",
+       "tiny.pt: expected float logits of shape (2, 10), got shape (2, 9)"},
       {"torch.zeros([x.size(0) + 1, 10])", "got shape (3, 10)"},
       {"torch.zeros([10])", "got shape (10)"},
       {"torch.zeros([])", "got shape ()"},

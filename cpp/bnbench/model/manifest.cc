@@ -66,7 +66,8 @@ class Field {
   std::size_t Count(std::size_t max) const {
     const std::string expected = "a whole number from 0 to " + std::to_string(max);
     // The parser stores every non-negative integer that fits as unsigned.
-    if (!value_.is_number_unsigned()) Fail(expected, value_.is_number() ? value_.dump() : value_.type_name());
+    if (!value_.is_number_unsigned())
+      Fail(expected, value_.is_number() ? value_.dump() : value_.type_name());
     const auto count = value_.get<std::uint64_t>();
     if (count > max) Fail(expected, std::to_string(count));
     return static_cast<std::size_t>(count);
@@ -114,10 +115,10 @@ void CheckVersion(const Field& root) {
   const Field field = root.Get("format_version");
   const std::size_t version = field.Count(1'000'000);
   if (version == kManifestVersion) return;
-  field.Fail(std::to_string(kManifestVersion),
-             std::to_string(version) + (version > kManifestVersion
-                                            ? ", which needs a newer bnbench"
-                                            : ", which an older bnbench wrote"));
+  field.Fail(
+      std::to_string(kManifestVersion),
+      std::to_string(version) + (version > kManifestVersion ? ", which needs a newer bnbench"
+                                                            : ", which an older bnbench wrote"));
 }
 
 std::vector<Probe> ReadProbes(const Field& probes, std::size_t total) {

@@ -61,8 +61,11 @@ TEST_CASE("a manifest that is cut, or has something after its end, is caught") {
   for (std::size_t size = 0; size < whole.size(); ++size) {
     CHECK_THROWS_AS(ParseManifest(whole.substr(0, size)), ModelError);
   }
-  CHECK_THROWS_WITH_AS(ParseManifest(whole + "\n"),
-                       doctest::Contains("m.json: expected a bnbench manifest, whose last line is its SHA-256, got another"), ModelError);
+  CHECK_THROWS_WITH_AS(
+      ParseManifest(whole + "\n"),
+      doctest::Contains(
+          "m.json: expected a bnbench manifest, whose last line is its SHA-256, got another"),
+      ModelError);
   CHECK_THROWS_WITH_AS(ParseManifest(Replace(whole, "\"seed\": 0", "\"seed\": 1")),
                        doctest::Contains("m.json: expected a manifest with SHA-256 "), ModelError);
 }
@@ -71,10 +74,12 @@ TEST_CASE("manifests of other format versions say which program reads them") {
   const std::string body = TinyManifestBody("model bytes");
   CHECK_THROWS_WITH_AS(
       ParseManifest(SealManifest(Replace(body, "\"format_version\": 1", "\"format_version\": 2"))),
-      doctest::Contains("m.json: format_version: expected 1, got 2, which needs a newer bnbench"), ModelError);
+      doctest::Contains("m.json: format_version: expected 1, got 2, which needs a newer bnbench"),
+      ModelError);
   CHECK_THROWS_WITH_AS(
       ParseManifest(SealManifest(Replace(body, "\"format_version\": 1", "\"format_version\": 0"))),
-      doctest::Contains("m.json: format_version: expected 1, got 0, which an older bnbench wrote"), ModelError);
+      doctest::Contains("m.json: format_version: expected 1, got 0, which an older bnbench wrote"),
+      ModelError);
 }
 
 TEST_CASE("each wrong field of a sealed manifest is named") {
@@ -88,9 +93,11 @@ TEST_CASE("each wrong field of a sealed manifest is named") {
       {"\"format_version\": 1", "\"format_version\": -1", "m.json: format_version: expected"},
       {"\"format_version\": 1,", "", "m.json: format_version: expected a value, got none"},
       {"\"size_bytes\": 11", "\"size_bytes\": 1.5", "m.json: model.size_bytes: expected"},
-      {"\"size_bytes\": 11", "\"size_bytes\": 99999999999999999999", "m.json: model.size_bytes: expected"},
+      {"\"size_bytes\": 11", "\"size_bytes\": 99999999999999999999",
+       "m.json: model.size_bytes: expected"},
       {"\"model\":", "\"model\": [], \"other\":", "model: expected an object, got array"},
-      {"\"test_images_sha256\": \"", "\"test_images_sha256\": \"A", "m.json: data.test_images_sha256: expected"},
+      {"\"test_images_sha256\": \"", "\"test_images_sha256\": \"A",
+       "m.json: data.test_images_sha256: expected"},
       {"\"test_labels_sha256\": \"", "\"test_labels_sha256\": 3, \"x\": \"",
        "m.json: data.test_labels_sha256: expected"},
       {"\"total\": 12", "\"total\": 0", "m.json: expected.total: expected"},
@@ -127,13 +134,16 @@ TEST_CASE("deeply nested JSON does not exhaust the stack") {
   CHECK_THROWS_AS(ParseManifest(SealManifest(nested)), ModelError);
   const std::string closed = "{\"a\": " + std::string(1'000'000, '[') + std::string(1'000'000, ']');
   CHECK_THROWS_WITH_AS(ParseManifest(SealManifest(closed)),
-                       doctest::Contains("m.json: format_version: expected a value, got none"), ModelError);
+                       doctest::Contains("m.json: format_version: expected a value, got none"),
+                       ModelError);
 }
 
 TEST_CASE("a missing manifest says how to do without one") {
   const TemporaryFolder folder;
   CHECK_THROWS_WITH_AS(bnbench::ReadManifest(folder.File("none.json")),
                        doctest::Contains("--no-manifest"), ModelError);
-  CHECK_THROWS_WITH_AS(bnbench::ReadManifest(folder.Write("empty.json", "")),
-                       doctest::Contains("empty.json: expected the model's manifest, got an empty file"), ModelError);
+  CHECK_THROWS_WITH_AS(
+      bnbench::ReadManifest(folder.Write("empty.json", "")),
+      doctest::Contains("empty.json: expected the model's manifest, got an empty file"),
+      ModelError);
 }

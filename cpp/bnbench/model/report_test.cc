@@ -100,7 +100,8 @@ TEST_CASE("results and errors go to different streams") {
   CHECK(Contains(text, "torch     9.8.7, exported by 9.8.6\n"));
   CHECK(text.ends_with("\n2 models in 1.250 s, 2 at a time\n"));
   CHECK(text.find("caf") == std::string::npos);
-  CHECK(FormatErrors(session) == "bnbench-eval: error: bad.pt: expected a model file, got an empty file\n");
+  CHECK(FormatErrors(session) ==
+        "bnbench-eval: error: bad.pt: expected a model file, got an empty file\n");
 }
 
 TEST_CASE("training mode of a model without a manifest is a warning") {

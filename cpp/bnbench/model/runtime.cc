@@ -50,7 +50,8 @@ void EnableCuda() {
   const std::filesystem::path library = LibTorchFolder() / kCudaLibrary;
   if (!std::filesystem::exists(library, ignored)) {
     throw UsageError("--device", "a LibTorch with CUDA for cuda",
-                     "no " + std::string(kCudaLibrary) + " in " + LibTorchFolder().string(), kUseCpu);
+                     "no " + std::string(kCudaLibrary) + " in " + LibTorchFolder().string(),
+                     kUseCpu);
   }
   // RTLD_GLOBAL because the library registers its operators with the ones already loaded.
   if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {

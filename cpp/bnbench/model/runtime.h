@@ -17,8 +17,8 @@ void SetNumThreads(int threads);
 // Above this many threads OpenMP may fail to start them, and then ends the process.
 inline constexpr int kMaxThreads = 256;
 
-// Opens LibTorch's CUDA library, which is not linked. Must come before the first use of a CUDA device;
-// throws UsageError if this LibTorch has none or the machine has no usable GPU.
+// Opens LibTorch's CUDA library, which is not linked. Must come before the first use of a CUDA
+// device; throws UsageError if this LibTorch has none or the machine has no usable GPU.
 void EnableCuda();
 
 }  // namespace bnbench

@@ -21,8 +21,7 @@ void CheckModelBytes(const std::string& path, const std::string& bytes, const Ma
   throw ModelError(path,
                    "the model of its manifest, " + std::to_string(manifest.model_size_bytes) +
                        " bytes with SHA-256 " + manifest.model_sha256,
-                   std::to_string(bytes.size()) + " bytes with " + found,
-                   "export the model again");
+                   std::to_string(bytes.size()) + " bytes with " + found, "export the model again");
 }
 
 void CheckData(const SessionSpec& spec, const std::optional<Manifest>& manifest,

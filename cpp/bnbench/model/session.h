@@ -14,10 +14,10 @@ namespace bnbench {
 
 struct SessionSpec {
   std::vector<std::string> models;
-  std::string manifest_path;  // of the only model; empty: each has its own beside it
+  std::string manifest_path;              // of the only model; empty: each has its own beside it
   std::vector<std::string> data_folders;  // the first that has the test set is used
-  std::string logits_path;       // where to write all logits; empty: nowhere
-  std::string predictions_path;  // the same for predictions
+  std::string logits_path;                // where to write all logits; empty: nowhere
+  std::string predictions_path;           // the same for predictions
   std::size_t batch_size = 1000;
   // Models evaluated side by side; none: one per processor. Each runs on one thread: two threads
   // mostly wait for each other on a network of this size. OpenMP's threads spin while they wait,

@@ -146,7 +146,8 @@ TEST_CASE("missing, empty and misplaced model files are refused by name") {
   scene.folder.Write("tiny.pt", "");
   scene.CheckRefused(ExitCode::kModel, "tiny.pt: expected a model file, got an empty file");
   scene.spec.models = {scene.folder.File("none.pt")};
-  scene.CheckRefused(ExitCode::kModel, "none.json: expected the model's manifest, got nothing there");
+  scene.CheckRefused(ExitCode::kModel,
+                     "none.json: expected the model's manifest, got nothing there");
   scene.spec.use_manifest = false;
   scene.CheckRefused(ExitCode::kModel, "none.pt: expected a model file, got nothing there");
   scene.spec.models = {scene.folder.path()};

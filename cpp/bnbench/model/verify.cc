@@ -61,7 +61,8 @@ std::string ExplainDisagreement(const Manifest& manifest, const EvaluationRecord
                          std::to_string(manifest.total) + " that differ (image" + images + ")"));
   }
   if (record.max_abs_logit_diff.value_or(0) > record.allowed_logit_diff) {
-    add(ComposeError("probe logits", "a difference of at most " + Scientific(record.allowed_logit_diff),
+    add(ComposeError("probe logits",
+                     "a difference of at most " + Scientific(record.allowed_logit_diff),
                      Scientific(*record.max_abs_logit_diff)));
   }
   return reason;
@@ -73,8 +74,7 @@ VerificationRecord Verify(const Manifest& manifest, const EvaluationRecord& foun
                           double tolerance) {
   if (found.predictions.size() != manifest.total) {
     throw ModelError("expected.total", std::to_string(found.predictions.size()) + " test images",
-                     std::to_string(manifest.total) + " in the manifest",
-                     "export the model again");
+                     std::to_string(manifest.total) + " in the manifest", "export the model again");
   }
   VerificationRecord record;
   std::string images;

@@ -55,13 +55,15 @@ TEST_CASE("differing predictions are counted and the first five named") {
   const VerificationRecord two = Verify(MakeManifest(), record, 1e-4);
   CHECK_FALSE(two.agreed);
   CHECK(two.disagreements == 2);
-  CHECK(two.reason == "predictions: expected those of the manifest, got 2 of 8 that differ (image 1 7)");
+  CHECK(two.reason ==
+        "predictions: expected those of the manifest, got 2 of 8 that differ (image 1 7)");
 
   record.predictions = "00000000";
   const VerificationRecord all = Verify(MakeManifest(), record, 1e-4);
   CHECK(all.disagreements == 8);
-  CHECK(all.reason ==
-        "predictions: expected those of the manifest, got 8 of 8 that differ (image 0 1 2 3 4 ...)");
+  CHECK(
+      all.reason ==
+      "predictions: expected those of the manifest, got 8 of 8 that differ (image 0 1 2 3 4 ...)");
 }
 
 TEST_CASE("the allowed logit difference grows with the largest expected logit") {
@@ -97,6 +99,7 @@ TEST_CASE("without probes there is no logit difference, not one of zero") {
 TEST_CASE("a manifest for another number of images is no manifest for this test set") {
   Manifest manifest = MakeManifest();
   manifest.total = 9;
-  CHECK_THROWS_WITH_AS(Verify(manifest, MakeRecord(), 0), doctest::Contains("expected 8 test images, got 9 in the manifest"),
+  CHECK_THROWS_WITH_AS(Verify(manifest, MakeRecord(), 0),
+                       doctest::Contains("expected 8 test images, got 9 in the manifest"),
                        bnbench::ModelError);
 }
