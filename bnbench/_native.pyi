@@ -39,7 +39,6 @@ def evaluate_model(
     images: NDArray[np.uint8],
     labels: NDArray[np.uint8],
     batch_size: int = 1000,
-    threads: int | None = None,
 ) -> Evaluation:
     """Run a TorchScript model over uint8 `images` `(N, 28, 28)`, divided by 255, on the CPU.
 

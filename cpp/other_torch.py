@@ -96,7 +96,7 @@ def build_program(folder: Path, build: Path) -> Path:
         "bnbench-eval",
         stdout=subprocess.DEVNULL,
     )
-    return build / "cpp" / "bnbench-eval"
+    return build / "cpp" / "app" / "bnbench-eval"
 
 
 def export_models(run: Path) -> list[Path]:

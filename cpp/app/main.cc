@@ -5,8 +5,8 @@
 #include <string>
 
 #include "app/options.h"
-#include "bnbench/report.h"
-#include "bnbench/session.h"
+#include "bnbench/model/report.h"
+#include "bnbench/model/session.h"
 
 namespace {
 
@@ -28,7 +28,8 @@ bnbench::SessionRecord Run(int argc, char** argv, bool* json, std::string* text)
   } catch (const bnbench::Error& error) {
     return Failure(error.code(), error.what());
   } catch (const std::exception& error) {
-    return Failure(bnbench::ExitCode::kInternal, std::string("internal error: ") + error.what());
+    return Failure(bnbench::ExitCode::kInternal,
+                   bnbench::ComposeError("internal", "no exception", error.what(), "report it"));
   }
 }
 
@@ -44,7 +45,7 @@ int main(int argc, char** argv) {
   std::cout << text << std::flush;
   std::cerr << bnbench::FormatErrors(session) << std::flush;
   if (!std::cout) {
-    std::cerr << "bnbench-eval: error: the output could not be written\n";
+    std::cerr << "bnbench-eval: error: standard output: expected to write, got a failure\n";
     return static_cast<int>(bnbench::ExitCode::kInternal);
   }
   return static_cast<int>(session.exit_code);

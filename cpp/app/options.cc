@@ -3,17 +3,15 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
+#include <cstdlib>
 #include <sstream>
 #include <string_view>
 
 #include "bnbench/errors.h"
+#include "bnbench/io/test_set.h"
 
 namespace bnbench {
 namespace {
-
-// Where Debian's package dataset-fashion-mnist puts the data.
-constexpr char kDebianDataFolder[] = "/usr/share/datasets/fashion-mnist";
 
 constexpr char kDescription[] =
     "Evaluates exported TorchScript models on the FashionMNIST test set with LibTorch, and "
@@ -22,27 +20,49 @@ constexpr char kDescription[] =
     "count, the same predictions, the same logits within a tolerance.";
 
 constexpr char kFooter[] =
+    "The test set is taken from --data DIR if that is given, otherwise from the first of these\n"
+    "folders that has it: BNBENCH_DATA if it is set, /usr/share/datasets/fashion-mnist (Debian's\n"
+    "package), XDG_CACHE_HOME/bnbench or ~/.cache/bnbench (where 'bnbench data' puts it).\n"
+    "\n"
     "Exit codes (the highest of all models):\n"
     "  0  every model agrees with its manifest, or none was asked for\n"
     "  1  internal error, or the output could not be written\n"
-    "  2  usage: an option is wrong, the device is not there or a file cannot be written\n"
+    "  2  usage: an option is wrong, the device is missing or a file cannot be written\n"
     "  3  data unusable: missing, malformed, or not the data of the manifest\n"
     "  4  model unusable: missing, malformed, or not the one in its manifest\n"
     "  5  results disagree with the manifest, or the model was exported in training mode\n"
     "\n"
     "A TorchScript file is code. Use --no-manifest only on files whose origin you trust.";
 
-std::string DefaultDataFolder() {
-  std::error_code ignored;
-  return std::filesystem::is_directory(kDebianDataFolder, ignored) ? kDebianDataFolder : "";
-}
+constexpr char kSeeHelp[] = "see bnbench-eval --help";
 
-// Whoever forgets the name would otherwise have a model or a manifest overwritten.
+// An option without its value could otherwise overwrite a model or a manifest.
 void CheckArrayName(const char* option, const std::string& path) {
   if (!path.empty() && !path.ends_with(".npy")) {
-    throw UsageError(std::string(option) + " must name a file that ends in .npy, and names " +
-                     path);
+    throw UsageError(option, "a file name that ends in .npy", path, kSeeHelp);
   }
+}
+
+// A check of CLI11: the error text, without the option's name; empty if `text` is right.
+CLI::Validator WholeNumber(int max) {
+  return {[max](const std::string& text) {
+            int value = 0;
+            if (CLI::detail::lexical_cast(text, value) && value >= 1 && value <= max) {
+              return std::string();
+            }
+            return "expected a whole number from 1 to " + std::to_string(max) + ", got " + text;
+          },
+          ""};
+}
+
+std::string CheckTolerance(const std::string& text) {
+  double value = 0;
+  if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) && value >= 0) return {};
+  return "expected a finite number of at least 0, got " + text;
+}
+
+std::string CheckDevice(const std::string& text) {
+  return text == "cpu" || text == "cuda" ? "" : "expected cpu or cuda, got " + text;
 }
 
 }  // namespace
@@ -50,7 +70,7 @@ void CheckArrayName(const char* option, const std::string& path) {
 Options ParseOptions(int argc, const char* const* argv) {
   Options options;
   SessionSpec& session = options.session;
-  session.data_folder = DefaultDataFolder();
+  std::string data_folder;
   std::string device = "cpu";
   bool no_manifest = false;
   bool unchecked_data = false;
@@ -58,26 +78,22 @@ Options ParseOptions(int argc, const char* const* argv) {
   CLI::App app(kDescription, "bnbench-eval");
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("bnbench-eval ") + BNBENCH_VERSION);
-  app.add_option("models", session.models, "TorchScript models to evaluate")
-      ->required()
-      ->type_name("MODEL.pt");
-  app.add_option("--data", session.data_folder,
-                 "folder with the test set, raw or .gz, itself or below FashionMNIST/raw")
-      ->type_name("DIR")
-      ->envname("BNBENCH_DATA")
-      ->capture_default_str();
+  app.add_option("models", session.models, "TorchScript models to evaluate")->type_name("MODEL.pt");
+  app.add_option("--data", data_folder,
+                 "folder with the test set, raw or .gz, in its FashionMNIST/raw or in itself")
+      ->type_name("DIR");
   app.add_option("--batch-size", session.batch_size, "images per forward pass")
       ->type_name("N")
-      ->check(CLI::Range(1, 1'000'000'000))
+      ->check(WholeNumber(1'000'000'000))
       ->capture_default_str();
   app.add_option("--threads", session.threads,
-                 "models evaluated side by side, each by one thread; no result depends on it "
-                 "[the processors there are]")
+                 "models evaluated side by side, each on one thread; no result depends on it "
+                 "[one per processor]")
       ->type_name("N")
-      ->check(CLI::Range(1, kMaxThreads));
+      ->check(WholeNumber(kMaxThreads));
   app.add_option("--device", device, "where the models run: cpu or cuda")
       ->type_name("DEVICE")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->check(CheckDevice)
       ->capture_default_str();
   app.add_option("--logits", session.logits_path,
                  "write all logits as float32 (images, 10), or (models, images, 10) of several "
@@ -88,20 +104,19 @@ Options ParseOptions(int argc, const char* const* argv) {
                  "that is unusable")
       ->type_name("FILE.npy");
   app.add_flag("--json", options.json, "print one JSON document instead of text");
-  CLI::Option* no_manifest_flag =
-      app.add_flag("--no-manifest", no_manifest, "evaluate bare TorchScript files, unchecked");
+  app.add_flag("--no-manifest", no_manifest, "evaluate bare TorchScript files, unchecked");
   app.add_option("--expect", session.manifest_path,
-                 "hold the one model against this manifest instead of the one beside it")
-      ->type_name("MANIFEST")
-      ->excludes(no_manifest_flag);
+                 "compare the one model with this manifest instead of the one beside it")
+      ->type_name("MANIFEST");
   app.add_flag("--unchecked-data", unchecked_data,
-               "with --no-manifest: accept a test set that is not FashionMNIST's")
-      ->needs(no_manifest_flag);
+               "with --no-manifest: accept a test set that is not FashionMNIST's");
   app.add_option("--logit-tolerance", session.logit_tolerance,
                  "allowed difference of the probe logits, relative to max(1, the largest expected)")
       ->type_name("T")
+      ->check(CheckTolerance)
       ->capture_default_str();
 
+  app.allow_extras();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -111,25 +126,35 @@ Options ParseOptions(int argc, const char* const* argv) {
       options.text = text.str();
       return options;
     }
-    throw UsageError(std::string(error.what()) + "; see bnbench-eval --help");
+    const std::string text = error.what();
+    // The checks above give the whole sentence; other texts of CLI11 do not.
+    if (text.find(": expected ") != std::string::npos) {
+      throw Error(ExitCode::kUsage, text + "; " + kSeeHelp);
+    }
+    throw UsageError("command line", "known options with their values", "'" + text + "'", kSeeHelp);
   }
-  if (!std::isfinite(session.logit_tolerance) || session.logit_tolerance < 0) {
-    throw UsageError("--logit-tolerance must be a finite number of at least 0");
+  if (!app.remaining().empty()) {
+    throw UsageError(app.remaining().front(), "an option of bnbench-eval", "an unknown one",
+                     kSeeHelp);
   }
-  if (!session.manifest_path.empty() && session.models.size() > 1) {
-    throw UsageError("--expect is one model's manifest, and " +
-                     std::to_string(session.models.size()) + " models are named");
+  if (session.models.empty()) throw UsageError("MODEL.pt", "at least one model", "none", kSeeHelp);
+  if (!session.manifest_path.empty() && (no_manifest || session.models.size() > 1)) {
+    throw UsageError(
+        "--expect", "one model and no --no-manifest",
+        no_manifest ? "--no-manifest" : std::to_string(session.models.size()) + " models",
+        kSeeHelp);
+  }
+  if (unchecked_data && !no_manifest) {
+    throw UsageError("--unchecked-data", "--no-manifest beside it", "none", kSeeHelp);
   }
   CheckArrayName("--logits", session.logits_path);
   CheckArrayName("--predictions", session.predictions_path);
   if (!session.logits_path.empty() && session.logits_path == session.predictions_path) {
-    throw UsageError("--logits and --predictions must name different files");
+    throw UsageError("--predictions", "another file than --logits", session.predictions_path,
+                     kSeeHelp);
   }
-  if (session.data_folder.empty()) {
-    throw UsageError(
-        "got no test set: name its folder with --data or BNBENCH_DATA, or install Debian's "
-        "package dataset-fashion-mnist");
-  }
+  session.data_folders =
+      data_folder.empty() ? ListDataFolders(std::getenv) : std::vector<std::string>{data_folder};
   session.device = device == "cuda" ? Device::kCuda : Device::kCpu;
   session.use_manifest = !no_manifest;
   session.check_data = !unchecked_data;

@@ -4,14 +4,14 @@
 
 #include <string>
 
-#include "bnbench/session.h"
+#include "bnbench/model/session.h"
 
 namespace bnbench {
 
 struct Options {
   SessionSpec session;
   bool json = false;
-  std::string text;  // of --help or --version: print it and end, if there is any
+  std::string text;  // of --help or --version, to print instead of evaluating; else empty
 };
 
 // Parses the command line; throws UsageError.

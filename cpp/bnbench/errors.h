@@ -1,4 +1,4 @@
-// The ways a run can fail, and the exit code each of them ends the program with.
+// The ways a run can fail, the exit code of each, and the one form of every error text.
 #ifndef BNBENCH_ERRORS_H_
 #define BNBENCH_ERRORS_H_
 
@@ -10,14 +10,19 @@ namespace bnbench {
 // Documented in `bnbench-eval --help`; scripts rely on the numbers.
 enum class ExitCode : int {
   kAgreed = 0,
-  kInternal = 1,   // a fault of ours, or the output could not be written
-  kUsage = 2,      // the command line asks for something that is not there
+  kInternal = 1,   // a bug in bnbench, or the output could not be written
+  kUsage = 2,      // the command line asks for something that does not exist
   kData = 3,       // the test set is missing, malformed or not the expected one
   kModel = 4,      // a model is missing, malformed or not the one in its manifest
   kDisagreed = 5,  // the model ran, and its results are not those of its manifest
 };
 
-// Every error says in one or two lines what was expected, what it got and what to do.
+// "KEY: expected WHAT, got WHAT; DO THIS". An empty `advice` is left out.
+inline std::string ComposeError(const std::string& key, const std::string& expected,
+                                const std::string& got, const std::string& advice = "") {
+  return key + ": expected " + expected + ", got " + got + (advice.empty() ? "" : "; " + advice);
+}
+
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -27,20 +32,17 @@ class Error : public std::runtime_error {
   ExitCode code_;
 };
 
-class UsageError : public Error {
+template <ExitCode kCode>
+class ErrorOf : public Error {
  public:
-  explicit UsageError(const std::string& message) : Error(ExitCode::kUsage, message) {}
+  ErrorOf(const std::string& key, const std::string& expected, const std::string& got,
+          const std::string& advice = "")
+      : Error(kCode, ComposeError(key, expected, got, advice)) {}
 };
 
-class DataError : public Error {
- public:
-  explicit DataError(const std::string& message) : Error(ExitCode::kData, message) {}
-};
-
-class ModelError : public Error {
- public:
-  explicit ModelError(const std::string& message) : Error(ExitCode::kModel, message) {}
-};
+using UsageError = ErrorOf<ExitCode::kUsage>;
+using DataError = ErrorOf<ExitCode::kData>;
+using ModelError = ErrorOf<ExitCode::kModel>;
 
 }  // namespace bnbench
 

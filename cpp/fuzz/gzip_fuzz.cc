@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bnbench/errors.h"
-#include "bnbench/gzip.h"
+#include "bnbench/io/gzip.h"
 #include "fuzz/fuzz.h"
 
 namespace {
@@ -37,7 +37,7 @@ std::string Compress(const std::uint8_t* data, std::size_t size) {
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-    Require(bnbench::Gunzip(bytes, kLimit).size() <= kLimit, "no more than was allowed");
+    Require(bnbench::Gunzip(bytes, kLimit, "input").size() <= kLimit, "no more than was allowed");
   } catch (const bnbench::DataError&) {
     // what is no gzip file is refused
   }
@@ -45,10 +45,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0 || size > kLimit) return 0;
   const std::string whole = Compress(data, size);
   const std::vector<std::uint8_t> expected(data, data + size);
-  Require(bnbench::Gunzip(whole, size) == expected, "what was compressed comes back");
+  Require(bnbench::Gunzip(whole, size, "input") == expected, "what was compressed comes back");
   const auto refused = [](std::string_view bytes, std::size_t limit) {
     try {
-      bnbench::Gunzip(bytes, limit);
+      bnbench::Gunzip(bytes, limit, "input");
     } catch (const bnbench::DataError&) {
       return true;
     }

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "bnbench/errors.h"
-#include "bnbench/gzip.h"
-#include "bnbench/idx.h"
-#include "bnbench/sha256.h"
+#include "bnbench/io/gzip.h"
+#include "bnbench/io/idx.h"
+#include "bnbench/io/sha256.h"
 #include "fuzz/fuzz.h"
 
 namespace {
@@ -29,7 +29,7 @@ std::vector<std::uint8_t> Write(const bnbench::IdxArray& array) {
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view content(reinterpret_cast<const char*>(data), size);
   try {
-    const bnbench::IdxArray array = bnbench::ParseIdxFile(content);
+    const bnbench::IdxArray array = bnbench::ParseIdx(content, "input");
     Require(array.shape.size() == 1 || array.shape.size() == 3, "one or three dimensions");
     std::size_t product = 1;
     for (const std::size_t dimension : array.shape) product *= dimension;

@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "bnbench/errors.h"
-#include "bnbench/manifest.h"
-#include "bnbench/sha256.h"
+#include "bnbench/io/sha256.h"
+#include "bnbench/model/manifest.h"
 #include "fuzz/fuzz.h"
 
 namespace {
@@ -20,8 +20,8 @@ std::string Seal(std::string_view body) {
 }
 
 void CheckManifest(const Manifest& manifest) {
-  for (const std::string& hash : {manifest.model_sha256, manifest.test_images_sha256,
-                                  manifest.test_labels_sha256, manifest.predictions_sha256}) {
+  for (const std::string& hash :
+       {manifest.model_sha256, manifest.test_images_sha256, manifest.test_labels_sha256}) {
     Require(bnbench::IsSha256Hex(hash), "hashes are hashes");
   }
   Require(manifest.total > 0 && manifest.correct <= manifest.total, "counts fit each other");
@@ -37,7 +37,7 @@ void CheckManifest(const Manifest& manifest) {
 
 bool IsManifest(std::string_view text) {
   try {
-    CheckManifest(ParseManifest(text));
+    CheckManifest(ParseManifest(text, "input"));
     return true;
   } catch (const bnbench::ModelError&) {
     return false;

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "bnbench/npy.h"
+#include "bnbench/io/npy.h"
 #include "fuzz/fuzz.h"
 
 namespace {

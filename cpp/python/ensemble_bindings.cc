@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "bnbench/ensemble.h"
+#include "bnbench/ensemble/ensemble.h"
 #include "bnbench/errors.h"
 #include "python/bindings.h"
 #include "python/owned_array.h"
@@ -42,12 +42,12 @@ Value FindByName(const char* what, const std::string& name,
     if (!names.empty()) names += ", ";
     names += known;
   }
-  throw UsageError(std::string(what) + " must be one of " + names + ", and is " + name);
+  throw UsageError(what, "one of " + names, name);
 }
 
 std::size_t TakeCount(const char* name, py::ssize_t value) {
   if (value < 1) {
-    throw UsageError(std::string(name) + " must be at least 1, and is " + std::to_string(value));
+    throw UsageError(name, "at least 1", std::to_string(value));
   }
   return static_cast<std::size_t>(value);
 }
@@ -72,17 +72,16 @@ template <class T>
 py::array_t<T, py::array::c_style> TakeValues(const char* name, const py::array& array,
                                               const char* dtype) {
   if (!py::isinstance<py::array_t<T>>(array) || array.ndim() != 1) {
-    throw UsageError(std::string(name) + " must be a " + dtype + " array of shape (N,), and is " +
+    throw UsageError(name, std::string("a ") + dtype + " array of shape (N,)",
                      py::str(array.dtype()).cast<std::string>() + " of shape " +
-                     py::str(array.attr("shape")).cast<std::string>());
+                         py::str(array.attr("shape")).cast<std::string>());
   }
   return py::array_t<T, py::array::c_style>::ensure(array);
 }
 
 Bytes TakeBytes(const char* name, const py::array& array) {
   if (!py::isinstance<py::array_t<std::uint8_t>>(array)) {
-    throw DataError(std::string(name) + " must be a uint8 array, and is " +
-                    py::str(array.dtype()).cast<std::string>());
+    throw DataError(name, "a uint8 array", py::str(array.dtype()).cast<std::string>());
   }
   return Bytes::ensure(array);  // copies only what is not contiguous
 }

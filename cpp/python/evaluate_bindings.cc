@@ -4,16 +4,12 @@
 #include <pybind11/stl/filesystem.h>
 
 #include <filesystem>
-#include <mutex>
-#include <optional>
 #include <span>
 #include <string>
 
 #include "bnbench/errors.h"
-#include "bnbench/evaluate.h"
-#include "bnbench/file.h"
-#include "bnbench/runtime.h"
-#include "bnbench/test_set.h"
+#include "bnbench/io/test_set.h"
+#include "bnbench/model/evaluate.h"
 #include "python/bindings.h"
 #include "python/owned_array.h"
 
@@ -23,53 +19,24 @@ namespace {
 namespace py = pybind11;
 using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
 
-constexpr std::size_t kMaxModelBytes = std::size_t{4} << 30;
-
-// The thread count is the whole process's: set it for one evaluation and give it back.
-class ThreadCount {
- public:
-  explicit ThreadCount(std::optional<int> threads) : before_(NumThreads()) {
-    if (threads) SetNumThreads(*threads);
-  }
-  ~ThreadCount() { SetNumThreads(before_); }
-  ThreadCount(const ThreadCount&) = delete;
-  ThreadCount& operator=(const ThreadCount&) = delete;
-
- private:
-  int before_;
-};
-
 EvaluationRecord EvaluateUnlocked(const std::string& path, std::span<const std::uint8_t> images,
-                                  std::span<const std::uint8_t> labels, std::size_t batch_size,
-                                  std::optional<int> threads) {
+                                  std::span<const std::uint8_t> labels, std::size_t batch_size) {
   const py::gil_scoped_release unlocked;
-  // One evaluation at a time, because they would fight over the process's thread count.
-  static std::mutex mutex;
-  const std::lock_guard<std::mutex> lock(mutex);
-  std::string problem;
-  const std::string bytes = ReadFile(path, kMaxModelBytes, &problem);
-  if (!problem.empty()) throw ModelError("model file " + path + " " + problem);
-  CheckLabels(labels);
-  const ThreadCount thread_count(threads);
-  try {
-    return Evaluate(Model::Load(bytes), images, labels, batch_size);
-  } catch (const ModelError& error) {
-    throw ModelError(path + ": " + error.what());
-  }
+  CheckLabels(labels, "labels");
+  return Evaluate(Model::Load(ReadModelFile(path), path), images, labels, batch_size);
 }
 
 Bytes TakeBytes(const py::array& array, const char* name, const char* shape, bool shape_is_right) {
   if (!py::isinstance<py::array_t<std::uint8_t>>(array) || !shape_is_right) {
-    throw DataError(std::string(name) + " must be a uint8 array of shape " + shape + ", and is " +
+    throw DataError(name, std::string("a uint8 array of shape ") + shape,
                     py::str(array.dtype()).cast<std::string>() + " of shape " +
-                    py::str(array.attr("shape")).cast<std::string>());
+                        py::str(array.attr("shape")).cast<std::string>());
   }
   return Bytes::ensure(array);  // copies only what is not contiguous
 }
 
 py::dict EvaluateModel(const std::filesystem::path& path, const py::array& images,
-                       const py::array& labels, py::ssize_t batch_size,
-                       std::optional<int> threads) {
+                       const py::array& labels, py::ssize_t batch_size) {
   constexpr auto kSide = static_cast<py::ssize_t>(kImageSide);
   const Bytes image_bytes = TakeBytes(images, "images", "(N, 28, 28) with N of at least 1",
                                       images.ndim() == 3 && images.shape(0) > 0 &&
@@ -77,16 +44,12 @@ py::dict EvaluateModel(const std::filesystem::path& path, const py::array& image
   const Bytes label_bytes = TakeBytes(labels, "labels", "(N,), as many as images",
                                       labels.ndim() == 1 && labels.shape(0) == images.shape(0));
   if (batch_size < 1) {
-    throw UsageError("batch_size must be at least 1, and is " + std::to_string(batch_size));
-  }
-  if (threads && (*threads < 1 || *threads > kMaxThreads)) {
-    throw UsageError("threads must be 1 to " + std::to_string(kMaxThreads) + ", and is " +
-                     std::to_string(*threads));
+    throw UsageError("batch_size", "at least 1", std::to_string(batch_size));
   }
   EvaluationRecord record = EvaluateUnlocked(
       path.string(), {image_bytes.data(), static_cast<std::size_t>(image_bytes.size())},
       {label_bytes.data(), static_cast<std::size_t>(label_bytes.size())},
-      static_cast<std::size_t>(batch_size), threads);
+      static_cast<std::size_t>(batch_size));
 
   std::vector<std::uint8_t> predictions;
   predictions.reserve(record.predictions.size());
@@ -107,7 +70,7 @@ py::dict EvaluateModel(const std::filesystem::path& path, const py::array& image
 void BindEvaluate(py::module_& module) {
   module.def(
       "evaluate_model", &EvaluateModel, py::arg("path"), py::arg("images"), py::arg("labels"),
-      py::arg("batch_size") = 1000, py::arg("threads") = py::none(),
+      py::arg("batch_size") = 1000,
       "Run a TorchScript model over uint8 images (N, 28, 28), divided by 255, on the CPU.\n\n"
       "Returns a dict: logits (float32, (N, 10)), predictions (uint8, (N,)), correct (int)\n"
       "and seconds (float, from the bytes to the logits). Other Python threads run meanwhile.\n"

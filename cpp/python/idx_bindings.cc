@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "bnbench/idx.h"
+#include "bnbench/io/idx.h"
 #include "python/bindings.h"
 #include "python/owned_array.h"
 

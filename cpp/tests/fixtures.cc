@@ -7,8 +7,8 @@
 #include <iterator>
 #include <stdexcept>
 
-#include "bnbench/sha256.h"
-#include "bnbench/test_set.h"
+#include "bnbench/io/sha256.h"
+#include "bnbench/io/test_set.h"
 
 namespace bnbench::testing {
 

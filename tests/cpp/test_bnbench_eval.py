@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import hashlib
 import json
@@ -17,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from bnbench.data import Dataset, LabeledImages
+from bnbench.data import DEBIAN_FOLDER, TORCHVISION_LAYOUT, Dataset
 from bnbench.models.export import export_model
 from bnbench.models.manifest import seal_manifest
 from bnbench.models.runtimes.eager import compute_logits
@@ -25,7 +24,7 @@ from bnbench.models.runtimes.libtorch import find_binary
 from bnbench.specs import RecipeSpec, TrialSpec
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.reference import ReferenceEngine
-from tests.conftest import BATCHNORM, encode_idx_images, encode_idx_labels, write_idx_files
+from tests.conftest import BATCHNORM, write_idx_files
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +54,11 @@ def data(synthetic_dataset: Dataset, tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def evaluate(*arguments: object) -> subprocess.CompletedProcess[str]:
-    result = subprocess.run(
-        [str(find_binary()), *map(str, arguments)], capture_output=True, text=True
-    )
+def evaluate(
+    *arguments: object, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [str(find_binary()), *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, env=env)
     assert result.returncode >= 0, f"ended by signal {-result.returncode}"
     assert "frame #" not in result.stderr
     return result
@@ -71,7 +71,7 @@ def rewrite_manifest(path: Path, change: Callable[[dict], None]) -> None:  # typ
     path.write_bytes(seal_manifest(content))
 
 
-def test_a_model_that_agrees_is_told_with_accuracy_and_speed(
+def test_a_model_that_agrees_is_reported_with_accuracy_and_speed(
     model: Path, data: Path, synthetic_dataset: Dataset
 ) -> None:
     result = evaluate(model, "--data", data, "--json")
@@ -100,37 +100,33 @@ def test_many_models_are_evaluated_in_one_call_and_the_highest_code_wins(
     assert statuses == ["agreed", "unusable", "agreed"]
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 100, 5000])
+@pytest.mark.parametrize("batch_size", [1, 7])
 def test_the_batch_size_changes_no_prediction(model: Path, data: Path, batch_size: int) -> None:
     assert evaluate(model, "--data", data, "--batch-size", batch_size).returncode == 0
 
 
-def test_compressed_data_in_torchvisions_layout_will_do(
-    model: Path, synthetic_dataset: Dataset, tmp_path: Path
+@pytest.mark.skipif(DEBIAN_FOLDER.exists(), reason="the data of Debian's package come first")
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "HOME"])
+def test_the_data_are_found_where_bnbench_data_puts_them(
+    model: Path, synthetic_dataset: Dataset, tmp_path: Path, variable: str
 ) -> None:
-    folder = tmp_path / "root" / "FashionMNIST" / "raw"
+    cache = tmp_path if variable == "XDG_CACHE_HOME" else tmp_path / ".cache"
+    folder = cache / "bnbench" / TORCHVISION_LAYOUT
+    environment = {variable: str(tmp_path)}
+    missing = evaluate(model, env=environment)
+    assert missing.returncode == 3
+    assert missing.stderr.startswith("bnbench-eval: error: test set: expected t10k-images")
+    assert f"{DEBIAN_FOLDER}, {cache / 'bnbench'}; run 'bnbench data'" in missing.stderr
+
     write_idx_files(synthetic_dataset.test, folder)
     for path in list(folder.iterdir()):
         Path(f"{path}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
-    assert evaluate(model, "--data", tmp_path / "root").returncode == 0
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["MODEL", "--frobnicate"],
-        ["MODEL", "--batch-size", "0"],
-        ["MODEL", "--batch-size", "many"],
-        ["MODEL", "--threads", "-1"],
-        ["MODEL", "--device", "tpu"],
-        ["MODEL", "--unchecked-data"],
-    ],
-)
-def test_wrong_usage_exits_with_2(model: Path, data: Path, arguments: list[str]) -> None:
-    filled = [str(model) if part == "MODEL" else part for part in arguments]
-    assert evaluate(*filled, "--data", data).returncode == 2
+    assert evaluate(model, env=environment).returncode == 0
+    elsewhere = environment | {"BNBENCH_DATA": str(tmp_path / "none")}
+    assert evaluate(model, env=elsewhere).returncode == 0
+    # A folder that was named is the only one searched.
+    assert evaluate(model, "--data", tmp_path / "none", env=environment).returncode == 3
 
 
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -143,24 +139,11 @@ def spoil(folder: Path, name: str, change: Callable[[bytes], bytes]) -> None:
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        (IMAGES, lambda raw: raw[:-1]),
-        (IMAGES, lambda raw: raw + b"x"),
-        (IMAGES, lambda raw: b""),
-        (IMAGES, lambda raw: raw[:3]),
-        (IMAGES, lambda raw: raw[:10]),
-        (IMAGES, lambda raw: b"\x00\x00\x08\x01" + raw[4:]),
-        (IMAGES, lambda raw: b"\x00\x00\x0d\x03" + raw[4:]),
-        (IMAGES, lambda raw: raw[:4] + b"\xff" * 12 + raw[16:]),
-        (IMAGES, lambda raw: raw[:4] + b"\x7f\xff\xff\xff" * 3 + raw[16:]),
-        (IMAGES, lambda raw: raw[:4] + b"\x00" * 12),
-        (IMAGES, lambda raw: raw[:500] + bytes([raw[500] ^ 1]) + raw[501:]),
-        (LABELS, lambda raw: raw[:-1] + b"\x0a"),
-        (LABELS, lambda raw: raw[:-1] + b"\xff"),
-        (LABELS, lambda raw: raw[:8] + bytes([(raw[8] + 1) % 10]) + raw[9:]),
-        (LABELS, lambda raw: raw + b"\x00"),
-        (LABELS, lambda raw: raw[:4] + b"\xff\xff\xff\xff" + raw[8:]),
-        (LABELS, lambda raw: b"\x1f\x8b" + raw),
-        (LABELS, lambda raw: gzip.compress(raw)[:-6]),
+        pytest.param(IMAGES, lambda raw: raw[:-1], id="truncated images"),
+        pytest.param(
+            LABELS, lambda raw: raw[:8] + bytes([(raw[8] + 1) % 10]) + raw[9:], id="another label"
+        ),
+        pytest.param(LABELS, lambda raw: gzip.compress(raw)[:-6], id="truncated gzip"),
     ],
 )
 def test_data_that_is_not_what_it_must_be_exits_with_3_and_prints_no_number(
@@ -174,31 +157,6 @@ def test_data_that_is_not_what_it_must_be_exits_with_3_and_prints_no_number(
     answer = json.loads(evaluate(model, "--data", data, "--json").stdout)
     assert answer["exit_code"] == 3
     assert all(found["correct"] is None for found in answer["models"])
-
-
-def test_missing_data_and_a_folder_in_a_files_place_exit_with_3(
-    model: Path, data: Path, tmp_path: Path
-) -> None:
-    assert evaluate(model, "--data", tmp_path / "nowhere").returncode == 3
-    (data / LABELS).unlink()
-    assert evaluate(model, "--data", data).returncode == 3
-    (data / LABELS).mkdir()
-    assert evaluate(model, "--data", data).returncode == 3
-
-
-@pytest.mark.parametrize("suffix", [".pt", ".json"])
-def test_a_flipped_byte_in_model_or_manifest_is_found_before_a_number_is_printed(
-    model: Path, data: Path, suffix: str
-) -> None:
-    path = model.with_suffix(suffix)
-    intact = path.read_bytes()
-    for position in range(0, len(intact), len(intact) // 15):
-        altered = bytearray(intact)
-        altered[position] ^= 0x10
-        path.write_bytes(altered)
-        result = evaluate(model, "--data", data)
-        assert result.returncode == 4, position
-        assert result.stdout == ""
 
 
 NUM_CORRUPTIONS = int(os.environ.get("BNBENCH_TEST_CORRUPTIONS", "60"))
@@ -253,23 +211,6 @@ def test_no_corrupted_byte_of_the_data_gets_through_to_a_number(model: Path, dat
     assert evaluate(model, "--data", data).returncode == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"null", b"[" * 5000, b"\x00" * 200])
-def test_a_manifest_that_is_none_exits_with_4(model: Path, data: Path, content: bytes) -> None:
-    model.with_suffix(".json").write_bytes(content)
-    assert evaluate(model, "--data", data).returncode == 4
-    model.with_suffix(".json").unlink()
-    result = evaluate(model, "--data", data)
-    assert result.returncode == 4
-    assert "--no-manifest" in result.stderr
-
-
-def test_another_models_manifest_exits_with_4(model: Path, data: Path) -> None:
-    rewrite_manifest(
-        model.with_suffix(".json"), lambda content: content["model"].update(sha256="0" * 64)
-    )
-    assert evaluate(model, "--data", data).returncode == 4
-
-
 def test_a_manifest_may_lie_elsewhere_if_it_is_named(
     model: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -299,18 +240,22 @@ def test_results_that_disagree_exit_with_5_and_are_counted(model: Path, data: Pa
     assert (found["status"], found["disagreements"]) == ("disagreed", 3)
 
 
-def test_probe_logits_beyond_the_tolerance_exit_with_5(model: Path, data: Path) -> None:
+def test_probe_logits_beyond_the_tolerance_exit_with_5_and_all_logits_are_written(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
     def move_a_logit(content: dict) -> None:  # type: ignore[type-arg]
         content["expected"]["probes"]["logits"][2][4] += 0.01
 
     rewrite_manifest(model.with_suffix(".json"), move_a_logit)
-    assert evaluate(model, "--data", data).returncode == 5
+    path = tmp_path / "logits.npy"
+    result = evaluate(model, "--data", data, "--logits", path, "--json")
+    assert result.returncode == 5
+    assert json.loads(result.stdout)["models"][0]["status"] == "disagreed"
+    assert np.isfinite(np.load(path)).all()
     assert evaluate(model, "--data", data, "--logit-tolerance", "0.1").returncode == 0
 
 
-def test_a_model_exported_in_training_mode_disagrees_and_is_told_by_name(
-    model: Path, data: Path
-) -> None:
+def test_a_model_exported_in_training_mode_disagrees_and_is_named(model: Path, data: Path) -> None:
     network = torch.jit.load(str(model))
     network.train()
     network.save(str(model))
@@ -327,14 +272,19 @@ def test_a_model_exported_in_training_mode_disagrees_and_is_told_by_name(
     # The network's only fault is its mode: in evaluation mode it does what it should.
     assert (found["status"], found["training"], found["disagreements"]) == ("disagreed", True, 0)
     assert found["reason"] == (
-        "exported in training mode: `norm1` would use the batch's statistics; "
+        "`norm1`: expected evaluation mode, got training mode, which uses the batch's statistics; "
         "call eval() before exporting"
     )
     bare = ("--no-manifest", "--unchecked-data", "--data", data)
     result = evaluate(model, *bare)
     assert result.returncode == 0
     assert "bnbench-eval: warning: " in result.stderr
-    assert "`norm1` would use the batch's statistics" in result.stderr
+    assert "`norm1`: expected evaluation mode" in result.stderr
+
+
+def save(network: nn.Module, path: Path) -> Path:
+    torch.jit.script(network).save(str(path))
+    return path
 
 
 def test_one_layer_left_in_training_mode_is_enough(data: Path, tmp_path: Path) -> None:
@@ -343,7 +293,7 @@ def test_one_layer_left_in_training_mode_is_enough(data: Path, tmp_path: Path) -
     result = evaluate(
         save(network, tmp_path / "odd.pt"), "--no-manifest", "--unchecked-data", "--data", data
     )
-    assert "exported in training mode: `2` would run as in training" in result.stderr
+    assert "`2`: expected evaluation mode, got training mode; call eval()" in result.stderr
 
 
 def test_logits_and_predictions_are_written_as_numpy_arrays(
@@ -367,18 +317,6 @@ def test_logits_and_predictions_are_written_as_numpy_arrays(
     assert (np.load(predictions)[1] == 255).all()
 
 
-def test_logits_of_a_model_that_disagrees_are_written_all_the_same(
-    model: Path, data: Path, tmp_path: Path
-) -> None:
-    def move_a_logit(content: dict) -> None:  # type: ignore[type-arg]
-        content["expected"]["probes"]["logits"][2][4] += 0.01
-
-    rewrite_manifest(model.with_suffix(".json"), move_a_logit)
-    path = tmp_path / "logits.npy"
-    assert evaluate(model, "--data", data, "--logits", path).returncode == 5
-    assert np.isfinite(np.load(path)).all()
-
-
 def test_arrays_that_cannot_be_written_exit_with_2_and_leave_nothing(
     model: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -395,80 +333,16 @@ def test_arrays_that_cannot_be_written_exit_with_2_and_leave_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-class Shaped(nn.Module):
-    """A network of a shape or with an output that the evaluator cannot use."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.kind = kind
-        self.linear = nn.Linear(784, 10)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits = self.linear(x.flatten(1))
-        if self.kind == "eleven classes":
-            return torch.cat([logits, logits[:, :1]], dim=1)
-        if self.kind == "one image":
-            return logits[:1]
-        if self.kind == "nan":
-            return logits * float("nan")
-        if self.kind == "integers":
-            return logits.to(torch.int64)
-        if self.kind == "raises":
-            raise RuntimeError("this network refuses")
-        return logits
-
-
-def save(network: nn.Module, path: Path) -> Path:
-    torch.jit.script(network).save(str(path))
-    return path
-
-
-@pytest.mark.parametrize("kind", ["eleven classes", "one image", "nan", "integers", "raises"])
-def test_a_network_of_another_output_exits_with_4(data: Path, tmp_path: Path, kind: str) -> None:
-    path = save(Shaped(kind), tmp_path / "odd.pt")
-    result = evaluate(path, "--no-manifest", "--unchecked-data", "--data", data)
-    assert result.returncode == 4
-    assert len(result.stderr.strip().splitlines()) <= 2
-
-
-def test_a_network_of_another_input_exits_with_4(data: Path, tmp_path: Path) -> None:
-    path = save(nn.Linear(100, 10), tmp_path / "odd.pt")
-    result = evaluate(path, "--no-manifest", "--unchecked-data", "--data", data)
-    assert result.returncode == 4
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no TorchScript", b"\x80\x02}q\x00."])
-def test_what_is_no_torchscript_exits_with_4(data: Path, tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "odd.pt"
-    path.write_bytes(content)
-    result = evaluate(path, "--no-manifest", "--unchecked-data", "--data", data)
-    assert result.returncode == 4
-    assert len(result.stderr.strip().splitlines()) <= 2
-
-
-def test_a_folder_in_a_models_place_exits_with_4(data: Path, tmp_path: Path) -> None:
-    (tmp_path / "folder.pt").mkdir()
-    arguments = ("--no-manifest", "--unchecked-data", "--data", data)
-    assert evaluate(tmp_path / "folder.pt", *arguments).returncode == 4
-
-
 def test_a_bare_model_is_evaluated_only_on_the_real_data_unless_told_otherwise(
     data: Path, tmp_path: Path
 ) -> None:
-    path = save(Shaped("fine"), tmp_path / "bare.pt")
+    path = save(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval(), tmp_path / "bare.pt")
     assert evaluate(path, "--data", data).returncode == 4
     assert evaluate(path, "--no-manifest", "--data", data).returncode == 3
     result = evaluate(path, "--no-manifest", "--unchecked-data", "--data", data, "--json")
     assert result.returncode == 0
     (found,) = json.loads(result.stdout)["models"]
     assert (found["status"], found["expected_correct"]) == ("unchecked", None)
-
-
-def test_help_and_version_exit_with_0() -> None:
-    import bnbench
-
-    assert "Exit codes" in evaluate("--help").stdout
-    assert bnbench.__version__ in evaluate("--version").stdout
 
 
 def test_the_same_library_reads_and_evaluates_in_process(
@@ -485,14 +359,3 @@ def test_the_same_library_reads_and_evaluates_in_process(
     (data / LABELS).write_bytes(b"short")
     with pytest.raises(_native.DataError):
         _native.read_idx(data / LABELS)
-
-
-def test_every_image_written_by_the_tests_is_read_back(tmp_path: Path) -> None:
-    from bnbench import _native
-
-    images = torch.arange(2 * 28 * 28).remainder(251).to(torch.uint8).reshape(2, 28, 28)
-    part = LabeledImages(images, torch.tensor([3, 9], dtype=torch.uint8), "", "")
-    write_idx_files(dataclasses.replace(part), tmp_path)
-    assert (tmp_path / IMAGES).read_bytes() == encode_idx_images(images)
-    assert (tmp_path / LABELS).read_bytes() == encode_idx_labels(part.labels)
-    assert (_native.read_idx(tmp_path / IMAGES) == images.numpy()).all()

@@ -358,7 +358,7 @@ def test_a_batch_of_one_image_is_refused_with_batch_normalization(data: Data) ->
     odd = (data[0][:129], data[1][:129], *data[2:])
     (result,) = _native.train_ensemble(*odd, [make_trial(0, "batch")])
     assert result.status == "failed"
-    assert "129 images in batches of 64 leave one with a single image" in result.reason
+    assert "129 images in batches of 64, one with a single image" in result.reason
 
 
 def test_arguments_that_make_no_sense_are_refused(data: Data) -> None:
@@ -375,15 +375,15 @@ def test_arguments_that_make_no_sense_are_refused(data: Data) -> None:
             }
         )
 
-    with pytest.raises(_native.UsageError, match="normalization must be one of none, batch"):
+    with pytest.raises(_native.UsageError, match="normalization: expected one of none, batch"):
         make(normalization="layer")
-    with pytest.raises(_native.UsageError, match="parameters must be a float32 array"):
+    with pytest.raises(_native.UsageError, match="parameters: expected a float32 array"):
         make(parameters=parameters.astype(np.float64))
-    with pytest.raises(_native.UsageError, match="batch_size must be at least 1, and is 0"):
+    with pytest.raises(_native.UsageError, match="batch_size: expected at least 1, got 0"):
         make(batch_size=0)
-    with pytest.raises(_native.UsageError, match="instruction_set must be one"):
+    with pytest.raises(_native.UsageError, match="instruction_set: expected one"):
         _native.train_ensemble(*data, [make()], instruction_set="mmx")
-    with pytest.raises(_native.DataError, match="train_images must be a uint8 array"):
+    with pytest.raises(_native.DataError, match="train_images: expected a uint8 array"):
         _native.train_ensemble(data[0].astype(np.float32), *data[1:], [make()])
     with pytest.raises(_native.DataError, match="test images: expected at least one image"):
         _native.train_ensemble(*data[:2], data[2], data[3][:-1], [make()])

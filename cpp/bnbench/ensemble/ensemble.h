@@ -1,0 +1,121 @@
+// Training many networks at once on the CPU: the native engine.
+//
+// A trial is one network with its own initial weights, recipe and random state. Trials share the
+// images and nothing else, so the result of a trial is the same, bit for bit, whether it is trained
+// alone or among a thousand, and on how many threads. It does depend on the instruction set, whose
+// vectors decide in which order sums are rounded.
+#ifndef BNBENCH_ENSEMBLE_ENSEMBLE_H_
+#define BNBENCH_ENSEMBLE_ENSEMBLE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bnbench/ensemble/layout.h"
+
+namespace bnbench {
+
+// 784 pixels, then for every hidden size a linear layer, its normalization and its activation, then
+// a linear layer to 10 classes.
+struct NetworkShape {
+  std::vector<std::size_t> hidden_sizes;
+  Normalization normalization = Normalization::kNone;
+  Activation activation = Activation::kRelu;
+};
+
+// How a trial is trained: stochastic gradient descent as torch.optim.SGD defines it (dampening 0,
+// no Nesterov, weight decay added to the gradient of every parameter) on the mean cross-entropy.
+struct TrainingRecipe {
+  std::size_t epochs = 1;
+  std::size_t batch_size = 64;
+  double learning_rate = 0.01;
+  double momentum = 0;
+  double weight_decay = 0;
+};
+
+// One trial as asked for. The spans must stay valid until the call returns.
+struct TrialInput {
+  NetworkShape network;
+  TrainingRecipe recipe;
+  // The initial weights, layer by layer: weight (outputs, inputs) row-major, bias; and for a hidden
+  // layer with batch normalization then weight, bias, running mean, running variance. This is the
+  // order of PyTorch's state_dict, without num_batches_tracked.
+  std::span<const float> parameters;
+  // The bytes of PyTorch's CPU generator, from which the order of the batches is drawn as a
+  // DataLoader with shuffle=True would, in turn with one that does not shuffle the test images.
+  std::span<const std::uint8_t> random_state;
+};
+
+// Images of 784 bytes each, one after another, and as many labels, 0..9.
+struct LabeledImages {
+  std::span<const std::uint8_t> pixels;
+  std::span<const std::uint8_t> labels;
+};
+
+struct EpochResult {
+  double train_loss = 0;     // mean over the images, each at the weights its batch met
+  double test_loss = 0;      // mean over the test images after the epoch
+  double test_accuracy = 0;  // fraction
+  double train_seconds = 0;  // wall-clock, the batches and their order
+  double eval_seconds = 0;   // wall-clock, the test images
+};
+
+enum class TrialStatus { kCompleted, kFailed, kStopped };
+
+struct TrialResult {
+  TrialStatus status = TrialStatus::kStopped;
+  std::string reason;               // why it failed; empty otherwise
+  std::vector<EpochResult> epochs;  // those that ended before it completed, failed or was stopped
+  std::vector<float> parameters;    // after the last epoch, as TrialInput; of completed trials only
+};
+
+struct EnsembleOptions {
+  std::size_t threads = 1;
+  // "avx512", "avx2" or "portable"; empty takes the widest this processor has.
+  std::string instruction_set;
+  // All three are called by the calling thread, one at a time. What they throw stops the training
+  // and is thrown on.
+  std::function<void(std::size_t trial, const EpochResult&)> on_epoch;
+  std::function<void(std::size_t trial, const TrialResult&)> on_trial;
+  std::function<void()> on_tick;  // at least ten times a second
+};
+
+// Trains every trial. A trial that cannot be trained, diverges or throws has failed, and the others
+// go on. When `stop` becomes true the trials end within a batch or two as kStopped.
+// Throws DataError if the images or labels make no sense, UsageError if the options do not.
+std::vector<TrialResult> TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
+                                       std::span<const TrialInput> trials,
+                                       const EnsembleOptions& options, std::atomic<bool>& stop);
+
+// Number of values in TrialInput::parameters for a network.
+std::size_t CountParameters(const NetworkShape& network);
+
+// Instruction sets of the engine that this processor has, the widest first.
+std::vector<std::string> SupportedInstructionSets();
+
+struct GradientResult {
+  double loss = 0;                // mean over the images
+  std::vector<double> gradients;  // as TrialInput::parameters; 0 for running statistics
+};
+
+// Gradients of the mean loss over one batch in binary64, by the code that trains in binary32.
+GradientResult ComputeGradients(const NetworkShape& network, std::span<const double> parameters,
+                                const LabeledImages& batch, std::string_view instruction_set = {});
+
+// The orders in which `epochs` epochs see `num_images` images, one after another, starting from
+// `random_state`; and the state afterwards.
+struct BatchOrders {
+  std::vector<std::int64_t> indices;
+  std::vector<std::uint8_t> random_state;
+};
+BatchOrders DrawBatchOrders(std::span<const std::uint8_t> random_state, std::size_t num_images,
+                            std::size_t epochs);
+
+}  // namespace bnbench
+
+#endif  // BNBENCH_ENSEMBLE_ENSEMBLE_H_

@@ -1,0 +1,441 @@
+#include "bnbench/ensemble/ensemble.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "bnbench/ensemble/order.h"
+#include "bnbench/errors.h"
+
+using bnbench::Activation;
+using bnbench::ComputeGradients;
+using bnbench::CountParameters;
+using bnbench::EnsembleOptions;
+using bnbench::EpochResult;
+using bnbench::LabeledImages;
+using bnbench::NetworkShape;
+using bnbench::Normalization;
+using bnbench::SupportedInstructionSets;
+using bnbench::TrainEnsemble;
+using bnbench::TrainingRecipe;
+using bnbench::TrialInput;
+using bnbench::TrialResult;
+using bnbench::TrialStatus;
+
+namespace {
+
+constexpr std::size_t kPixels = 784;
+
+// Images of ten classes that a linear layer can tell apart: each class has a bright band of rows of
+// its own, on noise of which half is zero.
+struct Images {
+  std::vector<std::uint8_t> pixels;
+  std::vector<std::uint8_t> labels;
+  LabeledImages view() const { return {pixels, labels}; }
+};
+
+Images MakeImages(std::size_t count, unsigned seed = 1) {
+  std::mt19937 random(seed);
+  Images images;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto label = static_cast<std::uint8_t>(random() % 10);
+    images.labels.push_back(label);
+    for (std::size_t pixel = 0; pixel < kPixels; ++pixel) {
+      const bool is_band = pixel / 78 == label;
+      const auto noise = static_cast<std::uint8_t>(random() % 2 * (random() % 100));
+      images.pixels.push_back(is_band ? static_cast<std::uint8_t>(155 + noise) : noise);
+    }
+  }
+  return images;
+}
+
+// The state of PyTorch's CPU generator after manual_seed(0) and some draws.
+std::vector<std::uint8_t> MakeRandomState(std::size_t draws) {
+  // The seed, how many words are left before new ones are made, whether it was seeded, the index of
+  // the next word, and the 624 words of a Mersenne twister of that seed.
+  std::vector<std::uint8_t> state(5056);
+  const auto put = [&](std::size_t at, auto value) {
+    std::memcpy(state.data() + at, &value, sizeof value);
+  };
+  constexpr std::uint64_t kSeed = 0;
+  constexpr std::uint64_t kNumWords = 624;
+  put(0, kSeed);
+  put(8, std::int32_t{1});
+  put(12, std::int32_t{1});
+  put(16, std::uint64_t{0});
+  std::uint32_t word = kSeed;
+  for (std::uint32_t i = 0; i < kNumWords; ++i) {
+    if (i > 0) word = 1812433253U * (word ^ word >> 30) + i;
+    put(24 + 8 * i, std::uint64_t{word});
+  }
+  bnbench::OrderSource source(state);
+  for (std::size_t i = 0; i < draws; ++i) source.DrawEvaluation();
+  return source.State();
+}
+
+// A trial with what its spans look at.
+struct Trial {
+  NetworkShape network;
+  TrainingRecipe recipe;
+  std::vector<float> parameters;
+  std::vector<std::uint8_t> random_state;
+  TrialInput input() const { return {network, recipe, parameters, random_state}; }
+};
+
+std::vector<double> MakeParameters(const NetworkShape& network, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<double> parameters;
+  std::size_t inputs = kPixels;
+  const auto draw = [&](std::size_t count, double middle, double spread) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const double unit = static_cast<double>(random()) / 4294967296.0;
+      parameters.push_back(middle + spread * (2 * unit - 1));
+    }
+  };
+  std::vector<std::size_t> sizes = network.hidden_sizes;
+  sizes.push_back(10);
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    draw(sizes[i] * (inputs + 1), 0, 1 / std::sqrt(static_cast<double>(inputs)));
+    if (network.normalization == Normalization::kBatch && i + 1 < sizes.size()) {
+      draw(sizes[i], 1, 0.2);
+      draw(sizes[i], 0, 0.2);
+      draw(sizes[i], 0, 0);
+      draw(sizes[i], 1, 0);
+    }
+    inputs = sizes[i];
+  }
+  return parameters;
+}
+
+Trial MakeTrial(unsigned seed, const NetworkShape& network, const TrainingRecipe& recipe) {
+  const std::vector<double> parameters = MakeParameters(network, seed);
+  return {network, recipe, {parameters.begin(), parameters.end()}, MakeRandomState(seed)};
+}
+
+const NetworkShape kPlain{{20, 12}, Normalization::kNone, Activation::kRelu};
+const NetworkShape kNormalized{{20, 12}, Normalization::kBatch, Activation::kRelu};
+
+std::vector<TrialResult> Train(const Images& train, const Images& test,
+                               const std::vector<Trial>& trials, EnsembleOptions options = {}) {
+  std::vector<TrialInput> inputs;
+  for (const Trial& trial : trials) inputs.push_back(trial.input());
+  std::atomic<bool> stop{false};
+  return TrainEnsemble(train.view(), test.view(), inputs, options, stop);
+}
+
+bool HasSameBits(const TrialResult& a, const TrialResult& b) {
+  if (a.status != b.status || a.parameters.size() != b.parameters.size()) return false;
+  if (std::memcmp(a.parameters.data(), b.parameters.data(), a.parameters.size() * sizeof(float))) {
+    return false;
+  }
+  if (a.epochs.size() != b.epochs.size()) return false;
+  for (std::size_t i = 0; i < a.epochs.size(); ++i) {
+    if (a.epochs[i].train_loss != b.epochs[i].train_loss) return false;
+    if (a.epochs[i].test_loss != b.epochs[i].test_loss) return false;
+    if (a.epochs[i].test_accuracy != b.epochs[i].test_accuracy) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("a network learns classes that can be told apart, with every instruction set") {
+  const Images train = MakeImages(600);
+  const Images test = MakeImages(100, 2);
+  for (const std::string& set : SupportedInstructionSets()) {
+    for (const NetworkShape& network : {kPlain, kNormalized}) {
+      CAPTURE(set);
+      EnsembleOptions options;
+      options.instruction_set = set;
+      const TrainingRecipe recipe{.epochs = 8, .batch_size = 32, .learning_rate = 0.1};
+      const TrialResult result = Train(train, test, {MakeTrial(1, network, recipe)}, options)[0];
+      CHECK(result.status == TrialStatus::kCompleted);
+      CHECK(result.reason.empty());
+      REQUIRE(result.epochs.size() == 8);
+      CHECK(result.epochs[7].train_loss < 0.5 * result.epochs[0].train_loss);
+      CHECK(result.epochs[7].test_accuracy > 0.95);
+      CHECK(result.epochs[7].train_seconds > 0);
+      CHECK(result.epochs[7].eval_seconds > 0);
+    }
+  }
+}
+
+TEST_CASE("a trial has the same bits alone, among others and on any number of threads") {
+  const Images train = MakeImages(332);
+  const Images test = MakeImages(77, 2);
+  std::vector<Trial> trials;
+  for (unsigned seed = 0; seed < 9; ++seed) {
+    trials.push_back(MakeTrial(seed, seed % 2 ? kPlain : kNormalized,
+                               {.epochs = 2,
+                                .batch_size = 10 + 23 * seed,
+                                .learning_rate = 0.05,
+                                .momentum = seed % 3 ? 0.9 : 0,
+                                .weight_decay = seed % 4 ? 1e-3 : 0}));
+  }
+  std::vector<TrialResult> alone;
+  for (const Trial& trial : trials) alone.push_back(Train(train, test, {trial})[0]);
+  for (const std::size_t threads : {1, 2, 4}) {
+    EnsembleOptions options;
+    options.threads = threads;
+    const std::vector<TrialResult> together = Train(train, test, trials, options);
+    const TrialResult single = Train(train, test, {trials[3]}, options)[0];
+    for (std::size_t i = 0; i < trials.size(); ++i) {
+      CAPTURE(i);
+      CAPTURE(threads);
+      CHECK(alone[i].status == TrialStatus::kCompleted);
+      CHECK(HasSameBits(alone[i], together[i]));
+    }
+    CHECK(HasSameBits(alone[3], single));
+  }
+}
+
+TEST_CASE("analytic gradients are those of finite differences") {
+  const Images batch = MakeImages(70);
+  for (const Normalization normalization : {Normalization::kNone, Normalization::kBatch}) {
+    for (const Activation activation :
+         {Activation::kRelu, Activation::kSigmoid, Activation::kTanh}) {
+      const NetworkShape network{{6, 5}, normalization, activation};
+      const std::vector<double> parameters = MakeParameters(network, 3);
+      const auto result = ComputeGradients(network, parameters, batch.view());
+      REQUIRE(result.gradients.size() == CountParameters(network));
+      // Every parameter after the first matrix, and some of that.
+      const std::size_t first = 6 * kPixels;
+      for (std::size_t i = 0; i < parameters.size(); i += i < first ? 97 : 1) {
+        constexpr double kStep = 1e-6;
+        std::vector<double> moved = parameters;
+        moved[i] += kStep;
+        const double above = ComputeGradients(network, moved, batch.view()).loss;
+        moved[i] -= 2 * kStep;
+        const double below = ComputeGradients(network, moved, batch.view()).loss;
+        CAPTURE(i);
+        CHECK(result.gradients[i] == doctest::Approx((above - below) / (2 * kStep)).epsilon(1e-4));
+      }
+    }
+  }
+}
+
+TEST_CASE("one step is worked by hand: a single layer, two images, momentum and weight decay") {
+  // One inked pixel an image, of value 1; all weights 0.5, biases 0: every class has probability
+  // 0.1. The gradient of the bias of class 0 is (0.1 - 1) / 2 + 0.1 / 2 = -0.4, of class 1 the
+  // same, of the others 0.1.
+  Images images;
+  images.pixels.assign(2 * kPixels, 0);
+  images.pixels[0] = 255;
+  images.pixels[kPixels + 783] = 255;
+  images.labels = {0, 1};
+  Trial trial{
+      {{}, Normalization::kNone, Activation::kRelu},
+      {.epochs = 2, .batch_size = 2, .learning_rate = 0.1, .momentum = 0.5, .weight_decay = 0.01},
+      std::vector<float>(kPixels * 10 + 10, 0.5F),
+      MakeRandomState(0)};
+  std::fill(trial.parameters.end() - 10, trial.parameters.end(), 0.0F);
+
+  trial.recipe.epochs = 1;
+  const TrialResult one = Train(images, images, {trial})[0];
+  REQUIRE(one.status == TrialStatus::kCompleted);
+  CHECK(one.epochs[0].train_loss == doctest::Approx(std::log(10.0)));
+  const float* bias = one.parameters.data() + kPixels * 10;
+  CHECK(bias[0] == doctest::Approx(0.04));
+  CHECK(bias[2] == doctest::Approx(-0.01));
+  // Pixel 0 belongs to the image of class 0: gradient (0.1 - 1) / 2, and 0.01 * 0.5 of decay.
+  CHECK(one.parameters[0] == doctest::Approx(0.5 - 0.1 * (-0.45 + 0.005)));
+  CHECK(one.parameters[783] == doctest::Approx(0.5 - 0.1 * (0.05 + 0.005)));
+  // A pixel without ink decays all the same.
+  CHECK(one.parameters[5] == doctest::Approx(0.5 - 0.1 * 0.005));
+
+  // In the second step half of the first is added.
+  trial.recipe.epochs = 2;
+  const TrialResult two = Train(images, images, {trial})[0];
+  const double decayed = 0.5 - 0.1 * 0.005;
+  CHECK(two.parameters[5] == doctest::Approx(decayed - 0.1 * (0.5 * 0.005 + 0.01 * decayed)));
+}
+
+TEST_CASE("running statistics are worked by hand: unbiased variance, momentum 0.1") {
+  // One hidden unit that sees pixel 0 with weight 1: the batch's values are 0, 1 and 1 (255 / 255).
+  Images images;
+  images.pixels.assign(3 * kPixels, 0);
+  images.pixels[kPixels] = images.pixels[2 * kPixels] = 255;
+  images.labels = {0, 1, 1};
+  const NetworkShape network{{1}, Normalization::kBatch, Activation::kTanh};
+  Trial trial{network,
+              {.epochs = 1, .batch_size = 3, .learning_rate = 0},
+              std::vector<float>(CountParameters(network), 0.0F),
+              MakeRandomState(0)};
+  constexpr std::size_t kGain = kPixels + 1;
+  constexpr std::size_t kRunningMean = kGain + 2;
+  trial.parameters[0] = 1;
+  trial.parameters[kGain] = 1;
+  trial.parameters[kRunningMean + 1] = 1;
+  const TrialResult result = Train(images, images, {trial})[0];
+  REQUIRE(result.status == TrialStatus::kCompleted);
+  CHECK(result.parameters[kRunningMean] == doctest::Approx(0.1 * 2.0 / 3));
+  // The biased variance is 2/9, the unbiased one 1/3.
+  CHECK(result.parameters[kRunningMean + 1] == doctest::Approx(0.9 + 0.1 / 3));
+}
+
+TEST_CASE("a trial that diverges is on record with its epoch, and the others go on") {
+  const Images train = MakeImages(256);
+  const Images test = MakeImages(20, 2);
+  const TrainingRecipe sound{.epochs = 2, .batch_size = 32, .learning_rate = 0.05};
+  TrainingRecipe wild = sound;
+  wild.learning_rate = 1e30;
+  const auto results = Train(
+      train, test,
+      {MakeTrial(1, kPlain, sound), MakeTrial(1, kPlain, wild), MakeTrial(2, kNormalized, sound)});
+  CHECK(results[0].status == TrialStatus::kCompleted);
+  CHECK(results[1].status == TrialStatus::kFailed);
+  CHECK(results[1].reason.starts_with("diverged: training loss is "));
+  CHECK(results[1].reason.ends_with(" in epoch 1"));
+  CHECK(results[1].epochs.empty());
+  CHECK(results[1].parameters.empty());
+  CHECK(results[2].status == TrialStatus::kCompleted);
+}
+
+TEST_CASE("epochs before a divergence are kept") {
+  const Images train = MakeImages(64);
+  Trial trial = MakeTrial(1, kPlain, {.epochs = 200, .batch_size = 64, .learning_rate = 0.1});
+  trial.recipe.weight_decay = -100;  // the weights grow elevenfold an epoch
+  const TrialResult result = Train(train, train, {trial})[0];
+  CHECK(result.status == TrialStatus::kFailed);
+  CHECK(result.epochs.size() > 3);
+  const bool names_next_epoch =
+      result.reason.ends_with(" in epoch " + std::to_string(result.epochs.size() + 1));
+  CHECK(names_next_epoch);
+}
+
+TEST_CASE("batch normalization refuses a batch of one image before it starts") {
+  const Images train = MakeImages(65);
+  const auto results = Train(train, train,
+                             {MakeTrial(1, kNormalized, {.epochs = 1, .batch_size = 64}),
+                              MakeTrial(1, kNormalized, {.epochs = 1, .batch_size = 1}),
+                              MakeTrial(1, kPlain, {.epochs = 1, .batch_size = 64}),
+                              MakeTrial(1, kPlain, {.epochs = 1, .batch_size = 1})});
+  CHECK(results[0].status == TrialStatus::kFailed);
+  CHECK(results[0].reason ==
+        "batch_size: expected at least two images in each batch for batch normalization, got 65 "
+        "images in batches of 64, one with a single image");
+  CHECK(results[1].status == TrialStatus::kFailed);
+  CHECK(results[2].status == TrialStatus::kCompleted);
+  CHECK(results[3].status == TrialStatus::kCompleted);
+}
+
+TEST_CASE("what is wrong with one trial is that trial's failure") {
+  const Images train = MakeImages(128);
+  const TrainingRecipe recipe{.epochs = 1, .batch_size = 64};
+  Trial short_of_parameters = MakeTrial(1, kPlain, recipe);
+  short_of_parameters.parameters.pop_back();
+  Trial bad_state = MakeTrial(1, kPlain, recipe);
+  bad_state.random_state.resize(10);
+  const auto results =
+      Train(train, train, {short_of_parameters, bad_state, MakeTrial(1, kPlain, recipe)});
+  CHECK(results[0].status == TrialStatus::kFailed);
+  CHECK(results[0].reason == "parameters: expected the 16082 values of the network, got 16081");
+  CHECK(results[1].status == TrialStatus::kFailed);
+  CHECK(results[1].reason.starts_with("random_state: expected the bytes of torch.get_rng_state()"));
+  CHECK(results[2].status == TrialStatus::kCompleted);
+}
+
+TEST_CASE("callbacks come from the calling thread, epochs in order and trials after their epochs") {
+  const Images train = MakeImages(128);
+  std::vector<Trial> trials;
+  for (unsigned seed = 0; seed < 5; ++seed) {
+    trials.push_back(MakeTrial(seed, kPlain, {.epochs = 3, .batch_size = 64}));
+  }
+  const std::thread::id caller = std::this_thread::get_id();
+  std::vector<std::vector<double>> losses(trials.size());
+  std::vector<bool> is_done(trials.size());
+  EnsembleOptions options;
+  options.threads = 2;
+  options.on_epoch = [&](std::size_t trial, const EpochResult& epoch) {
+    CHECK(std::this_thread::get_id() == caller);
+    CHECK(!is_done[trial]);
+    losses[trial].push_back(epoch.train_loss);
+  };
+  options.on_trial = [&](std::size_t trial, const TrialResult& result) {
+    CHECK(std::this_thread::get_id() == caller);
+    CHECK(result.status == TrialStatus::kCompleted);
+    is_done[trial] = true;
+  };
+  const auto results = Train(train, train, trials, options);
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    CHECK(is_done[i]);
+    REQUIRE(losses[i].size() == 3);
+    for (std::size_t epoch = 0; epoch < 3; ++epoch) {
+      CHECK(losses[i][epoch] == results[i].epochs[epoch].train_loss);
+    }
+  }
+}
+
+TEST_CASE("what a callback throws stops the training and is thrown on") {
+  const Images train = MakeImages(640);
+  std::vector<Trial> trials;
+  for (unsigned seed = 0; seed < 3; ++seed) {
+    trials.push_back(MakeTrial(seed, kPlain, {.epochs = 100'000, .batch_size = 64}));
+  }
+  EnsembleOptions options;
+  options.threads = 2;
+  options.on_epoch = [](std::size_t, const EpochResult&) { throw std::runtime_error("enough"); };
+  CHECK_THROWS_WITH(Train(train, train, trials, options), "enough");
+  options.on_epoch = nullptr;
+  options.on_tick = [] { throw std::runtime_error("interrupted"); };
+  CHECK_THROWS_WITH(Train(train, train, trials, options), "interrupted");
+}
+
+TEST_CASE("the stop flag stops trials under way and those to come") {
+  const Images train = MakeImages(640);
+  const Trial trial = MakeTrial(1, kNormalized, {.epochs = 100'000, .batch_size = 64});
+  const std::vector<TrialInput> inputs(4, trial.input());
+  std::atomic<bool> stop{false};
+  EnsembleOptions options;
+  options.threads = 2;
+  options.on_epoch = [&](std::size_t, const EpochResult&) { stop = true; };
+  const auto results = TrainEnsemble(train.view(), train.view(), inputs, options, stop);
+  for (const TrialResult& result : results) {
+    CHECK(result.status == TrialStatus::kStopped);
+    CHECK(result.parameters.empty());
+  }
+  const bool has_begun = !results[0].epochs.empty() || !results[1].epochs.empty();
+  CHECK(has_begun);
+  CHECK(results[3].epochs.empty());
+}
+
+TEST_CASE("images, labels and options that make no sense are refused") {
+  const Images train = MakeImages(10);
+  Images few_labels = train;
+  few_labels.labels.pop_back();
+  Images wrong_label = train;
+  wrong_label.labels[3] = 10;
+  const std::vector<Trial> none;
+  CHECK_THROWS_WITH_AS(Train(few_labels, train, none),
+                       "training images: expected at least one image of 784 bytes and a label for "
+                       "each, got 7840 bytes and 9 labels",
+                       bnbench::DataError);
+  CHECK_THROWS_WITH_AS(Train(train, wrong_label, none),
+                       "test images: expected labels from 0 to 9, got 10 for image 3",
+                       bnbench::DataError);
+  EnsembleOptions options;
+  options.threads = 0;
+  CHECK_THROWS_AS(Train(train, train, none, options), bnbench::UsageError);
+  options = {};
+  options.instruction_set = "mmx";
+  CHECK_THROWS_AS(Train(train, train, none, options), bnbench::UsageError);
+  CHECK(Train(train, train, none).empty());
+}
+
+TEST_CASE("an epoch's order is a permutation, and the next epoch's another") {
+  const auto orders = bnbench::DrawBatchOrders(MakeRandomState(0), 100, 2);
+  REQUIRE(orders.indices.size() == 200);
+  std::array<int, 100> seen{};
+  for (const std::int64_t index : orders.indices) ++seen[static_cast<std::size_t>(index)];
+  for (const int count : seen) CHECK(count == 2);
+  const bool differ = !std::equal(orders.indices.begin(), orders.indices.begin() + 100,
+                                  orders.indices.begin() + 100);
+  CHECK(differ);
+}

@@ -1,0 +1,79 @@
+#include "bnbench/ensemble/order.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/randperm.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+#include "bnbench/ensemble/ensemble.h"
+#include "bnbench/errors.h"
+
+namespace bnbench {
+namespace {
+
+// torch.empty((), dtype=torch.int64).random_(generator=generator).item()
+std::int64_t DrawSeed(at::Generator& generator) {
+  return at::empty({}, at::kLong).random_(generator).item<std::int64_t>();
+}
+
+}  // namespace
+
+struct OrderSource::Generator {
+  at::Generator value = at::detail::createCPUGenerator();
+};
+
+OrderSource::OrderSource(std::span<const std::uint8_t> state)
+    : generator_(std::make_unique<Generator>()) {
+  at::Tensor bytes = at::empty({static_cast<std::int64_t>(state.size())}, at::kByte);
+  std::copy(state.begin(), state.end(), bytes.data_ptr<std::uint8_t>());
+  try {
+    const std::scoped_lock lock(generator_->value.mutex());
+    generator_->value.set_state(bytes);
+  } catch (const c10::Error&) {
+    throw UsageError("random_state", "the bytes of torch.get_rng_state() of this version of torch",
+                     std::to_string(state.size()) + " bytes that its CPU generator refuses");
+  }
+}
+
+OrderSource::~OrderSource() = default;
+OrderSource::OrderSource(OrderSource&&) noexcept = default;
+
+std::vector<std::int64_t> OrderSource::DrawEpoch(std::size_t num_images) {
+  DrawSeed(generator_->value);  // the loader's own, for workers it does not have
+  const std::int64_t seed = DrawSeed(generator_->value);
+  at::Generator shuffler = at::detail::createCPUGenerator(static_cast<std::uint64_t>(seed));
+  const at::Tensor order = at::randperm(static_cast<std::int64_t>(num_images), shuffler,
+                                        at::TensorOptions().dtype(at::kLong));
+  const std::int64_t* first = order.const_data_ptr<std::int64_t>();
+  return {first, first + num_images};
+}
+
+void OrderSource::DrawEvaluation() { DrawSeed(generator_->value); }
+
+std::vector<std::uint8_t> OrderSource::State() const {
+  const std::scoped_lock lock(generator_->value.mutex());
+  const at::Tensor bytes = generator_->value.get_state();
+  const std::uint8_t* first = bytes.const_data_ptr<std::uint8_t>();
+  return {first, first + bytes.numel()};
+}
+
+BatchOrders DrawBatchOrders(std::span<const std::uint8_t> random_state, std::size_t num_images,
+                            std::size_t epochs) {
+  OrderSource source(random_state);
+  BatchOrders orders;
+  orders.indices.reserve(num_images * epochs);
+  for (std::size_t epoch = 0; epoch < epochs; ++epoch) {
+    const std::vector<std::int64_t> order = source.DrawEpoch(num_images);
+    orders.indices.insert(orders.indices.end(), order.begin(), order.end());
+    source.DrawEvaluation();
+  }
+  orders.random_state = source.State();
+  return orders;
+}
+
+}  // namespace bnbench

@@ -1,0 +1,30 @@
+// One trial from its initial weights to its result.
+#ifndef BNBENCH_ENSEMBLE_TRIAL_H_
+#define BNBENCH_ENSEMBLE_TRIAL_H_
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+
+#include "bnbench/ensemble/ensemble.h"
+#include "bnbench/ensemble/images.h"
+#include "bnbench/ensemble/kernels.h"
+
+namespace bnbench {
+
+// What all trials of an ensemble share. Read by all threads, changed by none but `stop`.
+struct SharedTraining {
+  const ImageTable& train;
+  const ImageTable& test;
+  const KernelTable<float>& kernels;
+  const std::atomic<bool>& stop;
+};
+
+// Trains one trial, and calls `on_epoch` after each of its epochs. Every failure becomes the
+// result's reason; only `on_epoch` may throw.
+TrialResult TrainTrial(const SharedTraining& shared, const TrialInput& input,
+                       const std::function<void(const EpochResult&)>& on_epoch);
+
+}  // namespace bnbench
+
+#endif  // BNBENCH_ENSEMBLE_TRIAL_H_

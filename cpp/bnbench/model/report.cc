@@ -1,0 +1,138 @@
+#include "bnbench/model/report.h"
+
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace bnbench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char* Name(Status status) {
+  switch (status) {
+    case Status::kAgreed:
+      return "agreed";
+    case Status::kDisagreed:
+      return "disagreed";
+    case Status::kUnusable:
+      return "unusable";
+    case Status::kUnchecked:
+      return "unchecked";
+  }
+  return "unusable";
+}
+
+const char* Name(Device device) { return device == Device::kCuda ? "cuda" : "cpu"; }
+
+template <typename... Args>
+std::string Format(const char* pattern, Args... args) {
+  std::array<char, 200> text{};
+  std::snprintf(text.data(), text.size(), pattern, args...);
+  return text.data();
+}
+
+template <typename T>
+Json OrNull(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+std::optional<double> Accuracy(const ModelRecord& model) {
+  if (!model.correct || !model.total) return std::nullopt;
+  return static_cast<double>(*model.correct) / static_cast<double>(*model.total);
+}
+
+std::optional<double> ImagesPerSecond(const ModelRecord& model) {
+  if (!model.seconds || !model.total || *model.seconds <= 0) return std::nullopt;
+  return static_cast<double>(*model.total) / *model.seconds;
+}
+
+std::string Agreement(const ModelRecord& model) {
+  if (model.status == Status::kUnchecked) return "not checked (--no-manifest)";
+  if (model.status == Status::kDisagreed) return "DISAGREES: " + model.reason;
+  std::string text = "agrees: same file, same correct count, same predictions";
+  if (model.max_abs_logit_diff) {
+    text += Format("; %zu probes' logits differ by at most %.3g (allowed %.3g)",
+                   model.num_probes.value_or(0), *model.max_abs_logit_diff,
+                   model.allowed_logit_diff.value_or(0));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string FormatText(const SessionRecord& session) {
+  std::string text;
+  for (const ModelRecord& model : session.models) {
+    if (model.status == Status::kUnusable) continue;
+    text += model.path + "\n";
+    text += Format("  accuracy  %.4f (%zu of %zu correct)\n", Accuracy(model).value_or(0),
+                   model.correct.value_or(0), model.total.value_or(0));
+    text += Format("  time      %.4f s, %.0f images/s (%s, one thread, batch size %zu)\n",
+                   model.seconds.value_or(0), ImagesPerSecond(model).value_or(0),
+                   Name(session.device), session.batch_size);
+    text += "  torch     " + session.torch_version;
+    if (!model.exporter_torch_version.empty()) {
+      text += ", exported by " + model.exporter_torch_version;
+    }
+    text += "\n  manifest  " + Agreement(model) + "\n";
+  }
+  if (session.models.size() > 1 && !text.empty()) {
+    text += Format("%zu models in %.3f s, %d at a time\n", session.models.size(),
+                   session.seconds.value_or(0), session.threads.value_or(0));
+  }
+  return text;
+}
+
+std::string FormatErrors(const SessionRecord& session) {
+  std::string text;
+  if (!session.error.empty()) text += "bnbench-eval: error: " + session.error + "\n";
+  for (const ModelRecord& model : session.models) {
+    if (model.status == Status::kUnusable) {
+      text += "bnbench-eval: error: " + model.reason + "\n";
+    } else if (model.status == Status::kDisagreed) {
+      text += "bnbench-eval: error: " + model.path + ": " + model.reason + "\n";
+    } else if (!model.reason.empty()) {
+      text += "bnbench-eval: warning: " + model.path + ": " + model.reason +
+              " (evaluated in evaluation mode)\n";
+    }
+  }
+  return text;
+}
+
+std::string FormatJson(const SessionRecord& session) {
+  Json models = Json::array();
+  for (const ModelRecord& model : session.models) {
+    models.push_back({{"model", model.path},
+                      {"status", Name(model.status)},
+                      {"reason", TextOrNull(model.reason)},
+                      {"exporter_torch_version", TextOrNull(model.exporter_torch_version)},
+                      {"training", OrNull(model.training)},
+                      {"correct", OrNull(model.correct)},
+                      {"total", OrNull(model.total)},
+                      {"accuracy", OrNull(Accuracy(model))},
+                      {"expected_correct", OrNull(model.expected_correct)},
+                      {"disagreements", OrNull(model.disagreements)},
+                      {"max_abs_logit_diff", OrNull(model.max_abs_logit_diff)},
+                      {"seconds", OrNull(model.seconds)},
+                      {"images_per_second", OrNull(ImagesPerSecond(model))},
+                      {"exit_code", static_cast<int>(model.exit_code)}});
+  }
+  const Json document = {{"format_version", 1},
+                         {"runtime", "libtorch"},
+                         {"torch_version", TextOrNull(session.torch_version)},
+                         {"device", Name(session.device)},
+                         {"threads", OrNull(session.threads)},
+                         {"batch_size", session.batch_size},
+                         {"total", OrNull(session.total)},
+                         {"seconds", OrNull(session.seconds)},
+                         {"error", TextOrNull(session.error)},
+                         {"models", models},
+                         {"exit_code", static_cast<int>(session.exit_code)}};
+  // File names are bytes: what is no UTF-8 in them becomes U+FFFD instead of an exception.
+  return document.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace bnbench

@@ -1,0 +1,126 @@
+#include "bnbench/model/report.h"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/fixtures.h"
+
+using bnbench::ExitCode;
+using bnbench::ModelRecord;
+using bnbench::SessionRecord;
+using bnbench::Status;
+using bnbench::testing::Contains;
+using Json = nlohmann::json;
+
+namespace {
+
+SessionRecord MakeSession() {
+  ModelRecord agreed;
+  agreed.path = "good.pt";
+  agreed.status = Status::kAgreed;
+  agreed.exit_code = ExitCode::kAgreed;
+  agreed.exporter_torch_version = "9.8.6";
+  agreed.correct = 3;
+  agreed.total = 4;
+  agreed.expected_correct = 3;
+  agreed.disagreements = 0;
+  agreed.num_probes = 2;
+  agreed.max_abs_logit_diff = 0.25;
+  agreed.allowed_logit_diff = 0.5;
+  agreed.seconds = 0.5;
+  ModelRecord unusable;
+  unusable.path = "caf\xc3\xa9-\xff.pt";  // UTF-8, then a byte that is none
+  unusable.reason = "bad.pt: expected a model file, got an empty file";
+  SessionRecord session;
+  session.torch_version = "9.8.7";
+  session.threads = 2;
+  session.batch_size = 1000;
+  session.total = 4;
+  session.seconds = 1.25;
+  session.models = {agreed, unusable};
+  session.exit_code = ExitCode::kModel;
+  return session;
+}
+
+}  // namespace
+
+TEST_CASE("the JSON document holds what was measured, and null for what was not") {
+  const Json document = Json::parse(FormatJson(MakeSession()));
+  CHECK(document["format_version"] == 1);
+  CHECK(document["runtime"] == "libtorch");
+  CHECK(document["torch_version"] == "9.8.7");
+  CHECK(document["device"] == "cpu");
+  CHECK(document["threads"] == 2);
+  CHECK(document["seconds"] == 1.25);
+  CHECK(document["total"] == 4);
+  CHECK(document["error"].is_null());
+  CHECK(document["exit_code"] == 4);
+  const Json& good = document["models"][0];
+  CHECK(good["status"] == "agreed");
+  CHECK(good["reason"].is_null());
+  CHECK(good["exporter_torch_version"] == "9.8.6");
+  CHECK(good["accuracy"] == 0.75);
+  CHECK(good["images_per_second"] == 8.0);
+  CHECK(good["max_abs_logit_diff"] == 0.25);
+  const Json& bad = document["models"][1];
+  CHECK(bad["status"] == "unusable");
+  CHECK(bad["reason"] == "bad.pt: expected a model file, got an empty file");
+  for (const char* key :
+       {"exporter_torch_version", "training", "correct", "total", "accuracy", "expected_correct",
+        "disagreements", "max_abs_logit_diff", "seconds", "images_per_second"}) {
+    CHECK(bad[key].is_null());
+  }
+}
+
+TEST_CASE("the JSON document is ASCII, whatever bytes a file name has") {
+  const std::string text = FormatJson(MakeSession());
+  for (const char c : text) CHECK((c == '\n' || (c >= 0x20 && c < 0x7f)));
+  CHECK(Json::parse(text)["models"][1]["model"] == "caf\xc3\xa9-\xef\xbf\xbd.pt");
+}
+
+TEST_CASE("a session that never began is a JSON document as well") {
+  SessionRecord session;
+  session.exit_code = ExitCode::kData;
+  session.error = "no data";
+  const Json document = Json::parse(FormatJson(session));
+  CHECK(document["error"] == "no data");
+  CHECK(document["models"].empty());
+  CHECK(document["models"].is_array());
+  CHECK(document["threads"].is_null());
+  CHECK(document["exit_code"] == 3);
+}
+
+TEST_CASE("results and errors go to different streams") {
+  const SessionRecord session = MakeSession();
+  const std::string text = FormatText(session);
+  CHECK(Contains(text, "good.pt\n  accuracy  0.7500 (3 of 4 correct)\n"));
+  CHECK(Contains(text, "0.5000 s, 8 images/s (cpu, one thread, batch size 1000)"));
+  CHECK(Contains(text, "2 probes' logits differ by at most 0.25 (allowed 0.5)"));
+  CHECK(Contains(text, "torch     9.8.7, exported by 9.8.6\n"));
+  CHECK(text.ends_with("\n2 models in 1.250 s, 2 at a time\n"));
+  CHECK(text.find("caf") == std::string::npos);
+  CHECK(FormatErrors(session) ==
+        "bnbench-eval: error: bad.pt: expected a model file, got an empty file\n");
+}
+
+TEST_CASE("training mode of a model without a manifest is a warning") {
+  SessionRecord session = MakeSession();
+  session.models.resize(1);
+  session.models[0].status = Status::kUnchecked;
+  session.models[0].reason = "exported in training mode";
+  CHECK(FormatErrors(session) ==
+        "bnbench-eval: warning: good.pt: exported in training mode (evaluated in evaluation "
+        "mode)\n");
+}
+
+TEST_CASE("a disagreement stands in the results and among the errors") {
+  SessionRecord session = MakeSession();
+  session.models.resize(1);
+  session.models[0].status = Status::kDisagreed;
+  session.models[0].reason = "1 of 4 predictions differ (image 2)";
+  CHECK_FALSE(Contains(FormatText(session), "at a time"));
+  CHECK(Contains(FormatText(session), "DISAGREES: 1 of 4 predictions differ (image 2)"));
+  CHECK(FormatErrors(session) ==
+        "bnbench-eval: error: good.pt: 1 of 4 predictions differ (image 2)\n");
+}
