@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from bnbench.errors import SpecError
 
 Normalization = Literal["none", "batch", "layer"]
 Activation = Literal["relu", "sigmoid", "tanh"]
 EngineName = Literal["reference", "native"]
-EngineChoice = Literal["auto", "reference", "native"]
+EngineChoice = Literal["auto", EngineName]
 Purpose = Literal["tune", "score", "time"]
+
+REFERENCE_ENGINE: EngineName = "reference"
+"""The engine that trains every variant on every device, one trial at a time."""
+ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
+"""In the order in which tables list them."""
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+"""In the order in which a study runs its trials."""
 
 LARGEST_SEED = 2**32 - 1
 
@@ -84,7 +91,7 @@ class TrialSpec:
     recipe: RecipeSpec
     seed: int
     device: str
-    engine: EngineName = "reference"
+    engine: EngineName = REFERENCE_ENGINE
     purpose: Purpose = "score"
     """What the trial is for: to tune the recipe on a validation split, to be scored on the test
     set, or to be timed alone on the machine."""
@@ -256,9 +263,9 @@ class StudySpec:
         return tuple(
             TrialSpec(variant, recipe, seed, device, engine, "time")
             for device in self.devices
-            if engines[device] != "reference"
+            if engines[device] != REFERENCE_ENGINE
             for seed in range(self.timing.num_pairs)
-            for engine in ("reference", engines[device])
+            for engine in (REFERENCE_ENGINE, engines[device])
             for variant in (self.variants if seed % 2 == 0 else self.variants[::-1])
         )
 

@@ -31,7 +31,7 @@ from bnbench.records import (
     TrialRecord,
     VerificationRecord,
 )
-from bnbench.specs import EngineName, Purpose, StudySpec, TrialSpec
+from bnbench.specs import ENGINE_NAMES, PURPOSES, EngineName, Purpose, StudySpec, TrialSpec
 
 Row = TypeVar("Row")
 
@@ -172,6 +172,19 @@ class RunStore:
         except SpecError as error:
             raise RunError(f"{folder}: the run's description is damaged: {error}") from None
         return cls(folder, description.study, description.engines, description.data, environment)
+
+    def require_environment(self, found: EnvironmentRecord) -> None:
+        """Check that the run can be continued on a machine, with its software.
+
+        Raises:
+            RunError: the machine or the software differs from what the run was made with.
+        """
+        differences = self.environment.list_differences(found)
+        if differences:
+            raise RunError(
+                f"{self.folder}: expected the machine and software the run was begun with, got "
+                f"that {'; '.join(differences)}. Figures of both must not be mixed: start a new run"
+            )
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -347,9 +360,9 @@ class RunStore:
             if trial.seed not in ranks[trial.purpose]:
                 raise ValueError(f"seed {trial.seed} is not in the study")
             return (
-                ("tune", "score", "time").index(trial.purpose),
+                PURPOSES.index(trial.purpose),
                 study.devices.index(trial.device),
-                ("reference", "native").index(trial.engine),
+                ENGINE_NAMES.index(trial.engine),
                 study.variants.index(trial.variant),
                 trial.recipe.learning_rate,
                 ranks[trial.purpose][trial.seed],
