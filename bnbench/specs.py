@@ -199,7 +199,7 @@ class StudySpec:
             )
 
     def list_tuning_trials(self, engines: Mapping[str, EngineName]) -> tuple[TrialSpec, ...]:
-        """The trials that choose learning rates, trained on a part of the training set.
+        """List the trials that choose learning rates, trained on a part of the training set.
 
         Args:
             engines: the engine that trains on each device.
@@ -224,19 +224,19 @@ class StudySpec:
     def list_scored_trials(
         self,
         engines: Mapping[str, EngineName],
-        tuned_rates: Mapping[tuple[str, str], float] | None = None,
+        rates: Mapping[tuple[str, str], float] | None = None,
     ) -> tuple[TrialSpec, ...]:
-        """The trials that are scored on the test set, in the order they are run.
+        """List the trials that are scored on the test set, in the order in which they run.
 
-        The variants' order turns round from seed to seed (AB, BA, AB, ...), so that a machine
-        which grows slower or faster in the course of a run treats the variants alike.
+        The variants' order alternates from seed to seed (AB, BA, AB, ...), so that a machine that
+        grows slower or faster during a run treats the variants alike.
 
         Args:
             engines: the engine that trains on each device.
-            tuned_rates: the learning rate of (variant, device) where it was tuned; a variant
-                that trained at no rate of the grid is not scored.
+            rates: the chosen learning rate by (variant, device), in a study with tuning; a
+                variant without one is not scored.
         """
-        rates = tuned_rates or {}
+        rates = rates or {}
         return tuple(
             TrialSpec(
                 variant,
@@ -255,9 +255,9 @@ class StudySpec:
         )
 
     def list_timed_trials(self, engines: Mapping[str, EngineName]) -> tuple[TrialSpec, ...]:
-        """The trials that are timed alone, where the scored ones share the machine.
+        """List the trials that run alone to be timed.
 
-        The reference engine trains one trial at a time, so that its scored trials need none.
+        Devices of the reference engine need none: it trains one scored trial at a time.
         """
         recipe = replace(self.recipe, epochs=self.timing.epochs)
         return tuple(

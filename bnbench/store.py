@@ -26,6 +26,7 @@ from bnbench.mapping import build_from_mapping
 from bnbench.records import (
     AgreementRecord,
     CertificateRecord,
+    ChosenRateRecord,
     DataRecord,
     EnvironmentRecord,
     TrialRecord,
@@ -69,6 +70,11 @@ class _RunDescription:
     study: StudySpec
     engines: dict[str, EngineName]
     data: DataRecord
+
+
+@dataclasses.dataclass(frozen=True)
+class _ChosenRates:
+    rates: tuple[ChosenRateRecord, ...]
 
 
 class RunStore:
@@ -223,6 +229,30 @@ class RunStore:
         except OSError as error:
             raise RunError(f"{path}: cannot be read: {error.strerror}") from None
         return sorted(records.values(), key=lambda record: order_of(record.trial))
+
+    def write_rates(self, rates: Sequence[ChosenRateRecord]) -> None:
+        """Keep the learning rates that tuning chose, in ``rates.json``."""
+        self.write_json("rates.json", [dataclasses.asdict(rate) for rate in rates])
+
+    def read_rates(self) -> tuple[ChosenRateRecord, ...] | None:
+        """The learning rates that tuning chose; None if none were stored.
+
+        None are stored before tuning has ended, without tuning, and in runs of older versions.
+
+        Raises:
+            RunError: ``rates.json`` is damaged.
+        """
+        path = self.folder / "rates.json"
+        if not path.exists():
+            return None
+        try:
+            content = json.loads(path.read_bytes())
+            return build_from_mapping(_ChosenRates, {"rates": content}).rates
+        except (OSError, ValueError, SpecError) as error:
+            raise RunError(
+                f"{path}: expected the learning rates chosen by tuning, got: {error}; delete the "
+                "file and resume the run, which chooses them again from its tuning trials"
+            ) from None
 
     def add_node(self, name: str, environment: EnvironmentRecord) -> None:
         """Keep what a node is, besides the machine that runs the study, in ``nodes.json``."""

@@ -5,13 +5,14 @@ import pytest
 import torch
 
 from bnbench.data import Dataset
-from bnbench.records import EnvironmentRecord, TrialRecord
+from bnbench.records import ChosenRateRecord, EnvironmentRecord, TrialRecord
 from bnbench.specs import StudySpec, TuningSpec
 from bnbench.store import RunStore
 from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import Engine
 from bnbench.training.executors.in_process import InProcessExecutor
 from bnbench.training.study import run_study
+from bnbench.tuning import find_rates
 from tests.conftest import REFERENCE, SYNTHETIC, FakeEngine, SilentObserver
 
 
@@ -87,6 +88,32 @@ def test_variants_are_scored_at_the_rate_that_did_best_in_validation(
     assert [r.trial.seed for r in scored] == [0, 1, 2, 0, 1, 2]
     failed = [record for record in records if record.status == "failed"]
     assert {record.trial.recipe.learning_rate for record in failed} == {1e20}
+
+
+def test_the_chosen_rates_are_stored_once_and_used_on_resume(
+    tuned_store: RunStore, synthetic_dataset: Dataset
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_with(tuned_store, synthetic_dataset, FakeEngine(interrupt_before="baseline-seed0-cpu"))
+    assert tuned_store.read_rates() == find_rates(tuned_store, tuned_store.read_trials())
+    chosen = (ChosenRateRecord("baseline", "cpu", 0.001), ChosenRateRecord("batchnorm", "cpu", 0.1))
+    tuned_store.write_rates(chosen)
+    records = run_with(tuned_store, synthetic_dataset, FakeEngine())
+    scored = [record.trial for record in records if record.trial.purpose == "score"]
+    assert {(trial.variant.name, trial.recipe.learning_rate) for trial in scored} == {
+        ("baseline", 0.001),
+        ("batchnorm", 0.1),
+    }
+
+
+def test_a_run_without_stored_rates_gets_them_from_its_tuning_trials(
+    tuned_store: RunStore, synthetic_dataset: Dataset
+) -> None:
+    records = run_with(tuned_store, synthetic_dataset, FakeEngine())
+    stored = tuned_store.read_rates()
+    (tuned_store.folder / "rates.json").unlink()
+    assert tuned_store.read_rates() is None
+    assert find_rates(tuned_store, records) == stored
 
 
 def test_tuning_never_sees_a_test_image_or_label(
