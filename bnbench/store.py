@@ -1,8 +1,8 @@
-"""The run folder: where a study's trials, models and report live, safe against any interruption.
+"""The run folder: a study's trials, models and report; an interruption loses no saved trial.
 
-A folder exists only once it can be resumed (it is made under another name and then renamed);
-a trial exists once its line in ``trials.jsonl`` is complete and on the disk. Every other file
-is derived from those and replaced whole.
+A folder appears complete: it is made under another name and then renamed. A trial counts once its
+line in ``trials.jsonl`` is complete and on the disk. Every other file is derived from these and
+replaced whole.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import os
 import shutil
 import tempfile
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bnbench.epoch_tables import tabulate_epochs
 from bnbench.errors import RunError, SpecError
 from bnbench.files import AppendLog, replace_file
 from bnbench.mapping import build_from_mapping
@@ -32,25 +33,12 @@ from bnbench.records import (
     TrialRecord,
     VerificationRecord,
 )
-from bnbench.specs import ENGINE_NAMES, PURPOSES, EngineName, Purpose, StudySpec, TrialSpec
+from bnbench.specs import EngineName, StudySpec
+from bnbench.trial_order import make_trial_order
 
 Row = TypeVar("Row")
 
 FORMAT_VERSION = 1
-EPOCH_COLUMNS = (
-    "variant",
-    "seed",
-    "device",
-    "engine",
-    "epoch",
-    "train_loss",
-    "test_loss",
-    "test_accuracy",
-    "train_seconds",
-    "eval_seconds",
-    "node",
-)
-TUNING_COLUMNS = ("variant", "learning_rate", *EPOCH_COLUMNS[1:])
 VERIFICATION_COLUMNS = (
     "model",
     "runtime",
@@ -217,7 +205,7 @@ class RunStore:
         """All trials on record, sorted by purpose, device, variant, rate and seed."""
         path = self._trials.path
         records = {}
-        order_of = self._make_order()
+        order_of = make_trial_order(self.study)
         try:
             for number, line in self._trials.read():
                 try:
@@ -285,35 +273,12 @@ class RunStore:
             ) from None
 
     def write_epochs(self, records: Iterable[TrialRecord]) -> None:
-        """Write ``epochs.csv``, and ``tuning.csv`` and ``timing.csv`` where there are such trials.
+        """Write ``epochs.csv``, and ``tuning.csv`` and ``timing.csv`` if there are such trials.
 
-        Each has a row for every epoch of every trial.
+        Each has one row per epoch of each trial.
         """
-        rows: dict[Purpose, list[dict[str, object]]] = {"score": [], "tune": [], "time": []}
-        for record in records:
-            trial = record.trial
-            rows[trial.purpose].extend(
-                {
-                    "variant": trial.variant.name,
-                    "learning_rate": trial.recipe.learning_rate,
-                    "seed": trial.seed,
-                    "device": trial.device,
-                    "engine": trial.engine,
-                    **dataclasses.asdict(epoch),
-                    "node": record.node,
-                }
-                for epoch in record.epochs
-            )
-        tables: list[tuple[str, Purpose, tuple[str, ...]]] = [
-            ("epochs.csv", "score", EPOCH_COLUMNS),
-            ("tuning.csv", "tune", TUNING_COLUMNS),
-            ("timing.csv", "time", EPOCH_COLUMNS),
-        ]
-        for name, purpose, columns in tables:
-            if rows[purpose] or purpose == "score":
-                self.write_table(
-                    name, columns, [[row[column] for column in columns] for row in rows[purpose]]
-                )
+        for name, columns, rows in tabulate_epochs(records):
+            self.write_table(name, columns, rows)
 
     def write_verification(self, records: Iterable[VerificationRecord]) -> None:
         """Write ``verification.csv``: a row for every model."""
@@ -371,34 +336,6 @@ class RunStore:
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write any file of the run whole."""
         replace_file(self.folder / name, content)
-
-    def _make_order(self) -> Callable[[TrialSpec], tuple[float, ...]]:
-        """Where a trial stands among the run's; a ValueError if it is none of this study's."""
-        study = self.study
-        seeds = {
-            "tune": study.tuning.seeds if study.tuning else (),
-            "score": study.seeds,
-            "time": range(study.timing.num_pairs),
-        }
-        # Looked up, not searched for: there may be a million seeds.
-        ranks = {
-            purpose: {seed: rank for rank, seed in enumerate(of_purpose)}
-            for purpose, of_purpose in seeds.items()
-        }
-
-        def order_of(trial: TrialSpec) -> tuple[float, ...]:
-            if trial.seed not in ranks[trial.purpose]:
-                raise ValueError(f"seed {trial.seed} is not in the study")
-            return (
-                PURPOSES.index(trial.purpose),
-                study.devices.index(trial.device),
-                ENGINE_NAMES.index(trial.engine),
-                study.variants.index(trial.variant),
-                trial.recipe.learning_rate,
-                ranks[trial.purpose][trial.seed],
-            )
-
-        return order_of
 
 
 def _list_fields(record_type: type) -> tuple[str, ...]:
