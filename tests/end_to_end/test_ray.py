@@ -13,7 +13,7 @@ import pytest
 from tests.bench.test_peers_process import is_alive
 from tests.end_to_end.conftest import run_bnbench
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
 STUDY = """
 seeds = "0-15"
