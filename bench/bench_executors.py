@@ -17,7 +17,7 @@ from bnbench.networks import VARIANTS
 from bnbench.records import DataRecord, EpochRecord, TrialRecord
 from bnbench.specs import RecipeSpec, StudySpec, TimingSpec, TrialSpec
 from bnbench.store import RunStore
-from bnbench.training.executors.batching import MOST_EPOCHS
+from bnbench.training.executors.batching import MAX_EPOCHS_PER_BATCH
 from bnbench.training.executors.interface import CompletedTrial
 from bnbench.training.executors.ray_cluster import join_cluster
 from bnbench.training.executors.ray_worker import Job, JobResult, StoredDataset
@@ -55,7 +55,7 @@ def ray_on_this_machine(fashion_mnist: Dataset) -> Iterator[None]:
         from bnbench.training.executors.ray_executor import RayExecutor
 
         # Workers are started and import torch before anything is timed.
-        recipe = RecipeSpec(epochs=MOST_EPOCHS)
+        recipe = RecipeSpec(epochs=MAX_EPOCHS_PER_BATCH)
         trials = [TrialSpec(VARIANTS["baseline"], recipe, n, "cpu", "native") for n in range(8)]
         RayExecutor(1, do_nothing).run(
             trials, fashion_mnist, lambda *_: None, lambda _: None, one_at_a_time=False
@@ -86,7 +86,7 @@ def give_a_model(job: Job, data: StoredDataset) -> JobResult:
     [
         pytest.param(do_nothing, 1_000, 5, id="1,000 trials"),
         pytest.param(do_nothing, 10_000, 5, id="10,000 trials"),
-        pytest.param(do_nothing, 1_000, MOST_EPOCHS, id="1,000 trials, each a task"),
+        pytest.param(do_nothing, 1_000, MAX_EPOCHS_PER_BATCH, id="1,000 trials, each a task"),
         pytest.param(give_a_model, 1_000, 5, id="1,000 trials with models"),
     ],
 )

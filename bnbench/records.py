@@ -46,6 +46,16 @@ class TrialRecord:
 
 
 @dataclass(frozen=True)
+class ChosenRateRecord:
+    """The learning rate that tuning chose for a variant on a device."""
+
+    variant: str
+    device: str
+    learning_rate: float
+    """Above 0."""
+
+
+@dataclass(frozen=True)
 class DataRecord:
     """The data set a run was made with."""
 

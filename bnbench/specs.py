@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from bnbench.errors import SpecError
 
 Normalization = Literal["none", "batch", "layer"]
 Activation = Literal["relu", "sigmoid", "tanh"]
 EngineName = Literal["reference", "native"]
-EngineChoice = Literal["auto", "reference", "native"]
+EngineChoice = Literal["auto", EngineName]
 Purpose = Literal["tune", "score", "time"]
+
+REFERENCE_ENGINE: EngineName = "reference"
+"""The engine that trains every variant on every device, one trial at a time."""
+ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
+"""In the order in which tables list them."""
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+"""In the order in which a study runs its trials."""
 
 LARGEST_SEED = 2**32 - 1
 
@@ -84,7 +91,7 @@ class TrialSpec:
     recipe: RecipeSpec
     seed: int
     device: str
-    engine: EngineName = "reference"
+    engine: EngineName = REFERENCE_ENGINE
     purpose: Purpose = "score"
     """What the trial is for: to tune the recipe on a validation split, to be scored on the test
     set, or to be timed alone on the machine."""
@@ -192,7 +199,7 @@ class StudySpec:
             )
 
     def list_tuning_trials(self, engines: Mapping[str, EngineName]) -> tuple[TrialSpec, ...]:
-        """The trials that choose learning rates, trained on a part of the training set.
+        """List the trials that choose learning rates, trained on a part of the training set.
 
         Args:
             engines: the engine that trains on each device.
@@ -217,19 +224,19 @@ class StudySpec:
     def list_scored_trials(
         self,
         engines: Mapping[str, EngineName],
-        tuned_rates: Mapping[tuple[str, str], float] | None = None,
+        rates: Mapping[tuple[str, str], float] | None = None,
     ) -> tuple[TrialSpec, ...]:
-        """The trials that are scored on the test set, in the order they are run.
+        """List the trials that are scored on the test set, in the order in which they run.
 
-        The variants' order turns round from seed to seed (AB, BA, AB, ...), so that a machine
-        which grows slower or faster in the course of a run treats the variants alike.
+        The variants' order alternates from seed to seed (AB, BA, AB, ...), so that a machine that
+        grows slower or faster during a run treats the variants alike.
 
         Args:
             engines: the engine that trains on each device.
-            tuned_rates: the learning rate of (variant, device) where it was tuned; a variant
-                that trained at no rate of the grid is not scored.
+            rates: the chosen learning rate by (variant, device), in a study with tuning; a
+                variant without one is not scored.
         """
-        rates = tuned_rates or {}
+        rates = rates or {}
         return tuple(
             TrialSpec(
                 variant,
@@ -248,17 +255,17 @@ class StudySpec:
         )
 
     def list_timed_trials(self, engines: Mapping[str, EngineName]) -> tuple[TrialSpec, ...]:
-        """The trials that are timed alone, where the scored ones share the machine.
+        """List the trials that run alone to be timed.
 
-        The reference engine trains one trial at a time, so that its scored trials need none.
+        Devices of the reference engine need none: it trains one scored trial at a time.
         """
         recipe = replace(self.recipe, epochs=self.timing.epochs)
         return tuple(
             TrialSpec(variant, recipe, seed, device, engine, "time")
             for device in self.devices
-            if engines[device] != "reference"
+            if engines[device] != REFERENCE_ENGINE
             for seed in range(self.timing.num_pairs)
-            for engine in ("reference", engines[device])
+            for engine in (REFERENCE_ENGINE, engines[device])
             for variant in (self.variants if seed % 2 == 0 else self.variants[::-1])
         )
 

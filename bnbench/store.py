@@ -1,8 +1,8 @@
-"""The run folder: where a study's trials, models and report live, safe against any interruption.
+"""The run folder: a study's trials, models and report; an interruption loses no saved trial.
 
-A folder exists only once it can be resumed (it is made under another name and then renamed);
-a trial exists once its line in ``trials.jsonl`` is complete and on the disk. Every other file
-is derived from those and replaced whole.
+A folder appears complete: it is made under another name and then renamed. A trial counts once its
+line in ``trials.jsonl`` is complete and on the disk. Every other file is derived from these and
+replaced whole.
 """
 
 from __future__ import annotations
@@ -10,47 +10,35 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
-import fcntl
 import io
 import json
 import os
 import shutil
 import tempfile
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
+from bnbench.epoch_tables import tabulate_epochs
 from bnbench.errors import RunError, SpecError
-from bnbench.files import replace_file
+from bnbench.files import AppendLog, replace_file
 from bnbench.mapping import build_from_mapping
 from bnbench.records import (
     AgreementRecord,
     CertificateRecord,
+    ChosenRateRecord,
     DataRecord,
     EnvironmentRecord,
     TrialRecord,
     VerificationRecord,
 )
-from bnbench.specs import EngineName, Purpose, StudySpec, TrialSpec
+from bnbench.specs import EngineName, StudySpec
+from bnbench.trial_order import make_trial_order
 
 Row = TypeVar("Row")
 
 FORMAT_VERSION = 1
-EPOCH_COLUMNS = (
-    "variant",
-    "seed",
-    "device",
-    "engine",
-    "epoch",
-    "train_loss",
-    "test_loss",
-    "test_accuracy",
-    "train_seconds",
-    "eval_seconds",
-    "node",
-)
-TUNING_COLUMNS = ("variant", "learning_rate", *EPOCH_COLUMNS[1:])
 VERIFICATION_COLUMNS = (
     "model",
     "runtime",
@@ -72,6 +60,11 @@ class _RunDescription:
     data: DataRecord
 
 
+@dataclasses.dataclass(frozen=True)
+class _ChosenRates:
+    rates: tuple[ChosenRateRecord, ...]
+
+
 class RunStore:
     """One run folder, opened for reading, or by one process at a time for adding trials."""
 
@@ -88,7 +81,7 @@ class RunStore:
         self.engines = engines
         self.data = data
         self.environment = environment
-        self._trials_file: IO[bytes] | None = None
+        self._trials = AppendLog(folder / "trials.jsonl")
         self._nodes: dict[str, EnvironmentRecord] | None = None  # read when one is added
 
     @property
@@ -174,6 +167,19 @@ class RunStore:
             raise RunError(f"{folder}: the run's description is damaged: {error}") from None
         return cls(folder, description.study, description.engines, description.data, environment)
 
+    def require_environment(self, found: EnvironmentRecord) -> None:
+        """Check that the run can be continued on a machine, with its software.
+
+        Raises:
+            RunError: the machine or the software differs from what the run was made with.
+        """
+        differences = self.environment.list_differences(found)
+        if differences:
+            raise RunError(
+                f"{self.folder}: expected the machine and software the run was begun with, got "
+                f"that {'; '.join(differences)}. Figures of both must not be mixed: start a new run"
+            )
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for adding trials; a torn last line of a killed run is cut off.
@@ -181,49 +187,60 @@ class RunStore:
         Raises:
             RunError: another process is adding trials to this run.
         """
-        with (self.folder / "trials.jsonl").open("r+b") as file:
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                stack.enter_context(self._trials)
+            except BlockingIOError:
                 raise RunError(
                     f"{self.folder}: expected a run nobody is working on, got another process "
                     "adding trials to it; wait for it to end"
                 ) from None
-            file.truncate(file.read().rfind(b"\n") + 1)
-            file.seek(0, os.SEEK_END)
-            self._trials_file = file
-            try:
-                yield
-            finally:
-                self._trials_file = None
+            yield
 
     def append_trial(self, record: TrialRecord) -> None:
         """Put a trial on disk before returning; the run must be locked."""
-        if self._trials_file is None:
-            raise RuntimeError("lock the run before adding trials")
-        line = json.dumps(dataclasses.asdict(record), allow_nan=False)
-        self._trials_file.write(line.encode() + b"\n")
-        self._trials_file.flush()
-        os.fsync(self._trials_file.fileno())
+        self._trials.append(dataclasses.asdict(record))
 
     def read_trials(self) -> list[TrialRecord]:
         """All trials on record, sorted by purpose, device, variant, rate and seed."""
-        path = self.folder / "trials.jsonl"
+        path = self._trials.path
+        records = {}
+        order_of = make_trial_order(self.study)
         try:
-            raw = path.read_bytes()
+            for number, line in self._trials.read():
+                try:
+                    record = build_from_mapping(TrialRecord, json.loads(line))
+                    order_of(record.trial)
+                except (ValueError, SpecError) as error:
+                    raise RunError(f"{path}: line {number} is damaged: {error}") from None
+                records[record.trial] = record
         except OSError as error:
             raise RunError(f"{path}: cannot be read: {error.strerror}") from None
-        records = {}
-        order_of = self._make_order()
-        complete = raw[: raw.rfind(b"\n") + 1]
-        for number, line in enumerate(complete.splitlines(), start=1):
-            try:
-                record = build_from_mapping(TrialRecord, json.loads(line))
-                order_of(record.trial)
-            except (ValueError, SpecError) as error:
-                raise RunError(f"{path}: line {number} is damaged: {error}") from None
-            records[record.trial] = record
         return sorted(records.values(), key=lambda record: order_of(record.trial))
+
+    def write_rates(self, rates: Sequence[ChosenRateRecord]) -> None:
+        """Keep the learning rates that tuning chose, in ``rates.json``."""
+        self.write_json("rates.json", [dataclasses.asdict(rate) for rate in rates])
+
+    def read_rates(self) -> tuple[ChosenRateRecord, ...] | None:
+        """The learning rates that tuning chose; None if none were stored.
+
+        None are stored before tuning has ended, without tuning, and in runs of older versions.
+
+        Raises:
+            RunError: ``rates.json`` is damaged.
+        """
+        path = self.folder / "rates.json"
+        if not path.exists():
+            return None
+        try:
+            content = json.loads(path.read_bytes())
+            return build_from_mapping(_ChosenRates, {"rates": content}).rates
+        except (OSError, ValueError, SpecError) as error:
+            raise RunError(
+                f"{path}: expected the learning rates chosen by tuning, got: {error}; delete the "
+                "file and resume the run, which chooses them again from its tuning trials"
+            ) from None
 
     def add_node(self, name: str, environment: EnvironmentRecord) -> None:
         """Keep what a node is, besides the machine that runs the study, in ``nodes.json``."""
@@ -256,35 +273,12 @@ class RunStore:
             ) from None
 
     def write_epochs(self, records: Iterable[TrialRecord]) -> None:
-        """Write ``epochs.csv``, and ``tuning.csv`` and ``timing.csv`` where there are such trials.
+        """Write ``epochs.csv``, and ``tuning.csv`` and ``timing.csv`` if there are such trials.
 
-        Each has a row for every epoch of every trial.
+        Each has one row per epoch of each trial.
         """
-        rows: dict[Purpose, list[dict[str, object]]] = {"score": [], "tune": [], "time": []}
-        for record in records:
-            trial = record.trial
-            rows[trial.purpose].extend(
-                {
-                    "variant": trial.variant.name,
-                    "learning_rate": trial.recipe.learning_rate,
-                    "seed": trial.seed,
-                    "device": trial.device,
-                    "engine": trial.engine,
-                    **dataclasses.asdict(epoch),
-                    "node": record.node,
-                }
-                for epoch in record.epochs
-            )
-        tables: list[tuple[str, Purpose, tuple[str, ...]]] = [
-            ("epochs.csv", "score", EPOCH_COLUMNS),
-            ("tuning.csv", "tune", TUNING_COLUMNS),
-            ("timing.csv", "time", EPOCH_COLUMNS),
-        ]
-        for name, purpose, columns in tables:
-            if rows[purpose] or purpose == "score":
-                self.write_table(
-                    name, columns, [[row[column] for column in columns] for row in rows[purpose]]
-                )
+        for name, columns, rows in tabulate_epochs(records):
+            self.write_table(name, columns, rows)
 
     def write_verification(self, records: Iterable[VerificationRecord]) -> None:
         """Write ``verification.csv``: a row for every model."""
@@ -342,34 +336,6 @@ class RunStore:
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write any file of the run whole."""
         replace_file(self.folder / name, content)
-
-    def _make_order(self) -> Callable[[TrialSpec], tuple[float, ...]]:
-        """Where a trial stands among the run's; a ValueError if it is none of this study's."""
-        study = self.study
-        seeds = {
-            "tune": study.tuning.seeds if study.tuning else (),
-            "score": study.seeds,
-            "time": range(study.timing.num_pairs),
-        }
-        # Looked up, not searched for: there may be a million seeds.
-        ranks = {
-            purpose: {seed: rank for rank, seed in enumerate(of_purpose)}
-            for purpose, of_purpose in seeds.items()
-        }
-
-        def order_of(trial: TrialSpec) -> tuple[float, ...]:
-            if trial.seed not in ranks[trial.purpose]:
-                raise ValueError(f"seed {trial.seed} is not in the study")
-            return (
-                ("tune", "score", "time").index(trial.purpose),
-                study.devices.index(trial.device),
-                ("reference", "native").index(trial.engine),
-                study.variants.index(trial.variant),
-                trial.recipe.learning_rate,
-                ranks[trial.purpose][trial.seed],
-            )
-
-        return order_of
 
 
 def _list_fields(record_type: type) -> tuple[str, ...]:

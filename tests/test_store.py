@@ -9,6 +9,7 @@ from bnbench.records import (
     LOCAL_NODE,
     AgreementRecord,
     CertificateRecord,
+    ChosenRateRecord,
     EnvironmentRecord,
     VerificationRecord,
 )
@@ -176,6 +177,21 @@ def test_a_trial_of_another_study_is_named(store: RunStore, small_study: StudySp
         store.append_trial(fake_record(trial))
     with pytest.raises(RunError, match=r"trials.jsonl: line 1 is damaged"):
         store.read_trials()
+
+
+def test_chosen_rates_come_back_and_damaged_ones_are_named(store: RunStore) -> None:
+    assert store.read_rates() is None
+    rates = (
+        ChosenRateRecord("baseline", "cpu", 0.064),
+        ChosenRateRecord("batchnorm", "cpu", 0.008),
+    )
+    store.write_rates(rates)
+    assert RunStore.open(store.folder).read_rates() == rates
+    (store.folder / "rates.json").write_text('[{"variant": "baseline"}]')
+    with pytest.raises(
+        RunError, match=r"rates\.json: expected the learning rates .*delete the file"
+    ):
+        store.read_rates()
 
 
 def test_tuning_and_timing_have_tables_of_their_own(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import shlex
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,75 +13,18 @@ import click
 
 from bnbench.cli.report import show_report
 from bnbench.cli.verify import Verdicts, show_verdict, verify_run
-from bnbench.errors import RunError, SpecError
+from bnbench.errors import SpecError
 from bnbench.networks import find_variant
 from bnbench.records import DataRecord
-from bnbench.specs import StudySpec, parse_seeds
+from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
 from bnbench.store import RunStore
 from bnbench.training.catalog import check_against_data, find_study
+from bnbench.training.executors.choice import DEFAULT_EXECUTOR, EXECUTORS, ExecutorChoice
 
 if TYPE_CHECKING:
     from bnbench.training.executors.interface import Executor
 
 TRIAL_FAILED_EXIT_CODE = 1
-
-
-@dataclass(frozen=True)
-class ExecutorChoice:
-    """Where the command line wants trials run."""
-
-    name: str = "in-process"
-    address: str | None = None
-
-    @property
-    def options(self) -> str:
-        """The same choice on a command line; nothing where it is the default."""
-        if self.name == "in-process":
-            return ""
-        address = "" if self.address is None else f" --address {shlex.quote(self.address)}"
-        return f" --executor {self.name}{address}"
-
-    def check(self, study: StudySpec) -> None:
-        """Check what can be checked before anything is loaded.
-
-        Raises:
-            SpecError: Ray is not installed, or an option does not go with another one.
-        """
-        if self.name != "ray":
-            if self.address is not None:
-                raise SpecError(f"address: expected --executor ray with it, got {self.name}")
-            return
-        from bnbench.training.executors.ray_cluster import require_ray
-
-        require_ray()
-        for device in study.devices:
-            if device not in ("cpu", "cuda"):
-                raise SpecError(
-                    "devices: expected cpu or cuda, since Ray chooses among a node's GPUs, got "
-                    f"{device!r}"
-                )
-
-    def require_devices(self, study: StudySpec) -> None:
-        """Check that this machine has the study's devices, if it is to use them."""
-        if self.name != "ray":
-            from bnbench.environment import require_devices
-
-            require_devices(study.devices)
-
-    @contextlib.contextmanager
-    def make(self, threads: int) -> Iterator[Executor]:
-        """The executor, for as long as it is needed."""
-        if self.name == "ray":
-            from bnbench.training.executors.ray_cluster import join_cluster
-
-            with join_cluster(self.address):
-                from bnbench.training.executors.ray_executor import RayExecutor
-
-                yield RayExecutor(threads)
-        else:
-            from bnbench.training.executors.in_process import InProcessExecutor
-
-            yield InProcessExecutor(threads)
 
 
 @click.command()
@@ -105,8 +45,8 @@ class ExecutorChoice:
 @click.option("--weight-decay", type=float, help="L2 penalty, as torch.optim.SGD adds it.")
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "reference", "native"]),
-    help="What trains: a plain PyTorch loop (reference) or C++ (native, on the CPU).",
+    type=click.Choice(["auto", *ENGINE_NAMES]),
+    help="A plain PyTorch loop (reference) or C++ on the CPU (native).  [default: the fastest]",
 )
 @click.option("--threads", type=int, help="CPU threads.  [default: torch's choice]")
 @click.option(
@@ -125,10 +65,10 @@ class ExecutorChoice:
 @click.option(
     "--executor",
     "executor_name",
-    type=click.Choice(["in-process", "ray"]),
-    default="in-process",
+    type=click.Choice(list(EXECUTORS)),
+    default=DEFAULT_EXECUTOR,
     show_default=True,
-    help="Where trials are run: here, or on the nodes of a Ray cluster.",
+    help="Where trials run: in this process, or on the nodes of a Ray cluster.",
 )
 @click.option(
     "--address",
@@ -136,6 +76,7 @@ class ExecutorChoice:
     help="The Ray cluster to join.  [default: a Ray on this machine]",
 )
 def run(
+    study_name: str,
     data_dir: Path | None,
     out: Path | None,
     resume: Path | None,
@@ -145,96 +86,66 @@ def run(
 ) -> None:
     """Train all trials of a study, export and verify them, and write the report.
 
-    Options change the study given by --study. Finished trials are on disk at once: a run that
-    was interrupted goes on by --resume RUN and ends as if nothing had happened.
+    Options change the study given by --study. Each trial is saved as soon as it ends: --resume RUN
+    continues an interrupted run, with the same result as without the interruption.
     """
-    choice = ExecutorChoice(executor_name, address)
-    if resume is not None:
-        given = [
-            f"--{name.replace('_name', '').replace('_', '-')}"
-            for name in options
-            if _was_given(name)
-        ]
-        if out is not None:
-            given.append("--out")
-        if given:
-            raise click.UsageError(
-                f"--resume goes on with the run's own study, so it takes no {', '.join(given)}"
-            )
-        sys.exit(resume_run(resume, data_dir, choice))
-    study_name = options.pop("study_name")
-    sys.exit(start_run(study_name, options, data_dir, out, choice))
-
-
-def _was_given(name: str) -> bool:
-    source = click.get_current_context().get_parameter_source(name)
-    return source is click.core.ParameterSource.COMMANDLINE
-
-
-def start_run(
-    study_name: str,
-    options: dict[str, Any],
-    data_dir: Path | None,
-    out: Path | None,
-    choice: ExecutorChoice,
-) -> int:
-    """Run a new study; return the exit code."""
-    study = apply_options(find_study(study_name), options)
-    choice.check(study)
-    # Torch comes in here: a mistake in the options above is told in a blink.
+    executor_choice = ExecutorChoice(executor_name, address)
+    store = None if resume is None else _open_to_resume(resume)
+    study = apply_options(find_study(study_name), options) if store is None else store.study
+    executor_choice.check(study)
+    # Torch is imported here, so that mistakes in the options above are answered at once.
     from bnbench.data import load_fashion_mnist
     from bnbench.environment import describe_environment, use_threads
     from bnbench.models.runtimes.libtorch import find_binary
     from bnbench.training.engines import resolve_engines
 
-    choice.require_devices(study)
+    executor_choice.check_devices(study)
     engines = resolve_engines(study)
-    find_binary()
-    dataset = load_fashion_mnist(data_dir)
-    check_against_data(study, len(dataset.train))
     use_threads(study.threads)
     environment = describe_environment(study.devices)
-    with choice.make(environment.threads) as executor:
-        store = RunStore.create(
-            out if out is not None else _name_run_folder(study),
-            study,
-            engines,
-            DataRecord(dataset.name, len(dataset.train), len(dataset.test)),
-            environment,
-        )
-        return _run(store, dataset, executor, choice.options)
-
-
-def resume_run(folder: Path, data_dir: Path | None, choice: ExecutorChoice) -> int:
-    """Complete an interrupted run; return the exit code.
-
-    Raises:
-        RunError: this machine or its software differs from what the run was made with.
-    """
-    store = RunStore.open(folder)
-    choice.check(store.study)
-    from bnbench.data import load_fashion_mnist
-    from bnbench.environment import describe_environment, use_threads
-
-    choice.require_devices(store.study)
-    use_threads(store.study.threads)
-    environment = describe_environment(store.study.devices)
-    differences = store.environment.list_differences(environment)
-    if differences:
-        raise RunError(
-            f"{folder}: expected the machine and software the run was begun with, got that "
-            f"{'; '.join(differences)}. Figures of both must not be mixed: start a new run"
-        )
+    if store is None:
+        find_binary()
+    else:
+        store.require_environment(environment)
     dataset = load_fashion_mnist(data_dir)
-    with choice.make(environment.threads) as executor:
-        return _run(store, dataset, executor, choice.options)
+    check_against_data(study, len(dataset.train))
+    with executor_choice.open(environment.threads) as executor:
+        if store is None:
+            data = DataRecord(dataset.name, len(dataset.train), len(dataset.test))
+            folder = out or _name_run_folder(study)
+            store = RunStore.create(folder, study, engines, data, environment)
+        sys.exit(complete_run(store, dataset, executor, executor_choice.options))
+
+
+def _open_to_resume(folder: Path) -> RunStore:
+    """Open a run to continue it, whose study no option may change."""
+    context = click.get_current_context()
+    flags = {
+        str(parameter.name): parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in ("resume", "data_dir", "executor_name", "address")
+    }
+    given = [
+        flag
+        for name, flag in flags.items()
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(
+            f"--resume goes on with the run's own study, so it takes no {', '.join(given)}"
+        )
+    return RunStore.open(folder)
 
 
 def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
-    """The study with the command line's options put in.
+    """Return the study as the command line's options change it.
+
+    Args:
+        study: what is changed.
+        options: values by the names of `StudySpec` and `RecipeSpec` fields; None changes nothing.
 
     Raises:
-        SpecError: an option's value cannot be.
+        SpecError: a value is out of its range, or does not go with the study.
     """
     given = {name: value for name, value in options.items() if value is not None}
     changes: dict[str, Any] = {}
@@ -258,7 +169,18 @@ def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
     return dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, **given), **changes)
 
 
-def _run(store: RunStore, dataset: Any, executor: Executor, options: str) -> int:
+def complete_run(store: RunStore, dataset: Any, executor: Executor, options: str) -> int:
+    """Run a run's missing trials, verify its models and write its report.
+
+    Args:
+        store: the run, new or interrupted.
+        dataset: the `Dataset` of the run.
+        executor: where trials run.
+        options: what chooses that executor on a command line.
+
+    Returns:
+        The exit code.
+    """
     from rich.console import Console
 
     from bnbench.cli.progress import StudyProgress

@@ -1,6 +1,6 @@
-"""Running a study: tuning where asked for, then the scored trials, then the timed ones.
+"""Running a study: the tuning trials, then the scored ones, then the timed ones.
 
-Every trial is on disk as soon as it ends, and what is on disk is not run again.
+Each trial is saved as soon as it ends, and a saved trial is not run again.
 """
 
 from __future__ import annotations
@@ -14,48 +14,49 @@ from bnbench.records import EpochRecord, TrialRecord
 from bnbench.specs import TrialSpec
 from bnbench.store import RunStore
 from bnbench.training.executors.interface import CompletedTrial, Executor
-from bnbench.training.tuning import choose_rates
+from bnbench.tuning import choose_rates
 
 
 class StudyObserver(Protocol):
-    """Watches a study; nothing it does changes the results."""
+    """Follows the progress of a study; it cannot change the results."""
 
     def start_stage(self, name: str, num_trials: int, num_epochs: int) -> None:
-        """A stage begins; so many of its trials are still to be run, with so many epochs."""
+        """A stage begins: tell how many trials and epochs it has left to run."""
 
     def finish_epoch(self, trial: TrialSpec, epoch: EpochRecord) -> None:
-        """An epoch of a trial is done."""
+        """Take an epoch that has ended."""
 
     def finish_trial(self, record: TrialRecord) -> None:
-        """A trial is on disk."""
+        """Take a trial that has ended and is saved."""
 
 
 def run_study(
     store: RunStore, dataset: Dataset, observer: StudyObserver, executor: Executor
 ) -> list[TrialRecord]:
-    """Run all trials of a run that are not on record yet.
+    """Run the trials of a run that are not saved yet.
 
     Args:
         store: the run; trials are added to it as they end.
-        dataset: what is trained on.
-        observer: told of everything.
-        executor: where trials are run.
+        dataset: the data set of the run.
+        observer: is called as stages begin, and as epochs and trials end.
+        executor: runs the trials.
 
     Returns:
-        The records of all the run's trials, sorted as `RunStore.read_trials` does.
+        The records of all the run's trials, in the order of `RunStore.read_trials`.
 
     Raises:
         RunError: another process is working on the run.
-        KeyboardInterrupt: as it comes; finished trials are on disk.
+        KeyboardInterrupt: the user interrupted it; finished trials are saved.
     """
     study, engines = store.study, store.engines
     with store.locked():
         stages = _Stages(store, observer, executor)
+        rates = {}
         if study.tuning is not None:
             # The tuning trials get a data set that has no test image in it.
             split = cut_validation_split(dataset, study.tuning)
             stages.run("tuning", study.list_tuning_trials(engines), split)
-        rates = choose_rates(study, store.read_trials() if study.tuning else ())
+            rates = _choose_rates_once(store, stages.take_tuning_records())
         stages.run("training", study.list_scored_trials(engines, rates), dataset)
         stages.run("timing", study.list_timed_trials(engines), dataset, one_at_a_time=True)
         records = store.read_trials()
@@ -63,15 +64,33 @@ def run_study(
     return records
 
 
+def _choose_rates_once(
+    store: RunStore, tuning_records: list[TrialRecord]
+) -> dict[tuple[str, str], float]:
+    """Choose each variant's learning rate, or take the choice that is stored."""
+    rates = store.read_rates()
+    if rates is None:
+        rates = choose_rates(store.study, tuning_records)
+        store.write_rates(rates)
+    return {(rate.variant, rate.device): rate.learning_rate for rate in rates}
+
+
 class _Stages:
-    """Runs one stage after the other over what is on record already."""
+    """Runs the stages of a study, without the trials that are on record already."""
 
     def __init__(self, store: RunStore, observer: StudyObserver, executor: Executor) -> None:
         self._store = store
         self._observer = observer
         self._executor = executor
-        # Not their records: there may be more trials than there is memory for them.
-        self._done = {record.trial for record in store.read_trials()}
+        records = store.read_trials()
+        # Only the tuning trials' records are kept: there can be more trials than memory for them.
+        self._done = {record.trial for record in records}
+        self._tuning_records = [record for record in records if record.trial.purpose == "tune"]
+
+    def take_tuning_records(self) -> list[TrialRecord]:
+        """Return the records of the tuning trials, and forget them."""
+        taken, self._tuning_records = self._tuning_records, []
+        return taken
 
     def run(
         self,
@@ -92,9 +111,9 @@ class _Stages:
         )
 
     def _keep(self, completed: CompletedTrial) -> None:
-        """Put a trial on disk, its model first: a trial on record is complete."""
+        """Save a trial, its model first, so that a trial on record is complete."""
         record = completed.record
-        if record.trial in self._done:  # where machines are lost, some run a trial again
+        if record.trial in self._done:  # a trial runs twice when its node is lost at its end
             return
         if completed.environment is not None:
             self._store.add_node(record.node, completed.environment)
@@ -102,4 +121,6 @@ class _Stages:
             write_model_files(completed.files, self._store.models_folder)
         self._store.append_trial(record)
         self._done.add(record.trial)
+        if record.trial.purpose == "tune":
+            self._tuning_records.append(record)
         self._observer.finish_trial(record)

@@ -1,17 +1,18 @@
 import dataclasses
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 import torch
 
 from bnbench.data import Dataset
-from bnbench.records import EnvironmentRecord
+from bnbench.records import ChosenRateRecord, EnvironmentRecord, TrialRecord
 from bnbench.specs import StudySpec, TuningSpec
 from bnbench.store import RunStore
-from bnbench.training.executors import in_process
+from bnbench.training.engines import make_engine
+from bnbench.training.engines.interface import Engine
 from bnbench.training.executors.in_process import InProcessExecutor
 from bnbench.training.study import run_study
+from bnbench.tuning import find_rates
 from tests.conftest import REFERENCE, SYNTHETIC, FakeEngine, SilentObserver
 
 
@@ -20,12 +21,10 @@ def store(tmp_path: Path, small_study: StudySpec, environment: EnvironmentRecord
     return RunStore.create(tmp_path / "run", small_study, REFERENCE, SYNTHETIC, environment)
 
 
-@pytest.fixture
-def make_engine(monkeypatch: pytest.MonkeyPatch) -> Mock:
-    """Stands where the study makes its engines; tests say which it gets."""
-    make_engine = Mock()
-    monkeypatch.setattr(in_process, "make_engine", make_engine)
-    return make_engine
+def run_with(store: RunStore, dataset: Dataset, engine: Engine | None = None) -> list[TrialRecord]:
+    """Run a study with an engine, by default the one it asks for."""
+    make = make_engine if engine is None else lambda _name, _dataset, _threads: engine
+    return run_study(store, dataset, SilentObserver(), InProcessExecutor(1, make))
 
 
 def list_keys(store: RunStore) -> list[str]:
@@ -33,35 +32,31 @@ def list_keys(store: RunStore) -> list[str]:
 
 
 def test_every_trial_is_trained_once_and_in_the_studys_order(
-    store: RunStore, synthetic_dataset: Dataset, make_engine: Mock
+    store: RunStore, synthetic_dataset: Dataset
 ) -> None:
-    engine = make_engine.return_value = FakeEngine()
-    records = run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    engine = FakeEngine()
+    records = run_with(store, synthetic_dataset, engine)
     assert [trial.key for trial in engine.trained] == list_keys(store)
-    assert run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1)) == records
+    assert run_with(store, synthetic_dataset, engine) == records
     assert len(engine.trained) == len(records) == 6
 
 
 def test_what_was_finished_before_an_interruption_is_not_trained_again(
-    store: RunStore, synthetic_dataset: Dataset, make_engine: Mock
+    store: RunStore, synthetic_dataset: Dataset
 ) -> None:
     keys = list_keys(store)
-    make_engine.return_value = FakeEngine(interrupt_before=keys[2])
     with pytest.raises(KeyboardInterrupt):
-        run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
-    engine = make_engine.return_value = FakeEngine()
-    run_study(
-        RunStore.open(store.folder), synthetic_dataset, SilentObserver(), InProcessExecutor(1)
-    )
+        run_with(store, synthetic_dataset, FakeEngine(interrupt_before=keys[2]))
+    engine = FakeEngine()
+    run_with(RunStore.open(store.folder), synthetic_dataset, engine)
     assert [trial.key for trial in engine.trained] == keys[2:]
 
 
 def test_a_failed_trial_stays_on_record_and_the_study_goes_on(
-    store: RunStore, synthetic_dataset: Dataset, make_engine: Mock
+    store: RunStore, synthetic_dataset: Dataset
 ) -> None:
     failing = list_keys(store)[1]
-    make_engine.return_value = FakeEngine(failing=[failing])
-    records = run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    records = run_with(store, synthetic_dataset, FakeEngine(failing=[failing]))
     outcomes = {record.trial.key: record for record in records}
     assert outcomes[failing].reason == "diverged: a test said so"
     assert sum(record.status == "finished" for record in records) == 5
@@ -70,7 +65,7 @@ def test_a_failed_trial_stays_on_record_and_the_study_goes_on(
 def test_every_finished_trial_leaves_a_model_and_a_manifest(
     store: RunStore, synthetic_dataset: Dataset
 ) -> None:
-    run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    run_with(store, synthetic_dataset)
     assert sorted(path.name for path in store.models_folder.iterdir()) == sorted(
         f"{key}.{suffix}" for key in list_keys(store) for suffix in ("pt", "json")
     )
@@ -87,7 +82,7 @@ def tuned_store(tmp_path: Path, small_study: StudySpec, environment: Environment
 def test_variants_are_scored_at_the_rate_that_did_best_in_validation(
     tuned_store: RunStore, synthetic_dataset: Dataset
 ) -> None:
-    records = run_study(tuned_store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    records = run_with(tuned_store, synthetic_dataset)
     scored = [record for record in records if record.trial.purpose == "score"]
     assert {record.trial.recipe.learning_rate for record in scored} == {0.1}
     assert [r.trial.seed for r in scored] == [0, 1, 2, 0, 1, 2]
@@ -95,13 +90,43 @@ def test_variants_are_scored_at_the_rate_that_did_best_in_validation(
     assert {record.trial.recipe.learning_rate for record in failed} == {1e20}
 
 
-def test_tuning_never_sees_a_test_image_or_label(
-    tuned_store: RunStore, synthetic_dataset: Dataset, make_engine: Mock
+def test_the_chosen_rates_are_stored_once_and_used_on_resume(
+    tuned_store: RunStore, synthetic_dataset: Dataset
 ) -> None:
-    engine = make_engine.return_value = FakeEngine()
-    run_study(tuned_store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    with pytest.raises(KeyboardInterrupt):
+        run_with(tuned_store, synthetic_dataset, FakeEngine(interrupt_before="baseline-seed0-cpu"))
+    assert tuned_store.read_rates() == find_rates(tuned_store, tuned_store.read_trials())
+    chosen = (ChosenRateRecord("baseline", "cpu", 0.001), ChosenRateRecord("batchnorm", "cpu", 0.1))
+    tuned_store.write_rates(chosen)
+    records = run_with(tuned_store, synthetic_dataset, FakeEngine())
+    scored = [record.trial for record in records if record.trial.purpose == "score"]
+    assert {(trial.variant.name, trial.recipe.learning_rate) for trial in scored} == {
+        ("baseline", 0.001),
+        ("batchnorm", 0.1),
+    }
+
+
+def test_a_run_without_stored_rates_gets_them_from_its_tuning_trials(
+    tuned_store: RunStore, synthetic_dataset: Dataset
+) -> None:
+    records = run_with(tuned_store, synthetic_dataset, FakeEngine())
+    stored = tuned_store.read_rates()
+    (tuned_store.folder / "rates.json").unlink()
+    assert tuned_store.read_rates() is None
+    assert find_rates(tuned_store, records) == stored
+
+
+def test_tuning_never_sees_a_test_image_or_label(
+    tuned_store: RunStore, synthetic_dataset: Dataset
+) -> None:
+    engine, datasets = FakeEngine(), []
+
+    def make(_name: str, dataset: Dataset, _threads: int) -> FakeEngine:
+        datasets.append(dataset)
+        return engine
+
+    run_study(tuned_store, synthetic_dataset, SilentObserver(), InProcessExecutor(1, make))
     assert {trial.purpose for trial in engine.trained} == {"tune", "score"}
-    datasets = [call.args[1] for call in make_engine.call_args_list]
     assert len(datasets) == 2
     tuning_data = datasets[0]
     seen = torch.cat([tuning_data.train.images, tuning_data.test.images]).flatten(1)
@@ -129,7 +154,7 @@ def test_a_study_gives_the_same_tuning_when_the_test_labels_are_others(
     )
 
     def list_tuning_accuracies(store: RunStore, dataset: Dataset) -> list[list[float]]:
-        records = run_study(store, dataset, SilentObserver(), InProcessExecutor(1))
+        records = run_with(store, dataset)
         return [
             [epoch.test_accuracy for epoch in record.epochs]
             for record in records
@@ -146,7 +171,6 @@ def test_timed_trials_run_one_at_a_time(
     small_study: StudySpec,
     environment: EnvironmentRecord,
     synthetic_dataset: Dataset,
-    make_engine: Mock,
 ) -> None:
     class CountingEngine(FakeEngine):
         def train(self, trials, on_epoch, on_trial):  # type: ignore[no-untyped-def]
@@ -154,9 +178,8 @@ def test_timed_trials_run_one_at_a_time(
             super().train(trials, on_epoch, on_trial)
 
     batches: list[list[str]] = []
-    make_engine.return_value = CountingEngine()
     store = RunStore.create(
         tmp_path / "native", small_study, {"cpu": "native"}, SYNTHETIC, environment
     )
-    run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
+    run_with(store, synthetic_dataset, CountingEngine())
     assert batches == [["score"] * 6] + [["time"]] * 40

@@ -1,13 +1,43 @@
-"""What trains a trial, and which engine trains what."""
+"""The engines, in one table, and the choice among them for a study's devices."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from bnbench.data import Dataset
 from bnbench.errors import SpecError
-from bnbench.specs import EngineName, StudySpec
+from bnbench.specs import REFERENCE_ENGINE, EngineName, StudySpec, VariantSpec
+from bnbench.training.engines import native
 from bnbench.training.engines.interface import Engine
-from bnbench.training.engines.native import NORMALIZATIONS, NativeEngine, supports_variant
+from bnbench.training.engines.native import NativeEngine
 from bnbench.training.engines.reference import ReferenceEngine
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """An engine: how to make it, and what it can train."""
+
+    make: Callable[[Dataset, int], Engine]
+    """Makes the engine for a data set and a number of CPU threads."""
+    trains_many: bool
+    """Whether it trains several trials at once, each on one thread."""
+    requirement: str = "nothing"
+    """What it needs of a variant and a device, for error texts."""
+    find_obstacle: Callable[[VariantSpec, str], str | None] = lambda _variant, _device: None
+    """Names what keeps it from training a variant on a device; None if nothing does."""
+
+
+ENGINES: dict[EngineName, EngineSpec] = {
+    "native": EngineSpec(
+        NativeEngine,
+        trains_many=True,
+        requirement=native.REQUIREMENT,
+        find_obstacle=native.find_obstacle,
+    ),
+    "reference": EngineSpec(lambda dataset, _threads: ReferenceEngine(dataset), trains_many=False),
+}
+"""Each engine by its name, the fastest first."""
 
 
 def resolve_engines(study: StudySpec) -> dict[str, EngineName]:
@@ -16,28 +46,33 @@ def resolve_engines(study: StudySpec) -> dict[str, EngineName]:
     One engine trains all variants on a device, so that no comparison mixes engines.
 
     Raises:
-        SpecError: the study asks for the native engine where it cannot train.
+        SpecError: the study names an engine that cannot train one of its variants.
     """
-    unsupported = [v.name for v in study.variants if not supports_variant(v)]
-    engines: dict[str, EngineName] = {}
-    for device in study.devices:
-        if study.engine == "reference":
-            engines[device] = "reference"
-        elif device == "cpu" and not unsupported:
-            engines[device] = "native"
-        elif study.engine == "auto":
-            engines[device] = "reference"
-        else:
-            found = f"device {device}" if device != "cpu" else f"variant {unsupported[0]}"
+    return {device: _resolve_engine(study, device) for device in study.devices}
+
+
+def _resolve_engine(study: StudySpec, device: str) -> EngineName:
+    for name, engine in ENGINES.items():
+        if study.engine not in ("auto", name):
+            continue
+        obstacles = [engine.find_obstacle(variant, device) for variant in study.variants]
+        obstacle = next(filter(None, obstacles), None)
+        if obstacle is None:
+            return name
+        if study.engine == name:
             raise SpecError(
-                f"engine: expected, for native, the CPU and normalization "
-                f"{' or '.join(NORMALIZATIONS)}, got {found}; use --engine reference"
+                f"engine: expected, for {name}, {engine.requirement}, got {obstacle}; "
+                f"use --engine {REFERENCE_ENGINE}"
             )
-    return engines
+    raise AssertionError("the reference engine trains every variant on every device")
 
 
 def make_engine(name: EngineName, dataset: Dataset, threads: int) -> Engine:
-    """Make the engine of that name for a data set; `threads` is what the machine gives it."""
-    if name == "native":
-        return NativeEngine(dataset, threads)
-    return ReferenceEngine(dataset)
+    """Make an engine by its name for a data set.
+
+    Args:
+        name: a key of `ENGINES`.
+        dataset: what it trains on and evaluates with.
+        threads: CPU threads it may use, at least 1.
+    """
+    return ENGINES[name].make(dataset, threads)

@@ -22,11 +22,14 @@ from bnbench.training.engines.interface import EpochObserver, TrainedTrial, Tria
 
 NORMALIZATIONS = ("none", "batch")
 """What the C++ code can put between a linear layer and its activation."""
+REQUIREMENT = f"the CPU and normalization {' or '.join(NORMALIZATIONS)}"
 
 
-def supports_variant(variant: VariantSpec) -> bool:
-    """Whether the C++ code can train a variant."""
-    return variant.normalization in NORMALIZATIONS
+def find_obstacle(variant: VariantSpec, device: str) -> str | None:
+    """Name what keeps the C++ code from training a variant on a device; None if nothing does."""
+    if device != "cpu":
+        return f"device {device}"
+    return None if variant.normalization in NORMALIZATIONS else f"variant {variant.name}"
 
 
 class NativeEngine:

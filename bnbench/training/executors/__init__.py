@@ -1,1 +1,1 @@
-"""Where trials are run: in this process, or on the machines of a Ray cluster."""
+"""Where trials run: in this process, or on the nodes of a Ray cluster."""

@@ -8,20 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bnbench.specs import TrialSpec
+from bnbench.training.engines import ENGINES
 
-MOST_EPOCHS = 64
-"""Of a batch: some seconds of work, long against what a task costs, short enough to be lost."""
+MAX_EPOCHS_PER_BATCH = 64
+"""Seconds of work; long enough to hide Ray's overhead, short enough to repeat on a lost node."""
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What a task needs of its node."""
+    """The resources a task reserves on its node."""
 
     processors: int
     gpus: int = 0
 
     def count_places(self, resources: Mapping[str, float]) -> int:
-        """How many such tasks a node of these resources (Ray's names) runs at once."""
+        """Count the tasks that a node with these resources (by Ray's names) runs at once."""
         places = int(resources.get("CPU", 0.0) // self.processors)
         return min(places, int(resources.get("GPU", 0.0) // self.gpus)) if self.gpus else places
 
@@ -30,23 +31,23 @@ class Demand:
 
 
 def choose_demand(trial: TrialSpec, threads: int) -> Demand:
-    """What a trial needs.
+    """Return what a trial needs.
 
-    A trial of the native engine keeps one processor busy, so that tasks of one processor fill
-    every node, whatever the number of its processors. One of the reference engine gets the
-    study's `threads`, since its sums, and so its bits, depend on how many there are.
+    An engine that trains many trials at once uses one processor per trial, so tasks of one
+    processor fill every node. Any other engine gets the study's `threads`, since its sums, and
+    so its bits, depend on the number of threads.
     """
     if trial.device != "cpu":
         return Demand(processors=1, gpus=1)
-    return Demand(processors=1 if trial.engine == "native" else threads)
+    return Demand(processors=1 if ENGINES[trial.engine].trains_many else threads)
 
 
 class BatchQueue:
-    """Trials that wait, by what they need, and leave in batches.
+    """A queue of trials, grouped by what they need and taken in batches.
 
     Args:
-        trials: in the order in which they are to be run.
-        threads: of the study.
+        trials: the trials in the order in which to run them.
+        threads: the study's CPU threads per trial.
     """
 
     def __init__(self, trials: Iterable[TrialSpec], threads: int) -> None:
@@ -56,24 +57,26 @@ class BatchQueue:
 
     @property
     def demands(self) -> list[Demand]:
-        """What the waiting trials need."""
+        """The distinct demands of the waiting trials."""
         return [demand for demand, waiting in self._waiting.items() if waiting]
 
     def take(self, demand: Demand, num_places: int) -> tuple[TrialSpec, ...]:
-        """Take the next batch of a demand that is among `demands`.
+        """Take the next batch of trials.
 
         Batches grow smaller as the trials run out ("guided self-scheduling": Polychronopoulos
-        and Kuck, 1987), so that all places end at about the same time. Only the native engine
-        gets several trials at once: elsewhere a trial is long against what a task costs.
+        and Kuck, 1987), so that all places end at about the same time. An engine that trains one
+        trial at a time gets one: its trials are long compared with a task's overhead.
 
         Args:
-            demand: which trials.
-            num_places: how many tasks of that demand run at once.
+            demand: one of `demands`.
+            num_places: how many tasks of that demand the cluster runs at once.
         """
         waiting = self._waiting[demand]
         first = waiting[0]
-        most = max(1, MOST_EPOCHS // first.recipe.epochs) if first.engine == "native" else 1
-        size = min(math.ceil(len(waiting) / (2 * max(num_places, 1))), most)
+        max_size = 1
+        if ENGINES[first.engine].trains_many:
+            max_size = max(1, MAX_EPOCHS_PER_BATCH // first.recipe.epochs)
+        size = min(math.ceil(len(waiting) / (2 * max(num_places, 1))), max_size)
         batch = [waiting.popleft()]
         while len(batch) < size and waiting[0].engine == first.engine:
             batch.append(waiting.popleft())
@@ -81,5 +84,5 @@ class BatchQueue:
 
 
 def count_places(nodes: Sequence[Mapping[str, float]], demand: Demand) -> int:
-    """How many tasks run at once on all nodes together."""
+    """Count the tasks that all nodes together run at once."""
     return sum(demand.count_places(resources) for resources in nodes)

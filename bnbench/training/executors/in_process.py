@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bnbench.data import Dataset
-from bnbench.specs import TrialSpec
+from bnbench.specs import EngineName, TrialSpec
 from bnbench.training.engines import make_engine
-from bnbench.training.engines.interface import EpochObserver
+from bnbench.training.engines.interface import Engine, EpochObserver
 from bnbench.training.executors.interface import CompletedReceiver, complete
 
 
@@ -17,13 +17,14 @@ class InProcessExecutor:
     """Gives each engine all trials of a stage at once.
 
     Args:
-        threads: CPU threads that an engine may use.
+        threads: CPU threads an engine may use.
+        make: makes an engine by its name, for a data set and a number of threads.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._make_engine = functools.cache(
-            lambda name, dataset: make_engine(name, dataset, threads)
-        )
+    def __init__(
+        self, threads: int, make: Callable[[EngineName, Dataset, int], Engine] = make_engine
+    ) -> None:
+        self._make_engine = functools.cache(lambda name, dataset: make(name, dataset, threads))
 
     def run(
         self,

@@ -16,7 +16,7 @@ from bnbench.machine import count_cores
 
 CONNECT_SECONDS = 5.0
 LOCAL_STORE_BYTES = 512 * 2**20
-"""Of a Ray that is started here: two data sets of 55 MB, and some models on their way."""
+"""Object store of a Ray started here; holds two data sets of 55 MB and models in transit."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,7 @@ def join_cluster(address: str | None) -> Iterator[None]:
         RunError: nothing answers there, or nothing that can be joined.
     """
     require_ray()
-    # Before Ray is imported: what it is used for is nobody's business, and a task without a GPU
-    # needs no GPU hidden from it.
+    # Ray reads these when it is imported: no usage statistics; leave GPUs visible to CPU tasks.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if address not in (None, "auto"):
@@ -93,7 +92,7 @@ def list_nodes() -> list[RayNode]:
 
 
 def _require_answer(address: str) -> None:
-    """Ray itself tries for a minute before it gives up."""
+    """Check that something listens at an address; Ray itself would try for a minute."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:
         raise SpecError(f"address: expected auto or HOST:PORT, got {address!r}")

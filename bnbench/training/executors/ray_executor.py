@@ -1,4 +1,4 @@
-"""Trials run by the nodes of a Ray cluster, which schedules them and replaces nodes that die."""
+"""Trials run by the nodes of a Ray cluster, which schedules them and retries after lost nodes."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from bnbench.training.executors.ray_worker import (
 )
 from bnbench.training.executors.software import describe_software
 
-MOST_RETRIES = 10
-"""How many nodes or workers may die under one batch before it is taken for the cause."""
+MAX_RETRIES = 10
+"""Retries of a batch whose node or worker died; after more, the batch itself is to blame."""
 WAIT_SECONDS = 1.0
 PATIENCE_SECONDS = 30.0
-"""How long trials that no node can run wait for one that can."""
+"""How long a trial that no node can run waits for such a node."""
 
 
 class RayExecutor:
-    """Sends trials to a cluster that was joined, in batches, and takes them in as they end.
+    """Sends trials to a joined cluster in batches, and receives them as they end.
 
-    At most two tasks wait for each place a task can run in, so that what the driver and the
-    cluster hold does not grow with the study. Ray runs a batch again elsewhere where its node is
-    lost. What a batch gives depends on nothing but its trials, so that it matters to nobody.
+    At most two tasks wait for each place a task can run in, so memory does not grow with the
+    study. Ray retries a batch on another node if its node is lost. A batch's results depend only
+    on its trials, so retries are safe.
 
     Args:
-        threads: of the study's environment.
-        do: what workers run; tests and benchmarks have them do less.
-        patience_seconds: how long trials that no node can run wait.
+        threads: the study's CPU threads per trial.
+        do: the function workers run; tests and benchmarks replace it.
+        patience_seconds: how long a trial that no node can run waits for such a node.
     """
 
     def __init__(
@@ -119,10 +119,10 @@ class RayExecutor:
                 ray.cancel(task, force=True)
 
     def _run_alone(self, trial: TrialSpec, dataset: Dataset) -> JobResult:
-        """Run a trial with nothing beside it, on the node all such trials run on."""
+        """Run a trial alone on its node, the same node for all timed trials."""
         demand = choose_demand(trial, self._threads)
         job = self._make_job((trial,), Demand(self._threads, demand.gpus), dataset)
-        for _ in range(MOST_RETRIES):
+        for _ in range(MAX_RETRIES):
             node = self._choose_timing_node(demand)
             alone = Demand(int(node.resources["CPU"]), demand.gpus)
             task = self._submit(
@@ -142,12 +142,12 @@ class RayExecutor:
                     raise
                 time.sleep(WAIT_SECONDS)  # until the cluster knows that the node is gone
         raise RunError(
-            f"{trial.key}: expected a node that lives while it is timed, got that "
-            f"{MOST_RETRIES} tries failed; finished trials are kept"
+            f"{trial.key}: expected a node that stays up while it is timed, got "
+            f"{MAX_RETRIES} failures; finished trials are kept"
         )
 
     def _choose_timing_node(self, demand: Demand) -> RayNode:
-        """The node of the timed trials so far, if it lives; else one of the largest."""
+        """Choose the node of the earlier timed trials if it is up, else one of the largest."""
         watch = _Patience(self._patience_seconds)
         while True:
             nodes = list_nodes()
@@ -168,13 +168,13 @@ class RayExecutor:
 
     def _submit(self, job: Job, demand: Demand, dataset: Dataset, **options: Any) -> Any:
         reference, _ = self._place(dataset)
-        options = {"max_retries": MOST_RETRIES, **options}
+        options = {"max_retries": MAX_RETRIES, **options}
         return self._task.options(
             num_cpus=demand.processors, num_gpus=demand.gpus, **options
         ).remote(job, reference)
 
     def _place(self, dataset: Dataset) -> tuple[Any, str]:
-        """Put a data set into the object store, once; its reference there, and its hash."""
+        """Put a data set into the object store once; return its reference there and its hash."""
         if dataset not in self._stored:
             data = store_dataset(dataset)
             self._stored[dataset] = (ray.put(data), data.hash_arrays())
@@ -182,17 +182,17 @@ class RayExecutor:
 
 
 class _Patience:
-    """Ends the wait for a node that can run a task when it has been in vain for long."""
+    """A timeout for the wait for a node that can run a task."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._since: dict[Demand, float] = {}
 
     def check(self, demand: Demand, num_places: int, nodes: Sequence[RayNode]) -> None:
-        """Note how many tasks of a demand the nodes can run.
+        """Note how many tasks with a demand the nodes can run at once.
 
         Raises:
-            RunError: none, for too long.
+            RunError: the nodes could run none for longer than the timeout.
         """
         if num_places:
             self._since.pop(demand, None)
@@ -216,7 +216,7 @@ def _get(task: Any) -> JobResult:
     except RayTaskError as error:
         cause = str(error.cause).strip().splitlines()
         raise RunError(
-            "executor: expected nodes that can run trials, got that one failed with: "
+            "executor: expected nodes that can run trials, got an error on one: "
             f"{cause[0] if cause else type(error.cause).__name__}; every node needs the same "
             "bnbench installed"
         ) from error

@@ -1,4 +1,4 @@
-"""What a worker of a Ray cluster does: checks that it may, trains a batch and exports it."""
+"""The work of a Ray worker: check software and data, train a batch, export its models."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from bnbench.training.executors.software import SoftwareRecord, describe_mismatc
 
 Bytes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
-MOST_DATASETS = 2
-"""A study has two: the one with the validation images cut off, and the whole one."""
+MAX_DATASETS = 2
+"""A study has two data sets: the tuning split, and the whole one."""
 
 
 @dataclass(frozen=True)
@@ -57,23 +57,23 @@ class Job:
 
     trials: tuple[TrialSpec, ...]
     engine_threads: int
-    """That the engine may use."""
+    """CPU threads the engine may use."""
     torch_threads: int
-    """Of torch: the study's, since bits depend on them."""
+    """Torch's CPU threads: the study's, since bits depend on them."""
     software: SoftwareRecord
-    """Required."""
+    """The software that the worker must have."""
     data_sha256: str
-    """Of the data set's arrays."""
+    """SHA-256 of the data set's arrays."""
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """What became of a job."""
+    """The outcome of a job."""
 
     node: str
     completed: tuple[CompletedTrial, ...] = ()
     refusal: str | None = None
-    """Why nothing was run: what was expected and what was got."""
+    """Why the worker ran nothing; None if it ran the batch."""
 
 
 def store_dataset(dataset: Dataset) -> StoredDataset:
@@ -91,7 +91,7 @@ def store_dataset(dataset: Dataset) -> StoredDataset:
 
 
 def run_job(job: Job, data: StoredDataset) -> JobResult:
-    """Train a batch and export what is to be exported; refuse it on other software or data."""
+    """Train a batch and export its models; refuse if software or data differ."""
     node = name_node()
     refusal = describe_mismatch(node, job.software, describe_software())
     if refusal is None:
@@ -119,7 +119,7 @@ def name_node() -> str:
 
 
 _describe_node = functools.cache(describe_environment)
-_make_engine = functools.lru_cache(maxsize=2 * MOST_DATASETS)(make_engine)
+_make_engine = functools.lru_cache(maxsize=2 * MAX_DATASETS)(make_engine)
 _datasets: dict[str, Dataset] = {}
 """By the hash of their arrays, checked once a process."""
 
@@ -132,17 +132,17 @@ def _check_data(node: str, job: Job, data: StoredDataset) -> str | None:
         return None
     return (
         f"node {node}: expected the data set with the hash {job.data_sha256[:16]}, got "
-        f"{found[:16]}; its object store gives other bytes than were put there: leave the node out"
+        f"{found[:16]}; its object store changed the bytes: leave the node out"
     )
 
 
 def _take_over(sha256: str, data: StoredDataset) -> Dataset:
-    """The data set of the arrays in the object store, which stay there."""
+    """Return the data set over the arrays in the object store, without a copy."""
     if sha256 not in _datasets:
-        if len(_datasets) == MOST_DATASETS:
+        if len(_datasets) == MAX_DATASETS:
             del _datasets[next(iter(_datasets))]
         with warnings.catch_warnings():
-            # The arrays can't be written, which torch has no notion of; nobody writes to images.
+            # Torch warns that the arrays are read-only; images are never written.
             warnings.filterwarnings("ignore", message=".*not writable")
             images = [
                 torch.from_numpy(array)

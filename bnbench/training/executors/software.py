@@ -1,4 +1,4 @@
-"""What must be the same wherever a study's trials run, so that a trial's figures are the same."""
+"""The software that must be the same on every node, so that trials give the same bits."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ import sys
 import textwrap
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from bnbench import _native
+from bnbench.data import Dataset
 
 ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
-REAL_DATA = Path("/usr/share/datasets/fashion-mnist")
 MOMENTUM_RECIPE = {"batch_size": 91, "momentum": 0.9, "weight_decay": 5e-4}
 
 Bytes = NDArray[np.uint8]
@@ -46,16 +45,14 @@ def data() -> Data:
 
 
 @pytest.fixture(scope="module")
-def real_data() -> Data:
-    if not REAL_DATA.is_dir():
-        pytest.skip(f"FashionMNIST is not at {REAL_DATA}")
-    names = [
-        f"{part}-{kind}.gz"
-        for part in ("train", "t10k")
-        for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
-    ]
-    train_x, train_y, test_x, test_y = (_native.read_idx(REAL_DATA / name) for name in names)
-    return train_x, train_y, test_x, test_y
+def real_data(fashion_mnist: Dataset) -> Data:
+    train, test = fashion_mnist.train, fashion_mnist.test
+    return (
+        train.images.flatten(1).numpy(),
+        train.labels.numpy(),
+        test.images.flatten(1).numpy(),
+        test.labels.numpy(),
+    )
 
 
 def build(
@@ -224,6 +221,8 @@ def test_relu_networks_follow_pytorch_for_some_steps(data: Data, normalization: 
     assert result.epochs[0].train_loss == pytest.approx(losses[0], rel=1e-5)
 
 
+@pytest.mark.real_data
+@pytest.mark.slow
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_an_epoch_of_fashion_mnist_ends_where_pytorch_ends(
     real_data: Data, normalization: str

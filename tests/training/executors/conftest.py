@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,11 @@ from tests.conftest import SYNTHETIC, SilentObserver
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
 os.environ.pop("RAY_ADDRESS", None)
+# Ray notes the newest cluster in its folder: test processes side by side need one folder each. Its
+# path is short, since Ray puts sockets there.
+ray_folder = tempfile.mkdtemp(prefix="ray-")
+os.environ["RAY_TMPDIR"] = ray_folder
+atexit.register(shutil.rmtree, ray_folder, ignore_errors=True)
 
 NODE = {"num_cpus": 1, "object_store_memory": 200 * 2**20, "include_dashboard": False}
 

@@ -4,7 +4,7 @@ import pytest
 
 from bnbench.specs import EngineName, RecipeSpec, TrialSpec
 from bnbench.training.executors.batching import (
-    MOST_EPOCHS,
+    MAX_EPOCHS_PER_BATCH,
     BatchQueue,
     Demand,
     choose_demand,
@@ -58,7 +58,7 @@ def test_batches_grow_smaller_as_trials_run_out() -> None:
 
 def test_a_batch_is_some_seconds_of_work_however_many_trials_wait() -> None:
     queue = BatchQueue(make_trials(10_000, epochs=5), threads=2)
-    assert len(queue.take(Demand(1), num_places=2)) == MOST_EPOCHS // 5
+    assert len(queue.take(Demand(1), num_places=2)) == MAX_EPOCHS_PER_BATCH // 5
     long = BatchQueue(make_trials(10, epochs=1000), threads=2)
     assert len(long.take(Demand(1), num_places=1)) == 1
 

@@ -4,7 +4,6 @@ import pytest
 
 from bnbench.data import Dataset
 from bnbench.specs import EngineName, RecipeSpec, TrialSpec
-from bnbench.training.executors import in_process
 from bnbench.training.executors.in_process import InProcessExecutor
 from bnbench.training.executors.interface import CompletedTrial
 from tests.conftest import BASELINE, FakeEngine
@@ -24,19 +23,19 @@ class CountingEngine(FakeEngine):
         super().train(trials, on_epoch, on_trial)
 
 
-@pytest.mark.parametrize(("one_at_a_time", "sizes"), [(False, [3, 2]), (True, [1] * 5)])
+@pytest.mark.parametrize(
+    ("one_at_a_time", "sizes"), [(False, [3, 2]), (True, [1] * 5)], ids=["together", "timed"]
+)
 def test_an_engine_gets_all_its_trials_at_once_unless_they_are_timed(
     one_at_a_time: bool,
     sizes: list[int],
     synthetic_dataset: Dataset,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     engine = CountingEngine()
     make_engine = Mock(return_value=engine)
-    monkeypatch.setattr(in_process, "make_engine", make_engine)
     trials = [*make_trials("native", range(3)), *make_trials("reference", range(2))]
     completed: list[CompletedTrial] = []
-    InProcessExecutor(3).run(
+    InProcessExecutor(3, make_engine).run(
         trials,
         synthetic_dataset,
         lambda *_: None,

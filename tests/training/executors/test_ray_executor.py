@@ -78,6 +78,7 @@ def assert_same_results(store: RunStore, undisturbed: RunStore) -> list[TrialRec
     return records
 
 
+@pytest.mark.slow
 def test_a_study_on_several_nodes_gives_the_same_bits_as_in_one_process(
     joined: None, undisturbed: RunStore, tmp_path: Path, synthetic_dataset: Dataset
 ) -> None:
@@ -109,6 +110,7 @@ def run_slowly(job: Job, data: StoredDataset) -> JobResult:
     return run_job(job, data)
 
 
+@pytest.mark.slow
 def test_a_node_that_is_killed_costs_no_trial_and_changes_none(
     cluster: Any, joined: None, undisturbed: RunStore, tmp_path: Path, synthetic_dataset: Dataset
 ) -> None:
@@ -120,6 +122,7 @@ def test_a_node_that_is_killed_costs_no_trial_and_changes_none(
     assert len({record.node for record in records}) == 3
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_killed_goes_on_where_it_was(
     cluster: Any, undisturbed: RunStore, tmp_path: Path, synthetic_dataset: Dataset
 ) -> None:

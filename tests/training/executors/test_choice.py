@@ -3,9 +3,9 @@ import importlib.util
 
 import pytest
 
-from bnbench.cli.run import ExecutorChoice
 from bnbench.errors import SpecError
 from bnbench.training.catalog import STUDIES
+from bnbench.training.executors.choice import ExecutorChoice
 
 STUDY = STUDIES["notebook"]
 
