@@ -18,6 +18,8 @@ from bnbench.errors import GateError
 
 WORKER_FILE = Path(__file__).with_name("worker.py")
 STARTUP_FOLDER = Path(__file__).with_name("startup")
+USERS_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+"""Variables by which people configure pytest; the other ``PYTEST_*`` describe a session that runs."""
 ANSWER_SECONDS = 900.0
 """How long an answer may take before the process is given up."""
 EXIT_SECONDS = 10.0
@@ -37,11 +39,20 @@ class RevisionFolder:
     """Folders its packages are imported from, first come first served."""
 
     def make_environment(self) -> dict[str, str]:
-        """The environment variables with which a Python process imports from this revision."""
+        """The environment variables with which a Python process imports from this revision.
+
+        Those of a pytest session that started the gate are left out: pytest-benchmark refuses to
+        run in a process that pytest-xdist seems to have started.
+        """
         roots = os.pathsep.join(str(root) for root in self.roots)
         path = [str(STARTUP_FOLDER), roots]
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("PYTEST_") or name in USERS_VARIABLES
+        }
         return {
-            **os.environ,
+            **inherited,
             "GATE_ROOTS": roots,
             "GATE_TREE": str(self.tree),
             "PYTHONPATH": os.pathsep.join(path),

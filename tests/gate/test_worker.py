@@ -56,6 +56,20 @@ def test_every_benchmark_of_a_suite_can_be_timed_and_no_plain_test_runs(start: S
     assert int(str(read_until(worker, "end")["peak_bytes"])) > 10_000_000
 
 
+def test_a_gate_that_pytest_xdist_started_measures_as_any_other(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    assert read_until(start(), "collected")["names"] == NAMES
+
+
+def test_options_of_pytest_in_the_environment_are_passed_on(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k work_with_setup")
+    assert read_until(start(), "collected")["names"] == NAMES[2:]
+
+
 def test_an_injected_slowdown_takes_that_much_longer(start: Start) -> None:
     worker = start("--benchmark-timer=time.process_time")  # whatever else the machine does
     worker.read_event()
