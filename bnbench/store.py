@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
-import fcntl
 import io
 import json
 import os
@@ -19,10 +18,10 @@ import tempfile
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from bnbench.errors import RunError, SpecError
-from bnbench.files import replace_file
+from bnbench.files import AppendLog, replace_file
 from bnbench.mapping import build_from_mapping
 from bnbench.records import (
     AgreementRecord,
@@ -88,7 +87,7 @@ class RunStore:
         self.engines = engines
         self.data = data
         self.environment = environment
-        self._trials_file: IO[bytes] | None = None
+        self._trials = AppendLog(folder / "trials.jsonl")
         self._nodes: dict[str, EnvironmentRecord] | None = None  # read when one is added
 
     @property
@@ -181,48 +180,35 @@ class RunStore:
         Raises:
             RunError: another process is adding trials to this run.
         """
-        with (self.folder / "trials.jsonl").open("r+b") as file:
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                stack.enter_context(self._trials)
+            except BlockingIOError:
                 raise RunError(
                     f"{self.folder}: expected a run nobody is working on, got another process "
                     "adding trials to it; wait for it to end"
                 ) from None
-            file.truncate(file.read().rfind(b"\n") + 1)
-            file.seek(0, os.SEEK_END)
-            self._trials_file = file
-            try:
-                yield
-            finally:
-                self._trials_file = None
+            yield
 
     def append_trial(self, record: TrialRecord) -> None:
         """Put a trial on disk before returning; the run must be locked."""
-        if self._trials_file is None:
-            raise RuntimeError("lock the run before adding trials")
-        line = json.dumps(dataclasses.asdict(record), allow_nan=False)
-        self._trials_file.write(line.encode() + b"\n")
-        self._trials_file.flush()
-        os.fsync(self._trials_file.fileno())
+        self._trials.append(dataclasses.asdict(record))
 
     def read_trials(self) -> list[TrialRecord]:
         """All trials on record, sorted by purpose, device, variant, rate and seed."""
-        path = self.folder / "trials.jsonl"
-        try:
-            raw = path.read_bytes()
-        except OSError as error:
-            raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+        path = self._trials.path
         records = {}
         order_of = self._make_order()
-        complete = raw[: raw.rfind(b"\n") + 1]
-        for number, line in enumerate(complete.splitlines(), start=1):
-            try:
-                record = build_from_mapping(TrialRecord, json.loads(line))
-                order_of(record.trial)
-            except (ValueError, SpecError) as error:
-                raise RunError(f"{path}: line {number} is damaged: {error}") from None
-            records[record.trial] = record
+        try:
+            for number, line in self._trials.read():
+                try:
+                    record = build_from_mapping(TrialRecord, json.loads(line))
+                    order_of(record.trial)
+                except (ValueError, SpecError) as error:
+                    raise RunError(f"{path}: line {number} is damaged: {error}") from None
+                records[record.trial] = record
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read: {error.strerror}") from None
         return sorted(records.values(), key=lambda record: order_of(record.trial))
 
     def add_node(self, name: str, environment: EnvironmentRecord) -> None:
