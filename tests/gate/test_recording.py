@@ -85,6 +85,17 @@ def test_an_interrupted_recording_goes_on_after_its_last_whole_line(tmp_path: Pa
     assert read_recording(path) == again
 
 
+def test_a_recording_of_the_format_before_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "recording.jsonl"
+    made = extend(path, FakeRunner(), 1.0)
+    text = path.read_text().replace('"benchmarks": [', '"visits": [')
+    path.write_text(text.replace('"format_version": 3', '"format_version": 2'))
+    assert read_recording(path) == made
+    path.write_text(text.replace('"format_version": 3', '"format_version": 1'))
+    with pytest.raises(GateError, match="format version 1, not 3 or 2"):
+        read_recording(path)
+
+
 def test_the_slowdown_measured_first_goes_round(tmp_path: Path) -> None:
     runner = FakeRunner()
     extend(tmp_path / "recording.jsonl", runner, 60.0)
