@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -23,32 +25,42 @@ COMMANDS = {
     "verify": "Evaluate every model of a run in several runtimes.",
     "diagnose": "Name what is wrong with a model, or with a runtime's logits.",
     "data": "Fetch FashionMNIST if it is missing, check every byte, describe it.",
-    "gate": "Tell whether a code change made something slower or less accurate.",
-    "history": "Find changes, and slow drift, in benchmarks over commits.",
+    "gate": "Judge a code change: is something slower or less accurate?",
 }
 """Each command with its line of help; ``bnbench/cli/NAME.py`` has its options and its body."""
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module only to run the command."""
+    """A group that imports a command's module only to run the command.
+
+    Args:
+        commands_help: its commands, in the order of use, each with its line of help.
+        package: where ``NAME.py`` of each command is.
+    """
+
+    def __init__(
+        self, *arguments: Any, commands_help: Mapping[str, str], package: str, **options: Any
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self._commands_help = commands_help
+        self._package = package
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """List the commands in the order in which people need them."""
-        return list(COMMANDS)
+        return list(self._commands_help)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import a command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._commands_help:
             return None
-        command: click.Command = getattr(
-            importlib.import_module(f"bnbench.cli.{cmd_name}"), cmd_name
-        )
+        module = importlib.import_module(f"{self._package}.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self._commands_help.items()))
 
 
 def main() -> None:
@@ -74,6 +86,8 @@ def main() -> None:
 
 @click.group(
     cls=LazyGroup,
+    commands_help=COMMANDS,
+    package="bnbench.cli",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(bnbench.__version__, prog_name="bnbench")
@@ -83,7 +97,7 @@ def cli() -> None:
     'bnbench run' trains the networks across seeds, exports each to TorchScript, has the C++
     program bnbench-eval evaluate it again, and writes a report.
 
-    'bnbench gate' tells whether a code change made something slower or less accurate.
+    'bnbench gate' decides whether a code change made something slower or less accurate.
 
     Exit codes: 0 success; 1 a trial failed, or the gate found a change for the worse; 2 wrong
     usage or input; 3 the gate is undecided; 5 runtimes disagree; 130 interrupted.

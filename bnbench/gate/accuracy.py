@@ -1,11 +1,8 @@
-"""Accuracy of base and head, from the same seeds, held against each other seed by seed."""
+"""Accuracy of base and head, trained with the same seeds and compared seed by seed."""
 
 from __future__ import annotations
 
 import csv
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +11,16 @@ import numpy as np
 
 from bnbench import stats
 from bnbench.errors import GateError
-from bnbench.gate.process import RevisionFolder
+from bnbench.gate.revisions import RevisionFolder, run_command
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome, classify_change
 
 BOOTSTRAP_SEED = 20_260_101
-"""Any number, but always the same one."""
+"""Fixed, so that the same accuracies always give the same interval."""
 TABLE = "epochs.csv"
 
 Accuracies = Mapping[str, Mapping[int, float]]
-"""By variant, then by seed: the fraction of the test images classified correctly at the end."""
+"""Fraction of test images classified correctly after the last epoch, by variant and seed."""
 
 
 @dataclass(frozen=True)
@@ -35,34 +32,23 @@ class AccuracySummary:
     base_mean: float
     head_mean: float
     difference: stats.Estimate
-    """Head minus base, a fraction of the images, with the interval that alarms go by."""
+    """Head minus base, a fraction of the images, with its interval at the false-alarm rate."""
 
 
 def measure_accuracies(revision: RevisionFolder, command: str, folder: Path) -> Accuracies:
-    """Run a command that trains in a revision and read the accuracies it leaves.
+    """Run a command that trains in a revision and read the accuracies it writes.
 
     Args:
         revision: where it runs.
-        command: a shell command; it leaves ``$GATE_OUT/epochs.csv`` with the columns ``seed``,
+        command: a shell command; it writes ``$GATE_OUT/epochs.csv`` with the columns ``seed``,
             ``test_accuracy`` and, where there is more than one, ``variant`` and ``epoch``.
         folder: a new folder for what it writes, ``GATE_OUT``.
 
     Raises:
-        GateError: the command fails, or leaves no such table.
+        GateError: the command fails, or writes no such table.
     """
-    environment = revision.make_environment()
-    # "python" in the command is the interpreter that runs the gate.
-    path = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
-    environment |= {"GATE_OUT": str(folder), "PATH": path}
-    done = subprocess.run(
-        command, shell=True, cwd=revision.tree, env=environment, capture_output=True, text=True
-    )
-    if done.returncode != 0:
-        last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-10:])
-        raise GateError(
-            f"{revision.name}: expected accuracies, got exit code {done.returncode} of "
-            f"{command!r}:\n{last}"
-        )
+    environment = revision.make_environment() | {"GATE_OUT": str(folder)}
+    run_command(revision.name, command, revision.tree, environment)
     return read_accuracies(folder / TABLE)
 
 
@@ -92,10 +78,10 @@ def read_accuracies(path: Path) -> Accuracies:
 def compare_accuracies(
     base: Accuracies, head: Accuracies, spec: GateSpec
 ) -> tuple[AccuracySummary, ...]:
-    """Judge the accuracy of every variant that both revisions trained, by the rule of times.
+    """Judge the accuracy of every variant that both revisions trained, by the rule for times.
 
-    The mean difference over seeds with the project's interval (BCa from ten seeds on, Student's
-    t below), at the rate of false alarms and at that of misses; a loss is positive for the rule.
+    The mean difference over seeds has a BCa interval from ten seeds on and Student's t below, at
+    the false-alarm rate and at the miss rate. The rule counts a loss as positive.
 
     Raises:
         GateError: the revisions share no variant, or fewer than two seeds of one.

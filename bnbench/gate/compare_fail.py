@@ -1,4 +1,4 @@
-"""What pytest-benchmark's ``--benchmark-compare-fail`` would have said of the same recording.
+"""What pytest-benchmark's ``--benchmark-compare-fail`` would decide on the same recording.
 
 Its rule compares one statistic of one run with that of an earlier run:
 ``(head - base) / base > threshold`` fails. A run is one process, so base and head come from
@@ -25,15 +25,14 @@ THRESHOLDS = (0.05, 0.1)
 
 @dataclass(frozen=True)
 class CompareFailSummary:
-    """What one rule said of many comparisons at one injected slowdown."""
+    """What one rule decided in many comparisons at one injected slowdown."""
 
     rule: str
-    """As pytest-benchmark's option has it, such as ``mean:5%``."""
+    """Argument of pytest-benchmark's option, such as ``mean:5%``."""
     slowdown: float
     num_comparisons: int
     num_failed: int
-    """For A/A, comparisons of the suite in which any benchmark failed; else those in which the
-    slowed benchmark did."""
+    """Comparisons in which the slowed benchmark failed; at 0, in which any benchmark did."""
 
 
 def replay_compare_fail(
@@ -53,11 +52,11 @@ def replay_compare_fail(
     names = recording.names
     figures = [
         {
-            (visit.benchmark, visit.slowdown, statistic): (
-                compute(visit.base_seconds) / visit.iterations,
-                compute(visit.head_seconds) / visit.iterations,
+            (each.benchmark, each.slowdown, statistic): (
+                compute(each.base_seconds) / each.iterations,
+                compute(each.head_seconds) / each.iterations,
             )
-            for visit in pair.visits
+            for each in pair.benchmarks
             for statistic, compute in STATISTICS.items()
         }
         for pair in recording.pairs

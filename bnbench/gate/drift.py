@@ -1,9 +1,9 @@
-"""Change points of a benchmark's history, and alarms made of them.
+"""Change points of a benchmark's history, and alarms made from them.
 
 The change points are Apache Otava's (the algorithm of Hunter: Fleming et al. 2023,
 doi:10.1145/3578244.3583719): places at which the mean changes, found by energy distance and
-kept by a t-test. Many small steps in a row give several points; those that go the same way and
-lie close together are one alarm, for one thing happened: it drifted.
+kept by a t-test. Slow drift gives several points; those in the same direction and close together
+are one alarm.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ from bnbench.errors import GateError
 from bnbench.gate.history import BenchmarkHistory
 
 MAX_P_VALUE = 0.001
-"""Of a change point, before it counts."""
-LEAST_CHANGE = 0.02
-"""Relative change below which a point is not worth telling."""
+"""Largest p-value of a change point that counts."""
+MIN_CHANGE = 0.02
+"""Smallest relative change that is reported."""
 WINDOW = 50
-"""Results that the algorithm looks at together."""
+"""Results per window of the algorithm."""
 MAX_GAP = 10
-"""Points that are at most so many results apart, and go the same way, are one alarm."""
-LEAST_RESULTS = 8
+"""Largest distance, in results, of points in one alarm."""
+MIN_RESULTS = 8
+"""Smallest history in which change points are sought."""
 
 
 @dataclass(frozen=True)
 class AlarmSummary:
-    """A benchmark that got slower or faster, at one commit or by and by."""
+    """A benchmark that got slower or faster, at one commit or gradually."""
 
     name: str
     first: int
-    """Number, from 0, of the first result after the (first) change."""
+    """Index of the first result after the first change."""
     last: int
-    """The same after the last change; as `first` where there is one step."""
+    """Index of the first result after the last change; `first` if there is one step."""
     first_commit: str
     last_commit: str
     change: float
@@ -52,7 +53,7 @@ def find_alarms(history: BenchmarkHistory) -> list[AlarmSummary]:
     Raises:
         GateError: Apache Otava is not installed.
     """
-    if len(history.values) < LEAST_RESULTS:
+    if len(history.values) < MIN_RESULTS:
         return []
     points = _find_change_points(history.values)
     borders = [0, *(index for index, _ in points), len(history.values)]
@@ -97,11 +98,27 @@ def _find_change_points(values: Sequence[float]) -> list[tuple[int, float]]:
             "'pip install --no-deps apache-otava' (its change points need only NumPy and SciPy)"
         ) from None
     points, _ = compute_change_points(
-        list(values), window_len=WINDOW, max_pvalue=MAX_P_VALUE, min_magnitude=LEAST_CHANGE
+        list(values), window_len=WINDOW, max_pvalue=MAX_P_VALUE, min_magnitude=MIN_CHANGE
     )
     return sorted((int(point.index), float(point.stats.forward_rel_change())) for point in points)
 
 
 def count_recent(alarms: Sequence[AlarmSummary], num_results: int, num_recent: int) -> int:
-    """Count the alarms for the worse that end within the last `num_recent` results."""
+    """Count the slowdowns that end within the last `num_recent` results."""
     return sum(alarm.is_worse and alarm.last >= num_results - num_recent for alarm in alarms)
+
+
+def describe_history(history: BenchmarkHistory, alarms: Sequence[AlarmSummary]) -> str:
+    """A benchmark's last result and its alarms, one per line."""
+    unit = "kernels" if history.is_normalized else "s"
+    text = f"{history.name}: {len(history.values)} results, last {history.values[-1]:.4g} {unit}"
+    if len(history.values) < MIN_RESULTS:
+        text += f"; change points need {MIN_RESULTS}"
+    for alarm in alarms:
+        where = f"at {alarm.first_commit}"
+        if alarm.last != alarm.first:
+            steps = alarm.last - alarm.first + 1
+            where = f"gradually from {alarm.first_commit} to {alarm.last_commit}, {steps} results"
+        word = "slower" if alarm.is_worse else "faster"
+        text += f"\n  {word} by {abs(alarm.change):.1%} {where}"
+    return text

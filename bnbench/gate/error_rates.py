@@ -16,11 +16,12 @@ from bnbench.gate.replay import ReplaySummary, replay_decisions
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 
+JSON_VERSION = 2
 NUM_DECISIONS = 2000
 """Replayed for each injected slowdown."""
 REPLAY_SEED = 20_260_101
-"""Any number, but always the same one: a recording always gives the same figures."""
-LEAST_PAIRS = 8
+"""Fixed, so that a recording always gives the same figures."""
+MIN_PAIRS = 8
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class ErrorRateSummary:
     seconds: float
     """Length of the recording."""
     round_deviation: float
-    """Standard deviation of the log-ratio of two rounds side by side; the benchmarks' median."""
-    visit_deviation: float
-    """The same of a process pair's visit, which is what the gate's intervals are made of."""
+    """Standard deviation of the log-ratio of two rounds side by side; median over benchmarks."""
+    pair_deviation: float
+    """The same of the one log-ratio per process pair that enters the decision."""
     replays: tuple[ReplaySummary, ...]
     comparisons: tuple[CompareFailSummary, ...]
 
@@ -50,20 +51,20 @@ def replay_error_rates(
         GateError: it is too short.
     """
     names = recording.names
-    if len(recording.pairs) < LEAST_PAIRS or not names:
+    if len(recording.pairs) < MIN_PAIRS or not names:
         raise GateError(
-            f"expected a recording of at least {LEAST_PAIRS} process pairs, got "
-            f"{len(recording.pairs)} of {len(names)} benchmarks; record longer, by --minutes"
+            f"expected a recording of at least {MIN_PAIRS} process pairs, got "
+            f"{len(recording.pairs)} of {len(names)} benchmarks; record longer with --minutes"
         )
     generator = np.random.default_rng(REPLAY_SEED)
     levels = sorted(recording.header.levels)
-    visits = [
-        [v for p in recording.pairs for v in p.visits if v.benchmark == n and not v.slowdown]
+    groups = [
+        [v for p in recording.pairs for v in p.benchmarks if v.benchmark == n and not v.slowdown]
         for n in names
     ]
     rounds = [
         np.concatenate([np.log(v.head_seconds) - np.log(v.base_seconds) for v in group])
-        for group in visits
+        for group in groups
     ]
     return ErrorRateSummary(
         header=recording.header,
@@ -72,8 +73,8 @@ def replay_error_rates(
         num_pairs=len(recording.pairs),
         seconds=recording.seconds,
         round_deviation=float(np.median([np.std(each, ddof=1) for each in rounds])),
-        visit_deviation=float(
-            np.median([np.std([v.log_ratio for v in group], ddof=1) for group in visits])
+        pair_deviation=float(
+            np.median([np.std([v.log_ratio for v in group], ddof=1) for group in groups])
         ),
         replays=tuple(
             replay_decisions(recording, spec, level, num_decisions, generator) for level in levels
@@ -87,12 +88,12 @@ def replay_error_rates(
 
 
 def make_error_rates_json(summary: ErrorRateSummary) -> dict[str, Any]:
-    """Everything, in plain JSON."""
-    return {"format_version": 1, **dataclasses.asdict(summary)}
+    """The error rates as plain JSON."""
+    return {"format_version": JSON_VERSION, **dataclasses.asdict(summary)}
 
 
 def render_error_rates(summary: ErrorRateSummary) -> str:
-    """Write them as Markdown."""
+    """The error rates as a Markdown document."""
     header, spec = summary.header, summary.spec
     memory = "" if header.memory_bytes is None else f", {header.memory_bytes / 2**30:.0f} GiB"
     null = next(each for each in summary.replays if each.slowdown == 0.0)
@@ -100,21 +101,22 @@ def render_error_rates(summary: ErrorRateSummary) -> str:
     lines = [
         "# How often the gate is wrong",
         "",
-        "Made by `bnbench gate --certify`; what is measured and how is in [gate.md](gate.md).",
+        "Made by `bnbench gate certify`. [gate.md](gate.md) says what is measured and how.",
         "",
         f"{header.cpu}, {header.cores} cores{memory}, {header.system}; bnbench {header.version} at "
-        f"{header.commit[:12]}; recorded from {header.started_at} on.",
+        f"{header.commit[:12]}; recording started {header.started_at}.",
         "",
-        f"The recording: {summary.num_pairs} process pairs in {summary.seconds / 60:.0f} minutes, "
-        f"{len(summary.names)} benchmarks, each with slowdowns of "
-        f"{', '.join(f'{level:.0%}' for level in header.levels)} injected. The log-ratio of two "
-        f"rounds side by side has a standard deviation of {summary.round_deviation:.3f}, that of a "
-        f"visit (the median of its double rounds) {summary.visit_deviation:.4f}. "
-        f"{null.num_decisions:,} decisions were replayed for each line, with "
-        f"{null.mean_pairs:.0f} pairs drawn for one of A/A on average; the recording is as long "
-        f"as {alone} of them one after the other. Brackets are 95 % Clopper-Pearson intervals "
-        "of the replays: how well a rate is known for noise as it was recorded, not for another "
-        "machine or day.",
+        f"The recording has {summary.num_pairs} process pairs of {len(summary.names)} benchmarks, "
+        f"in {summary.seconds / 60:.0f} minutes. Each benchmark is also recorded with injected "
+        f"slowdowns of {', '.join(f'{level:.0%}' for level in header.levels if level)}. The "
+        f"log-ratio of two rounds side by side has a standard deviation of "
+        f"{summary.round_deviation:.3f}. That of a process pair, the median of its double rounds, "
+        f"has {summary.pair_deviation:.4f}.",
+        "",
+        f"Each line replays {null.num_decisions:,} decisions. A decision on A/A draws "
+        f"{null.mean_pairs:.0f} pairs on average; the recording is as long as {alone} decisions "
+        "one after the other. Brackets are 95% Clopper-Pearson intervals of the replays. They hold "
+        "for the recorded noise, not for another machine or day.",
         "",
         f"The gate: --max-slowdown {spec.max_slowdown:.0%}, --false-alarms {spec.false_alarms:.0%} "
         f"over the suite, at most {spec.budget_seconds / 60:g} minutes.",
@@ -127,17 +129,17 @@ def render_error_rates(summary: ErrorRateSummary) -> str:
     if null.mean_pairs > summary.num_pairs / 2:
         lines += [
             "",
-            "Most decisions draw more than half of the recorded pairs, so that they are much "
-            "alike: a longer recording tells more.",
+            "Most decisions draw more than half of the recorded pairs, so they are much alike: "
+            "record longer for better figures.",
         ]
     lines += [
         "",
-        "At 0 % nothing is slowed: *false alarm* is a decision on the whole suite that calls "
-        "anything slower (or larger), *undecided* one that leaves any benchmark open; the other "
-        "two are of all benchmarks' verdicts.",
+        "At 0% nothing is slowed. There, *false alarm* counts decisions on the whole suite that "
+        "call anything slower or larger, and *undecided* counts those that leave any benchmark "
+        "undecided. The other two columns count the outcomes of all benchmarks.",
         "",
-        "pytest-benchmark's `--benchmark-compare-fail` on the same recording, base and head from "
-        "two processes at different times, as from two jobs:",
+        "pytest-benchmark's `--benchmark-compare-fail` on the same recording. Base and head are "
+        "two processes at different times, as in two CI jobs:",
         "",
     ]
     lines += _render_comparisons(summary)
@@ -146,11 +148,11 @@ def render_error_rates(summary: ErrorRateSummary) -> str:
 
 
 def format_rate(count: int, total: int) -> str:
-    """A share with its 95 % interval, in per cent."""
+    """A share with its 95% interval, in percent."""
     if total == 0:
         return "–"
     low, high = stats.binomtest(count, total).proportion_ci(method="exact")
-    return f"{100 * count / total:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * count / total:.1f}% [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def _render_replay(replay: ReplaySummary) -> str:

@@ -1,11 +1,16 @@
-"""A summary as files: Markdown for people, JSON for machines and for what draws benchmarks."""
+"""A summary as files: Markdown for people, JSON for programs and for sites that draw benchmarks."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from bnbench.gate.records import PEAK_MEMORY
+from bnbench.errors import GateError
+from bnbench.files import replace_file
+from bnbench.gate.quantities import KINDS
 from bnbench.gate.verdict import GateSummary
 from bnbench.gate.wording import (
     ACCURACY_COLUMNS,
@@ -15,6 +20,8 @@ from bnbench.gate.wording import (
     make_rows,
     word_verdict,
 )
+
+JSON_VERSION = 2
 
 
 def render_markdown(summary: GateSummary) -> str:
@@ -29,19 +36,24 @@ def render_markdown(summary: GateSummary) -> str:
 
 def make_json(summary: GateSummary) -> dict[str, Any]:
     """Everything, in plain JSON."""
-    return {"format_version": 1, "exit_code": summary.exit_code, **dataclasses.asdict(summary)}
+    return {
+        "format_version": JSON_VERSION,
+        "verdict": summary.verdict,
+        "exit_code": summary.exit_code,
+        **dataclasses.asdict(summary),
+    }
 
 
 def make_action_benchmark(summary: GateSummary) -> list[dict[str, Any]]:
     """What github-action-benchmark reads as ``customSmallerIsBetter``: the head's figures."""
     return [
         {
-            "name": benchmark.name,
-            "unit": "bytes" if benchmark.name == PEAK_MEMORY else "seconds",
-            "value": benchmark.head,
-            "extra": f"head / base: {benchmark.ratio:.4f}\n{benchmark.outcome}",
+            "name": quantity.name,
+            "unit": KINDS[quantity.kind].unit,
+            "value": quantity.head,
+            "extra": f"head / base: {quantity.ratio:.4f}\n{quantity.outcome}",
         }
-        for benchmark in summary.benchmarks
+        for quantity in summary.quantities
     ] + [
         {
             "name": f"test error of {accuracy.variant}",
@@ -54,22 +66,58 @@ def make_action_benchmark(summary: GateSummary) -> list[dict[str, Any]]:
 
 
 def make_bencher(summary: GateSummary) -> dict[str, Any]:
-    """Bencher Metric Format: benchmark, measure, then value with its bounds.
-
-    Latency is in nanoseconds, as Bencher's own measure of that name is.
-    """
+    """Bencher Metric Format: benchmark, measure, then value with its bounds."""
     metrics: dict[str, Any] = {}
-    for benchmark in summary.benchmarks:
-        is_memory = benchmark.name == PEAK_MEMORY
-        factor = 1.0 if is_memory else 1e9
-        metric = {"value": benchmark.head * factor}
-        if benchmark.low is not None and benchmark.high is not None:
-            metric["lower_value"] = benchmark.base * benchmark.low * factor
-            metric["upper_value"] = benchmark.base * benchmark.high * factor
-        metrics[benchmark.name] = {"memory" if is_memory else "latency": metric}
+    for quantity in summary.quantities:
+        kind = KINDS[quantity.kind]
+        metric = {"value": quantity.head * kind.bencher_factor}
+        if quantity.low is not None and quantity.high is not None:
+            metric["lower_value"] = quantity.base * quantity.low * kind.bencher_factor
+            metric["upper_value"] = quantity.base * quantity.high * kind.bencher_factor
+        metrics[quantity.name] = {kind.bencher_measure: metric}
     for accuracy in summary.accuracies:
         metrics[f"accuracy of {accuracy.variant}"] = {"accuracy": {"value": accuracy.head_mean}}
     return metrics
+
+
+def _dump(make: Callable[[GateSummary], object]) -> Callable[[GateSummary], str]:
+    return lambda summary: json.dumps(make(summary), indent=2) + "\n"
+
+
+FORMATS: dict[str, Callable[[GateSummary], str]] = {
+    "markdown": render_markdown,
+    "json": _dump(make_json),
+    "action_benchmark": _dump(make_action_benchmark),
+    "bencher": _dump(make_bencher),
+}
+"""The files that can be asked for, each with what writes its text."""
+
+
+def write_outputs(summary: GateSummary, outputs: Mapping[str, Path]) -> None:
+    """Write the files that were asked for.
+
+    Args:
+        summary: what the gate found.
+        outputs: where each file goes, by its name in `FORMATS`.
+
+    Raises:
+        GateError: a file cannot be written.
+    """
+    for name, path in outputs.items():
+        write_text(path, FORMATS[name](summary))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole, and its folder if that is missing.
+
+    Raises:
+        GateError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise GateError(f"{path}: expected a file that can be written, got: {error}") from None
 
 
 def _render_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

@@ -1,16 +1,13 @@
-"""Results over commits: a file that grows by a line a result, and what it says of drift.
+"""Results over commits: an append log with one line per result.
 
-Each line is a whole document as pytest-benchmark writes it (``--benchmark-json``), on one line:
-any line by itself is a file that ``pytest-benchmark compare`` reads. What the gate knows beyond
-that stands in ``extra_info``. A line is on the disk before the next is begun; a torn last one,
-from a kill, is passed over by readers and cut off by the next writer.
+Each line is a whole document as pytest-benchmark writes it (``--benchmark-json``), so any line
+by itself is a file that ``pytest-benchmark compare`` reads. What the gate knows beyond that is in
+``extra_info``.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import platform
 import statistics
 from collections.abc import Sequence
@@ -21,8 +18,9 @@ from typing import Any
 
 import bnbench
 from bnbench.errors import GateError
+from bnbench.files import AppendLog
 from bnbench.gate.measure import MeasurementRecord
-from bnbench.gate.records import VisitRecord
+from bnbench.gate.records import BenchmarkRecord
 from bnbench.gate.verdict import GateSummary
 from bnbench.machine import count_cores, describe_system, read_cpu_name
 
@@ -36,30 +34,30 @@ class BenchmarkHistory:
 
     name: str
     commits: tuple[str, ...]
-    """A short hash each."""
+    """Short hashes."""
     values: tuple[float, ...]
-    """Median time; in multiples of the reference kernel's time where `is_normalized`."""
+    """Median seconds; if `is_normalized`, in multiples of the reference kernel's time."""
     is_normalized: bool
 
 
 def make_document(summary: GateSummary, measurement: MeasurementRecord) -> Document:
-    """Write what a gate measured of its head in pytest-benchmark's format."""
-    outcomes = {benchmark.name: benchmark for benchmark in summary.benchmarks}
+    """What the gate measured of head, in pytest-benchmark's format."""
+    outcomes = {quantity.name: quantity for quantity in summary.quantities}
     benchmarks = []
     for name in measurement.suite.common_names:
-        visits = [v for pair in measurement.pairs for v in pair.visits if v.benchmark == name]
-        if not visits or name not in outcomes:
+        records = [r for pair in measurement.pairs for r in pair.benchmarks if r.benchmark == name]
+        if not records or name not in outcomes:
             continue
         found = outcomes[name]
         extra = {
-            "kernel_seconds": statistics.median(visit.kernel_seconds for visit in visits),
+            "kernel_seconds": statistics.median(each.kernel_seconds for each in records),
             "base_commit": summary.base_commit,
             "ratio": found.ratio,
             "ratio_low": found.low,
             "ratio_high": found.high,
             "outcome": str(found.outcome),
         }
-        benchmarks.append(_make_benchmark(name, visits, extra))
+        benchmarks.append(_make_benchmark(name, records, extra))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "machine_info": {
@@ -85,14 +83,8 @@ def append_document(path: Path, document: Document) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
-            file.write(json.dumps(document, allow_nan=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with AppendLog(path, wait=True) as log:
+            log.append(document)
     except OSError as error:
         raise GateError(f"{path}: expected a file that can be written, got: {error}") from None
 
@@ -101,7 +93,7 @@ def read_documents(path: Path) -> list[Document]:
     """Read a history, or a single file of pytest-benchmark.
 
     Raises:
-        GateError: it cannot be read, or is neither.
+        GateError: the file cannot be read, or is neither.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -115,26 +107,26 @@ def read_documents(path: Path) -> list[Document]:
             documents = [json.loads(line) for line in lines if line.strip()]
         except ValueError as error:
             raise GateError(
-                f"{path}: expected a line of JSON a result, or a file of pytest-benchmark, "
+                f"{path}: expected one result in JSON per line, or a file of pytest-benchmark, "
                 f"got: {error}"
             ) from None
     for document in documents:
         if not isinstance(document, dict) or not isinstance(document.get("benchmarks"), list):
             raise GateError(
                 f"{path}: expected results in pytest-benchmark's format, got one without a list "
-                "of benchmarks; 'bnbench gate --history' and '--benchmark-json' write them"
+                "of benchmarks; 'bnbench gate check --history' and '--benchmark-json' write them"
             )
     return documents
 
 
 def list_histories(documents: Sequence[Document]) -> list[BenchmarkHistory]:
-    """Follow each benchmark through the results, in the order in which they stand.
+    """Collect the results of each benchmark, in their order.
 
-    Times are divided by the reference kernel's where every result of the benchmark has it, so
-    that a slower runner is not taken for a slower program.
+    Times are divided by the reference kernel's if every result of the benchmark has it, so that
+    a slower runner does not look like a slower program.
 
     Raises:
-        GateError: an entry has not what pytest-benchmark writes.
+        GateError: an entry lacks what pytest-benchmark writes.
     """
     found: dict[str, list[tuple[str, float, float | None]]] = {}
     for document in documents:
@@ -161,14 +153,16 @@ def _make_history(name: str, rows: list[tuple[str, float, float | None]]) -> Ben
     )
 
 
-def _make_benchmark(name: str, visits: Sequence[VisitRecord], extra: dict[str, Any]) -> Document:
-    # pytest-benchmark is there: the benchmarks were its own.
+def _make_benchmark(
+    name: str, records: Sequence[BenchmarkRecord], extra: dict[str, Any]
+) -> Document:
+    # pytest-benchmark is installed: it ran the benchmarks.
     from pytest_benchmark.stats import Stats
 
     stats = Stats()
-    for visit in visits:
-        for seconds in visit.head_seconds:
-            stats.update(seconds / visit.iterations)
+    for record in records:
+        for seconds in record.head_seconds:
+            stats.update(seconds / record.iterations)
     test = name.rpartition("::")[2]
     return {
         "group": None,
@@ -180,6 +174,6 @@ def _make_benchmark(name: str, visits: Sequence[VisitRecord], extra: dict[str, A
         "options": {},
         "stats": {
             **{field: getattr(stats, field) for field in stats.fields},
-            "iterations": visits[0].iterations,
+            "iterations": records[0].iterations,
         },
     }

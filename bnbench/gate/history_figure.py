@@ -1,4 +1,4 @@
-"""The picture of a history: a panel a benchmark, its alarms marked."""
+"""The figure of a history: one panel per benchmark, with its alarms marked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measuring pair after pair of processes until all is decided or the time is spent."""
+"""Measuring process pair after process pair until all is decided or the time is spent."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bnbench.errors import GateError
-from bnbench.gate.pairs import SuiteRecord
-from bnbench.gate.records import PEAK_MEMORY, STARTUP, PairRecord
+from bnbench.gate.pairs import SuiteRecord, describe_failures
+from bnbench.gate.quantities import list_quantities
+from bnbench.gate.records import PairRecord
 from bnbench.gate.sequential import Decision, SequentialGate
 from bnbench.gate.specs import GateSpec
 
 
 class PairSource(Protocol):
-    """Where process pairs come from: `pairs.PairRunner`, or a recording."""
+    """Where process pairs come from: `pairs.PairRunner`, or a fake."""
 
     record: SuiteRecord | None
 
@@ -26,13 +27,13 @@ class PairSource(Protocol):
 
 @dataclass(frozen=True)
 class MeasurementRecord:
-    """All that one gate measured, and what was decided on the way."""
+    """All that one gate measured, and what it decided."""
 
     suite: SuiteRecord
     pairs: tuple[PairRecord, ...]
     decisions: tuple[Decision, ...]
     failures: dict[str, str]
-    """Why a benchmark that both revisions have gave no time."""
+    """Why benchmarks that both revisions have gave no time, by name."""
     seconds: float
     """From the first process's start to the last one's end."""
 
@@ -48,7 +49,7 @@ def measure_until_decided(
     Args:
         source: measures a pair.
         spec: what is asked for.
-        on_pair: told after each pair, with the seconds spent.
+        on_pair: called after each pair, with the seconds spent.
         read_seconds: the clock of the budget.
 
     Raises:
@@ -73,19 +74,20 @@ def measure_until_decided(
                     f"{len(source.record.base_names)} in base and "
                     f"{len(source.record.head_names)} in head, none of the same name"
                 )
-            gate = SequentialGate(names, spec, extra_names=(STARTUP, PEAK_MEMORY))
+            gate = SequentialGate(list_quantities(names), spec)
         pairs.append(pair)
         failures |= pair.failures
         for name in pair.failures:
             gate.drop(name)
-        gate.add(pair.list_log_ratios())
+        gate.add({each.quantity.name: each.log_ratio for each in pair.list_measurements()})
         spent = read_seconds() - begin
         on_pair(gate, pair, spent)
         if gate.is_over or not gate.has_time_for_more(spent, pair.wall_seconds):
             break
-    if not any(pair.visits for pair in pairs):
-        reasons = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
-        raise GateError(f"expected a benchmark that gives a time, got that none does:\n{reasons}")
+    if not any(pair.benchmarks for pair in pairs):
+        raise GateError(
+            f"expected a benchmark that gives a time, got none:\n{describe_failures(failures)}"
+        )
     return MeasurementRecord(
         source.record, tuple(pairs), tuple(gate.finish()), failures, read_seconds() - begin
     )

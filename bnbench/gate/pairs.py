@@ -8,28 +8,20 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bnbench.errors import GateError
-from bnbench.gate.process import BenchmarkFailed, RevisionFolder, Worker
+from bnbench.gate.process import BenchmarkFailed, Worker
 from bnbench.gate.processors import choose_processors
-from bnbench.gate.records import PairRecord, VisitRecord
-from bnbench.gate.rounds import RoundsSpec, calibrate, measure_visit
+from bnbench.gate.records import BenchmarkRecord, PairRecord
+from bnbench.gate.revisions import RevisionFolder
+from bnbench.gate.rounds import RoundsSpec, calibrate, measure_benchmark
 from bnbench.gate.specs import GateSpec
 
 MAX_PADDING = 4096
-
-
-@dataclass(frozen=True)
-class SuiteSpec:
-    """How to run the benchmarks of a revision."""
-
-    python: str
-    pytest_arguments: tuple[str, ...]
-    """Paths and options, such as ``bench`` and ``-k training``."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +31,7 @@ class SuiteRecord:
     base_names: tuple[str, ...]
     head_names: tuple[str, ...]
     shared_modules: tuple[str, ...]
-    """Modules of the project that both sides import from outside their revision."""
+    """Modules of the project that both sides import from outside their revisions."""
 
     @property
     def common_names(self) -> list[str]:
@@ -53,17 +45,18 @@ class PairRunner:
     Args:
         base: the revision compared with.
         head: the revision judged; may be the base itself.
-        suite: which benchmarks, and how they are run.
-        spec: how long rounds and visits are.
+        suite: arguments for pytest: paths and options.
+        spec: how long a round and the rounds of a benchmark take.
         folder: for the processes' logs.
         generator: draws the padding of the environment.
+        make_worker: starts a process.
     """
 
     def __init__(
         self,
         base: RevisionFolder,
         head: RevisionFolder,
-        suite: SuiteSpec,
+        suite: tuple[str, ...],
         spec: GateSpec,
         folder: Path,
         generator: random.Random,
@@ -76,28 +69,28 @@ class PairRunner:
         self._generator = generator
         self._make_worker = make_worker
         self._processors = choose_processors()
-        self._rounds: dict[str, RoundsSpec] = {}  # found in a benchmark's first visit, and kept
+        self._rounds: dict[str, RoundsSpec] = {}  # chosen in the first pair
         self._num_pairs = 0
         self.record: SuiteRecord | None = None
-        """Known once a pair was measured."""
+        """Known after the first pair."""
 
     def measure(
         self,
         choose_names: Callable[[SuiteRecord], Sequence[str]],
         levels: Sequence[float] = (0.0,),
     ) -> PairRecord:
-        """Start a pair of processes, visit its benchmarks and end it.
+        """Start a pair of processes, measure its benchmarks and end it.
 
         Args:
-            choose_names: the benchmarks to visit, of those that there are.
-            levels: slowdowns to inject into the head's rounds; a visit each.
+            choose_names: chooses the benchmarks to measure.
+            levels: slowdowns to inject into the head's rounds, one after the other.
 
         Raises:
-            GateError: a process does not come up, does not answer or is gone.
+            GateError: a process does not start, does not answer or is gone.
         """
         begin = time.perf_counter()
-        # Which side is started first alternates, and so does nothing else between pairs; where
-        # stacks and heaps lie depends on the size of the environment, so that is drawn.
+        # The side that starts first alternates. The size of the environment is drawn, because the
+        # place of stacks and heaps depends on it.
         order = (0, 1) if self._num_pairs % 2 == 0 else (1, 0)
         self._num_pairs += 1
         workers: dict[int, Worker] = {}
@@ -106,17 +99,16 @@ class PairRunner:
                 padding = {"GATE_PADDING": "x" * self._generator.randrange(MAX_PADDING)}
                 workers[side] = self._make_worker(
                     self._revisions[side],
-                    self._suite.python,
-                    self._suite.pytest_arguments,
+                    self._suite,
                     self._folder / f"{'head' if side else 'base'}.log",
                     padding,
                 )
-            return self._visit_all(workers[0], workers[1], choose_names, levels, begin)
+            return self._measure_all(workers[0], workers[1], choose_names, levels, begin)
         finally:
             for worker in workers.values():
                 worker.close()
 
-    def _visit_all(
+    def _measure_all(
         self,
         base: Worker,
         head: Worker,
@@ -131,20 +123,20 @@ class PairRunner:
             return PairRecord((), (0.0, 0.0), (0, 0), time.perf_counter() - begin)
         for worker in (base, head):
             worker.select(names)
-        visits: list[VisitRecord] = []
+        benchmarks: list[BenchmarkRecord] = []
         failures: dict[str, str] = {}
         while True:
             events = [base.read_event(), head.read_event()]
             kinds = [event["event"] for event in events]
             if kinds == ["benchmark", "benchmark"]:
-                events = self._visit(base, head, str(events[0]["name"]), levels, visits)
-            elif "benchmark" in kinds:  # the other side has failed before it got there
+                events = self._measure_one(base, head, str(events[0]["name"]), levels, benchmarks)
+            elif "benchmark" in kinds:  # the other side failed before it called benchmark
                 waiting = kinds.index("benchmark")
                 events[waiting] = (base, head)[waiting].leave()
             if any(event["event"] == "end" for event in events):
                 peaks = [int(event.get("peak_bytes", 0)) for event in events]
                 return PairRecord(
-                    tuple(visits),
+                    tuple(benchmarks),
                     seconds,
                     (peaks[0], peaks[1]),
                     time.perf_counter() - begin,
@@ -153,18 +145,18 @@ class PairRunner:
             failures |= describe_failure(events)
 
     def _collect(self, workers: tuple[Worker, Worker]) -> tuple[float, float]:
-        """Wait until both have collected their suites; how long either took to get there."""
+        """Wait until both have collected their suites; return the seconds each took."""
         collected, seconds = [], []
         for worker in workers:
             event = worker.read_event()
             errors = event.get("errors") or ([event["reason"]] if event["event"] == "end" else [])
             if errors:
                 raise GateError(
-                    f"{worker.name}: expected a suite that pytest can collect, got that "
+                    f"{worker.name}: expected a suite that pytest can collect, got: "
                     + "\n".join(errors)
                 )
             collected.append(event)
-            # By its own word: its answer may have waited while the other side was listened to.
+            # By the time in its answer, which may have waited while the other side was read.
             seconds.append(event["at"] - worker.started_at)
         self.record = SuiteRecord(
             tuple(collected[0]["names"]),
@@ -173,16 +165,16 @@ class PairRunner:
         )
         return seconds[0], seconds[1]
 
-    def _visit(
+    def _measure_one(
         self,
         base: Worker,
         head: Worker,
         name: str,
         levels: Sequence[float],
-        visits: list[VisitRecord],
+        benchmarks: list[BenchmarkRecord],
     ) -> list[dict[str, Any]]:
-        """Measure the benchmark that both wait in; both sides' events at its end."""
-        measured: list[VisitRecord] = []
+        """Measure the benchmark that both wait in; return the events at its end."""
+        measured: list[BenchmarkRecord] = []
         try:
             if name not in self._rounds:
                 self._rounds[name] = calibrate(base, head, self._spec, self._processors)
@@ -190,16 +182,22 @@ class PairRunner:
                 base.time(1)
                 head.time(1)
             measured.extend(
-                measure_visit(base, head, name, level, self._rounds[name]) for level in levels
+                measure_benchmark(base, head, name, level, self._rounds[name]) for level in levels
             )
-            visits.extend(measured)
+            benchmarks.extend(measured)
         except BenchmarkFailed:
-            pass  # what was measured before it failed is left out; its end says why
+            pass  # its rounds are left out; the event at its end has the reason
         return [base.leave(), head.leave()]
 
 
+def describe_failures(failures: Mapping[str, str]) -> str:
+    """Say why no benchmark gave a time; never empty."""
+    reasons = [f"  {name}: {reason}" for name, reason in failures.items()]
+    return "\n".join(reasons) or "  the pytest sessions ended before they reached one"
+
+
 def describe_failure(events: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Say why a benchmark gave no time, and on which side; nothing where it gave one.
+    """Say why a benchmark gave no time, and on which side; empty if it gave one.
 
     Args:
         events: how it ended in base and in head.

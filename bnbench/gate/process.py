@@ -1,4 +1,4 @@
-"""A worker seen from the gate: started, asked and ended."""
+"""A worker as the gate sees it: a process that is started, asked to measure, and ended."""
 
 from __future__ import annotations
 
@@ -8,64 +8,46 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from bnbench.errors import GateError
+from bnbench.gate.revisions import RevisionFolder
 
 WORKER_FILE = Path(__file__).with_name("worker.py")
-STARTUP_FOLDER = Path(__file__).with_name("startup")
 ANSWER_SECONDS = 900.0
-"""How long an answer may take before the process is given up."""
+"""Timeout of an answer; then the process counts as hung."""
 EXIT_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
-class RevisionFolder:
-    """Where a revision lies, ready to run."""
-
-    name: str
-    """As it was asked for, such as ``main``."""
-    commit: str
-    """Its full hash."""
-    tree: Path
-    """The checkout."""
-    roots: tuple[Path, ...]
-    """Folders its packages are imported from, first come first served."""
-
-    def make_environment(self) -> dict[str, str]:
-        """The environment variables with which a Python process imports from this revision."""
-        roots = os.pathsep.join(str(root) for root in self.roots)
-        path = [str(STARTUP_FOLDER), roots]
-        return {
-            **os.environ,
-            "GATE_ROOTS": roots,
-            "GATE_TREE": str(self.tree),
-            "PYTHONPATH": os.pathsep.join(path),
-        }
-
-
 class Worker:
-    """A running `worker`. It leads a process group of its own, which ends with it."""
+    """A running `worker`, in a process group of its own, which ends with it.
+
+    Args:
+        revision: what it measures.
+        pytest_arguments: paths and options, such as ``bench`` and ``-k training``.
+        log_file: where it writes what pytest and the tests print.
+        environment: variables to add to its environment.
+        answer_seconds: timeout of an answer.
+    """
 
     def __init__(
         self,
         revision: RevisionFolder,
-        python: str,
         pytest_arguments: Sequence[str],
         log_file: Path,
         environment: Mapping[str, str] | None = None,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self.name = revision.name
-        """The revision it runs, as it was asked for."""
+        """The revision it runs, as the user named it."""
         self._log_file = log_file
         self._answer_seconds = answer_seconds
         self._buffer = b""
-        self._num_owed = 0  # answers it was asked for and has not been heard with
+        self._num_owed = 0  # answers that were asked for and not yet read
         self._failure: dict[str, Any] | None = None
         self.busy_processors = 0.0
         """Processors that the last round kept busy, on average."""
@@ -73,11 +55,11 @@ class Worker:
         """By the clock that all processes share."""
         with log_file.open("wb") as log:
             self._process = subprocess.Popen(
-                # -P: its folder, full of this package's modules, is not to be imported from.
-                # Temporary files of its own: where processes share pytest's folder, each tidies up
-                # after the others, and a warning that it could not is an error to some suites.
+                # -P keeps this package's folder off the import path.
+                # --basetemp: processes that share pytest's folder remove each other's files, and
+                # the warning about it is an error in some suites.
                 [
-                    python,
+                    sys.executable,
                     "-P",
                     str(WORKER_FILE),
                     f"--basetemp={log_file.with_suffix('.tmp')}",
@@ -88,7 +70,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                # A group of its own: Ctrl-C reaches the gate alone, which then ends it.
+                # In a group of its own: Ctrl-C reaches only the gate, which then ends it.
                 start_new_session=True,
             )
         assert self._process.stdout is not None
@@ -101,11 +83,11 @@ class Worker:
         self.close()
 
     def select(self, names: Iterable[str]) -> None:
-        """Have it run these benchmarks."""
+        """Tell it which benchmarks to run."""
         self._send({"do": "select", "names": list(names)})
 
     def time(self, iterations: int, slowdown: float = 0.0) -> float:
-        """Have it run a round of the benchmark it waits in; the round's seconds.
+        """Run a round of the benchmark it waits in and return the round's seconds.
 
         Raises:
             BenchmarkFailed: the benchmark raised.
@@ -114,7 +96,7 @@ class Worker:
         return self.read_seconds()
 
     def start(self, iterations: int, slowdown: float, processor: int) -> None:
-        """Have it run a round on one processor and then go on calling, until told to rest."""
+        """Start a round on one processor; it goes on calling afterwards, until `idle`."""
         self._ask(
             {"do": "start", "iterations": iterations, "slowdown": slowdown, "processor": processor}
         )
@@ -133,17 +115,17 @@ class Worker:
         self.busy_processors = float(event.get("busy", self.busy_processors))
         return float(event["seconds"])
 
-    def rest(self) -> None:
-        """Have it finish the call it is in and wait; `read_seconds` tells when it does."""
-        self._ask({"do": "rest"})
+    def idle(self) -> None:
+        """Ask it to finish the call it is in and wait; `read_seconds` returns once it waits."""
+        self._ask({"do": "idle"})
 
     def time_kernel(self) -> float:
-        """Have it run the reference kernel; seconds."""
+        """Run the reference kernel and return its seconds."""
         self._ask({"do": "time kernel"})
         return self.read_seconds()
 
     def leave(self) -> dict[str, Any]:
-        """Have it leave the benchmark it is in, if that has not failed, and say how it ended."""
+        """Leave the benchmark it is in and return the event that says how it ended."""
         while self._num_owed and self._failure is None:
             with contextlib.suppress(BenchmarkFailed):
                 self.read_seconds()
@@ -157,7 +139,7 @@ class Worker:
         """Wait for the next event or answer.
 
         Raises:
-            GateError: it says nothing in time, or is gone.
+            GateError: there is no answer in time, or the process is gone.
         """
         assert self._process.stdout is not None
         while b"\n" not in self._buffer:
@@ -165,7 +147,7 @@ class Worker:
                 selector.register(self._process.stdout, selectors.EVENT_READ)
                 if not selector.select(self._answer_seconds):
                     raise GateError(
-                        f"{self.name}: expected an answer of its benchmarks' process within "
+                        f"{self.name}: expected an answer from its benchmark process within "
                         f"{self._answer_seconds:g} s, got none; leave long benchmarks out"
                     )
             chunk = os.read(self._process.stdout.fileno(), 65536)
@@ -182,10 +164,10 @@ class Worker:
         return "\n".join(lines[-num_lines:])
 
     def close(self) -> None:
-        """End the process and whatever it started, whatever it is doing."""
+        """Kill the process and all that it started."""
         with contextlib.suppress(OSError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()  # without a limit: it is killed, and a stalled machine takes its time
+        self._process.wait()  # no timeout: a stalled machine may be slow
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
@@ -207,12 +189,12 @@ class Worker:
         try:
             code = self._process.wait(EXIT_SECONDS)
         except subprocess.TimeoutExpired:
-            how = "one that answers no more"
+            how = "no answer"
         else:
-            how = f"that it ended with signal {-code}" if code < 0 else f"its exit code {code}"
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return (
             f"{self.name}: expected a process that runs the benchmarks, got {how}; "
-            f"it wrote last:\n{self.read_log()}"
+            f"its last output:\n{self.read_log()}"
         )
 
 

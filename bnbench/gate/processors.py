@@ -10,15 +10,15 @@ TOPOLOGY = "/sys/devices/system/cpu"
 
 
 def choose_processors(topology: Path = Path(TOPOLOGY)) -> tuple[int, int] | None:
-    """Choose two processors this process may use, of different cores if there are such.
+    """Choose two processors this process may use, of different cores if possible.
 
-    Threads of one core slow each other down. Both sides do so alike, and it costs time alone.
+    Threads of one core slow each other down; both sides alike, so it costs only time.
 
     Args:
-        topology: where Linux tells which processors share a core.
+        topology: where Linux says which processors share a core.
 
     Returns:
-        None where there is one processor, or a system that lets no process choose.
+        None if there is only one, or if the system does not let a process choose.
     """
     if not hasattr(os, "sched_getaffinity"):
         return None
@@ -30,7 +30,7 @@ def choose_processors(topology: Path = Path(TOPOLOGY)) -> tuple[int, int] | None
 
 
 def _read_core(topology: Path, processor: int) -> tuple[str, ...]:
-    """Package and core of a processor; nothing where the system does not tell."""
+    """Package and core of a processor; empty if the system does not say."""
     folder = topology / f"cpu{processor}" / "topology"
     try:
         return tuple((folder / name).read_text() for name in ("physical_package_id", "core_id"))

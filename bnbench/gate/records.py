@@ -1,4 +1,4 @@
-"""What a gate measures: visits of benchmarks by pairs of processes, one of base, one of head."""
+"""What a gate measures: pairs of processes, one of base and one of head, and their benchmarks."""
 
 from __future__ import annotations
 
@@ -7,27 +7,39 @@ import math
 import statistics
 from dataclasses import dataclass, field
 
-STARTUP = "start-up time"
-PEAK_MEMORY = "peak memory"
+from bnbench.gate.quantities import PEAK_MEMORY, STARTUP, Quantity
 
 
 @dataclass(frozen=True)
-class VisitRecord:
+class Measurement:
+    """One quantity measured by one pair of processes."""
+
+    quantity: Quantity
+    base: tuple[float, ...]
+    """Amounts of base, in the unit of the quantity's kind."""
+    head: tuple[float, ...]
+    """As many of head."""
+    log_ratio: float
+    """Logarithm of head over base: the one number of this pair that enters the decision."""
+
+
+@dataclass(frozen=True)
+class BenchmarkRecord:
     """One benchmark measured by one pair of processes, in short rounds side by side."""
 
     benchmark: str
     slowdown: float
-    """Injected into the head's rounds, as a fraction; 0 but in recordings."""
+    """Slowdown injected into the head's rounds, as a fraction; above 0 only in recordings."""
     iterations: int
-    """Calls a round, the same on both sides."""
+    """Calls per round, the same on both sides."""
     base_seconds: tuple[float, ...]
-    """Of each round as a whole, in the order in which they were measured."""
+    """Seconds of each whole round of base, in the order of measurement."""
     head_seconds: tuple[float, ...]
-    """As many; the i-th was measured beside the base's i-th."""
+    """The same of head; round i was measured beside round i of base."""
     kernel_seconds: float
-    """What the reference kernel took beside it: the speed of the machine at that time."""
+    """Seconds of the reference kernel at that time: the speed of the machine."""
     wall_seconds: float
-    """How long the visit took in all."""
+    """How long it took to measure the benchmark in all."""
     at_once: bool = True
     """Whether both sides ran at once, on a processor each; otherwise they ran in turn."""
 
@@ -37,7 +49,7 @@ class VisitRecord:
 
         A double round is two rounds between which base and head exchanged their places (their
         processors, or who comes first), so that a better place favors neither in their mean.
-        The median, since on a shared machine single rounds stall for many times their length.
+        The median, because on a shared machine single rounds stall for many times their length.
         """
         ratios = [
             math.log(head / base)
@@ -47,12 +59,21 @@ class VisitRecord:
             (first + second) / 2.0 for first, second in zip(ratios[::2], ratios[1::2], strict=True)
         )
 
+    @property
+    def measurement(self) -> Measurement:
+        """The time per call as a quantity."""
+        base, head = (
+            tuple(seconds / self.iterations for seconds in rounds)
+            for rounds in (self.base_seconds, self.head_seconds)
+        )
+        return Measurement(Quantity(self.benchmark), base, head, self.log_ratio)
+
 
 @dataclass(frozen=True)
 class PairRecord:
     """One pair of processes from start to end."""
 
-    visits: tuple[VisitRecord, ...]
+    benchmarks: tuple[BenchmarkRecord, ...]
     startup_seconds: tuple[float, float]
     """Base and head: from the process's start until the suite is imported and collected."""
     peak_bytes: tuple[int, int]
@@ -60,20 +81,23 @@ class PairRecord:
     wall_seconds: float
     """How long the pair took in all."""
     failures: dict[str, str] = field(default_factory=dict)
-    """Why a benchmark gave no time, where one did not."""
+    """Why benchmarks gave no time, by name."""
 
     @property
-    def idle_seconds(self) -> float:
-        """What the pair cost besides its visits: starting, fixtures, ending."""
-        return max(self.wall_seconds - sum(visit.wall_seconds for visit in self.visits), 0.0)
+    def overhead_seconds(self) -> float:
+        """What the pair cost besides its benchmarks: starting, fixtures, ending."""
+        return max(self.wall_seconds - sum(each.wall_seconds for each in self.benchmarks), 0.0)
 
-    def list_log_ratios(self) -> dict[str, float]:
-        """The head over base of all that was measured without an injected slowdown, by name."""
-        ratios = {visit.benchmark: visit.log_ratio for visit in self.visits if not visit.slowdown}
-        for name, (base, head) in (
-            (STARTUP, self.startup_seconds),
-            (PEAK_MEMORY, self.peak_bytes),
-        ):
-            if base > 0 and head > 0:
-                ratios[name] = math.log(head / base)
-        return ratios
+    def list_process_measurements(self) -> list[Measurement]:
+        """What was measured of the processes as a whole."""
+        amounts = ((STARTUP, self.startup_seconds), (PEAK_MEMORY, self.peak_bytes))
+        return [
+            Measurement(quantity, (base,), (head,), math.log(head / base))
+            for quantity, (base, head) in amounts
+            if base > 0 and head > 0
+        ]
+
+    def list_measurements(self) -> list[Measurement]:
+        """All that was measured without an injected slowdown."""
+        benchmarks = [each.measurement for each in self.benchmarks if not each.slowdown]
+        return benchmarks + self.list_process_measurements()

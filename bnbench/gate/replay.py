@@ -1,10 +1,9 @@
-"""Thousands of decisions out of one recording: how often the gate is wrong, and how often right.
+"""Thousands of decisions from one recording: how often the gate is wrong, and how often right.
 
-A decision draws recorded process pairs in random order, none twice, and feeds them to the very
-rule that the gate decides by, paying for each with the seconds it took. In A/A data base and
-head are the same, so that exchanging them in a pair gives data that were as likely: the exchange
-is drawn, too. To find a slowdown of one benchmark, its visits with the slowdown injected are
-taken, and all other benchmarks' without.
+A decision draws recorded process pairs in random order without replacement and passes them to
+the gate's own rule; each pair costs the seconds that it took. In A/A data base and head are the
+same, so exchanging them in a pair gives data that are as likely: the exchange is drawn as well.
+To slow one benchmark, its records with the injected slowdown are used; all others are A/A.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bnbench.gate.quantities import list_quantities
 from bnbench.gate.recording import Recording
-from bnbench.gate.records import PEAK_MEMORY, STARTUP, PairRecord
+from bnbench.gate.records import PairRecord
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.arrays import FloatArray
@@ -25,15 +25,15 @@ from bnbench.stats.change import ChangeOutcome
 
 @dataclass(frozen=True)
 class ReplaySummary:
-    """What became of many replayed decisions at one injected slowdown of one benchmark."""
+    """Outcomes of many replayed decisions with one slowdown injected into one benchmark."""
 
     slowdown: float
     """0 for A/A."""
     num_decisions: int
     outcomes: dict[str, int]
-    """How often each outcome was said of the slowed benchmark; for A/A, of every benchmark."""
+    """Count of each outcome of the slowed benchmark; at 0, of all benchmarks."""
     num_false_alarms: int
-    """Decisions that called anything slower that was not slowed."""
+    """Decisions that called slower what was not slowed."""
     num_undecided: int
     """Decisions that left some benchmark undecided."""
     mean_seconds: float
@@ -44,12 +44,11 @@ class _RecordedPair:
     """A pair's log-ratios and seconds by benchmark and level."""
 
     def __init__(self, pair: PairRecord) -> None:
-        self.ratios = {(v.benchmark, v.slowdown): v.log_ratio for v in pair.visits}
-        self.seconds = {(v.benchmark, v.slowdown): v.wall_seconds for v in pair.visits}
-        self.idle_seconds = pair.idle_seconds
-        everything = pair.list_log_ratios()
-        self.extras = {
-            name: everything[name] for name in (STARTUP, PEAK_MEMORY) if name in everything
+        self.ratios = {(v.benchmark, v.slowdown): v.log_ratio for v in pair.benchmarks}
+        self.seconds = {(v.benchmark, v.slowdown): v.wall_seconds for v in pair.benchmarks}
+        self.overhead_seconds = pair.overhead_seconds
+        self.process_ratios = {
+            each.quantity.name: each.log_ratio for each in pair.list_process_measurements()
         }
 
 
@@ -108,12 +107,12 @@ def _decide(
     slowdown: float,
     spec: GateSpec,
 ) -> tuple[dict[str, ChangeOutcome], float, int]:
-    gate = SequentialGate(names, spec, extra_names=(STARTUP, PEAK_MEMORY))
+    gate = SequentialGate(list_quantities(names), spec)
     spent = 0.0
     for pair, sign in zip(pairs, signs, strict=True):
         active = gate.active
-        values = {name: sign * value for name, value in pair.extras.items()}
-        cost = pair.idle_seconds
+        values = {name: sign * value for name, value in pair.process_ratios.items()}
+        cost = pair.overhead_seconds
         for name in active:
             key = (name, slowdown if name == slowed else 0.0)
             values[name] = pair.ratios[key] if name == slowed else sign * pair.ratios[key]
@@ -122,5 +121,5 @@ def _decide(
         spent += cost
         if gate.is_over or not gate.has_time_for_more(spent, cost):
             break
-    found = {decision.name: decision.change.outcome for decision in gate.finish()}
+    found = {decision.quantity.name: decision.change.outcome for decision in gate.finish()}
     return found, spent, gate.num_pairs

@@ -1,9 +1,9 @@
-"""Revisions laid out side by side: checked out and built once a commit, in a cache.
+"""Revisions laid out side by side: checked out and built once per commit, in a cache.
 
 A revision is a clone that borrows the repository's objects (``git clone --shared``), not a
-worktree that is registered in it: killed at any moment, nothing is left in the repository that
-would have to be pruned, and a build finds real git metadata. An entry of the cache is complete
-once its stamp is written; one without a stamp is made anew.
+registered worktree: a kill at any moment leaves nothing in the repository to prune, and a build
+finds real git metadata. An entry of the cache is complete once its stamp is written; one without
+a stamp is made again.
 """
 
 from __future__ import annotations
@@ -14,22 +14,53 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bnbench.errors import GateError
-from bnbench.gate.process import RevisionFolder
 
 WORKTREE = "worktree"
 """The name that stands for the files as they are, committed or not."""
 STAMP = ".gate-complete"
+STARTUP_FOLDER = Path(__file__).with_name("startup")
+USERS_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+"""Variables by which people configure pytest; other ``PYTEST_*`` belong to a running session."""
 
 
-def default_cache_folder() -> Path:
-    """Where revisions are kept: ``$XDG_CACHE_HOME/bnbench/gate``."""
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(root) / "bnbench" / "gate"
+@dataclass(frozen=True)
+class RevisionFolder:
+    """Where a revision lies, ready to run."""
+
+    name: str
+    """Name that the user gave, such as ``main``."""
+    commit: str
+    """Its full hash."""
+    tree: Path
+    """The checkout."""
+    roots: tuple[Path, ...]
+    """Folders to import its packages from, in this order."""
+
+    def make_environment(self) -> dict[str, str]:
+        """The environment variables with which a Python process imports from this revision.
+
+        Those of a pytest session that started the gate are left out: pytest-benchmark refuses to
+        run in a process that pytest-xdist seems to have started.
+        """
+        roots = os.pathsep.join(str(root) for root in self.roots)
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("PYTEST_") or name in USERS_VARIABLES
+        }
+        return {
+            **inherited,
+            "GATE_ROOTS": roots,
+            "GATE_TREE": str(self.tree),
+            "PYTHONPATH": os.pathsep.join([str(STARTUP_FOLDER), roots]),
+        }
 
 
 def find_repository(folder: Path) -> Path:
@@ -43,7 +74,7 @@ def find_repository(folder: Path) -> Path:
     except GateError:
         raise GateError(
             f"{folder}: expected a folder inside a git repository, got none; "
-            "go to the project that is to be judged"
+            "change to the folder of the project to judge"
         ) from None
 
 
@@ -61,13 +92,13 @@ def resolve_commit(repository: Path, revision: str) -> str:
         )
     except GateError:
         raise GateError(
-            f"expected a revision of {repository}, got {revision!r}, which it does not have; "
+            f"expected a revision of {repository}, got {revision!r}, which is not in it; "
             "in CI, fetch the history (actions/checkout: fetch-depth: 0)"
         ) from None
 
 
 def lay_out_revision(
-    repository: Path, revision: str, cache_folder: Path, setup: str | None, python: str
+    repository: Path, revision: str, cache_folder: Path, setup: str | None
 ) -> RevisionFolder:
     """Check a revision out and set it up, or take it from the cache.
 
@@ -75,18 +106,17 @@ def lay_out_revision(
         repository: its root.
         revision: what git understands, or `WORKTREE`.
         cache_folder: where revisions are kept.
-        setup: a shell command that builds it, run in the checkout with ``GATE_TREE`` (the
-            checkout) and ``GATE_SITE`` (an empty folder; what is installed there is imported
-            first) in its environment; None where sources run as they are.
-        python: the interpreter the benchmarks will run in; it is part of the entry's key.
+        setup: a shell command that builds it; None where sources run as they are. It runs in the
+            checkout. ``GATE_TREE`` names the checkout and ``GATE_SITE`` an empty folder; what is
+            installed there is imported first.
 
     Raises:
         GateError: there is no such revision, or its setup fails.
     """
     commit = resolve_commit(repository, revision)
-    # Names of one length for all revisions: paths are on stacks and in tables, and a longer one
-    # moves what is measured in memory.
-    key = hashlib.sha256(f"{repository}\0{setup}\0{python}".encode()).hexdigest()[:12]
+    # All folders have names of one length: paths lie on stacks and in tables, and a longer one
+    # would move the measured code in memory. The interpreter is part of the key.
+    key = hashlib.sha256(f"{repository}\0{setup}\0{sys.executable}".encode()).hexdigest()[:12]
     entry = cache_folder / f"{commit}-{key}"
     tree, site = entry / "tree", entry / "site"
     cache_folder.mkdir(parents=True, exist_ok=True)
@@ -97,15 +127,38 @@ def lay_out_revision(
             _git(repository, "clone", "-q", "--shared", "--no-checkout", str(repository), str(tree))
             _git(tree, "checkout", "-q", "--detach", commit)
             if setup is not None:
-                _set_up(revision, setup, python, tree, site, entry / "setup.log")
+                variables = {"GATE_TREE": str(tree), "GATE_SITE": str(site)}
+                run_command(revision, setup, tree, {**os.environ, **variables})
             (entry / STAMP).touch()
-    roots = [folder for folder in (site, tree / "src", tree) if any_entry(folder)]
+    roots = [
+        folder for folder in (site, tree / "src", tree) if folder.is_dir() and any(folder.iterdir())
+    ]
     return RevisionFolder(revision, commit, tree, tuple(roots))
 
 
-def any_entry(folder: Path) -> bool:
-    """Whether a folder is there and holds something."""
-    return folder.is_dir() and any(folder.iterdir())
+def run_command(revision: str, command: str, folder: Path, environment: Mapping[str, str]) -> None:
+    """Run a shell command in a revision; ``python`` in it is the interpreter that runs the gate.
+
+    Raises:
+        GateError: it fails; the text ends with its last lines.
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env={**environment, "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode != 0:
+        last = "\n".join(done.stdout.strip().splitlines()[-10:])
+        raise GateError(
+            f"{revision}: expected exit code 0 from {command!r}, got {done.returncode}; "
+            f"its last output:\n{last}"
+        )
 
 
 def prune_cache(cache_folder: Path, num_kept: int = 20) -> None:
@@ -122,7 +175,7 @@ def prune_cache(cache_folder: Path, num_kept: int = 20) -> None:
 
 
 def _snapshot(repository: Path) -> str:
-    """Make a commit of the files as they are, on no branch; index and files stay as they are."""
+    """Commit the files as they are, on no branch and without touching the index."""
     head = _git(repository, "rev-parse", "HEAD")
     if not _git(repository, "status", "--porcelain"):
         return head
@@ -130,7 +183,7 @@ def _snapshot(repository: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             "GIT_INDEX_FILE": str(Path(folder) / "index"),
-            # The same files on the same commit are the same snapshot, found in the cache.
+            # The same files on the same commit make the same hash, so the cache finds them.
             **{f"GIT_{role}_DATE": date for role in ("AUTHOR", "COMMITTER")},
             **{f"GIT_{role}_NAME": "gate" for role in ("AUTHOR", "COMMITTER")},
             **{f"GIT_{role}_EMAIL": "gate@localhost" for role in ("AUTHOR", "COMMITTER")},
@@ -143,25 +196,9 @@ def _snapshot(repository: Path) -> str:
         )
 
 
-def _set_up(revision: str, setup: str, python: str, tree: Path, site: Path, log_file: Path) -> None:
-    # "python" in the command is the interpreter that runs the benchmarks.
-    path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", "")])
-    environment = {**os.environ, "GATE_TREE": str(tree), "GATE_SITE": str(site), "PATH": path}
-    with log_file.open("wb") as log:
-        code = subprocess.run(
-            setup, shell=True, cwd=tree, env=environment, stdout=log, stderr=subprocess.STDOUT
-        ).returncode
-    if code != 0:
-        last = "\n".join(log_file.read_text(errors="replace").strip().splitlines()[-10:])
-        raise GateError(
-            f"{revision}: expected a setup that ends with exit code 0, got {code} of "
-            f"{setup!r}:\n{last}"
-        )
-
-
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One process at a time makes an entry; a killed one's lock goes with it."""
+    """Hold a lock; it ends with the process that holds it."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,13 +1,12 @@
 """Timing one benchmark in base and head: rounds of some ten milliseconds, side by side.
 
-What slows a shared machine down comes and goes within milliseconds, so that rounds one after the
-other meet different machines. Therefore both sides run at once, each on a processor of its own,
-and change places after every round: whatever comes, comes to both ("duet" benchmarking: Bulej et
-al., ICPE 2020). The side that has done its calls goes on calling until the other has done its
-own, so that neither ever has the machine to itself.
+The load of a shared machine changes within milliseconds, so consecutive rounds see different
+machines. Therefore both sides run at once, each on a processor of its own, and exchange places
+after every round: the load slows both ("duet" benchmarking: Bulej et al., ICPE 2020). The side
+that ends its calls first goes on calling until the other ends, so neither runs alone.
 
-A benchmark that keeps several processors busy, or a machine that has but one, leaves no place
-for two: then base and head run in turn, AB, BA, AB, ..., one waiting while the other works.
+If a benchmark keeps several processors busy, or the machine has only one, base and head run in
+turn instead: AB, BA, AB, ..., one idle while the other works.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ import time
 from dataclasses import dataclass
 
 from bnbench.gate.process import Worker
-from bnbench.gate.records import VisitRecord
+from bnbench.gate.records import BenchmarkRecord
 from bnbench.gate.specs import GateSpec
 
-LEAST_ROUNDS, MOST_ROUNDS = 4, 60
-"""Rounds a visit, of each side; an even number, since places are exchanged."""
-MOST_BUSY = 1.2
-"""Processors that a benchmark may keep busy and still run on one: some of its time is counted
-twice where the interpreter's threads hand over to each other."""
+MIN_ROUNDS, MAX_ROUNDS = 4, 60
+"""Rounds of each side per benchmark; even numbers, because places are exchanged."""
+MAX_BUSY = 1.2
+"""Processors a benchmark may keep busy and still run on one; above 1, because time in which the
+interpreter's threads switch is counted twice."""
 NUM_KERNELS = 3
 
 Processors = tuple[int, int]
@@ -31,25 +30,25 @@ Processors = tuple[int, int]
 
 @dataclass(frozen=True)
 class RoundsSpec:
-    """How a benchmark is timed, the same in all its visits, so that their noise is alike."""
+    """How one benchmark is timed; the same in all pairs, so that their noise is alike."""
 
     iterations: int
-    """Calls a round, the same on both sides."""
+    """Calls per round, the same on both sides."""
     num_rounds: int
-    """Of each side, a visit."""
+    """Rounds of each side per pair; even."""
     processors: Processors | None
-    """Where both run at once; None where they run in turn."""
+    """Processors on which both run at once; None if they run in turn."""
 
 
 def calibrate(
     base: Worker, head: Worker, spec: GateSpec, processors: Processors | None
 ) -> RoundsSpec:
-    """Find how many calls make a round and rounds a visit, and whether both can run at once.
+    """Choose the calls per round and the rounds, and whether both sides can run at once.
 
     Args:
         base: waiting in the benchmark.
         head: waiting in the same one.
-        spec: how long rounds and visits are.
+        spec: how long a round and the rounds of a benchmark take.
         processors: two that may be used; None if there are none.
 
     Raises:
@@ -57,25 +56,25 @@ def calibrate(
     """
     iterations = 1
     for worker in (base, head):
-        worker.time(1)  # the first call is like no other
+        worker.time(1)  # the first call may import and allocate
     while True:
         seconds = max(base.time(iterations), head.time(iterations))
         if seconds >= spec.round_seconds / 4.0 or iterations >= 1 << 30:
             break
         iterations *= 4
-    if max(base.busy_processors, head.busy_processors) > MOST_BUSY:
+    if max(base.busy_processors, head.busy_processors) > MAX_BUSY:
         processors = None
     call_seconds = max(seconds, 1e-9) / iterations
     iterations = max(1, round(spec.round_seconds / call_seconds))
     # In turn, a round takes both sides' calls; at once, the calls of one and up to one call more.
     num_calls = 2 * iterations if processors is None else iterations + 1
-    num_rounds = 2 * round(spec.visit_seconds / (num_calls * call_seconds) / 2.0)
-    return RoundsSpec(iterations, min(max(num_rounds, LEAST_ROUNDS), MOST_ROUNDS), processors)
+    num_rounds = 2 * round(spec.benchmark_seconds / (num_calls * call_seconds) / 2.0)
+    return RoundsSpec(iterations, min(max(num_rounds, MIN_ROUNDS), MAX_ROUNDS), processors)
 
 
-def measure_visit(
+def measure_benchmark(
     base: Worker, head: Worker, benchmark: str, slowdown: float, spec: RoundsSpec
-) -> VisitRecord:
+) -> BenchmarkRecord:
     """Time a benchmark that both wait in, `slowdown` (a fraction) injected into the head.
 
     Raises:
@@ -89,7 +88,7 @@ def measure_visit(
         else _run_in_turn(base, head, spec, slowdown, number % 2 == 1)
         for number in range(spec.num_rounds)
     ]
-    return VisitRecord(
+    return BenchmarkRecord(
         benchmark,
         slowdown,
         spec.iterations,
@@ -106,16 +105,16 @@ def _run_at_once(
 ) -> tuple[float, float]:
     assert spec.processors is not None
     places = [(base, 0.0), (head, slowdown)]
-    # Who is started and heard first goes round with the places: to start the second side, or to
-    # hear of the first that it has done, this program takes a moment of the other's processor.
+    # The side that is started and read first changes with the places: starting the second, or
+    # reading the first, takes this program a moment of the other side's processor.
     if exchanged:
         places.reverse()
     for processor, (worker, injected) in zip(spec.processors, places, strict=True):
         worker.start(spec.iterations, injected, processor)
     seconds = {worker: worker.read_seconds() for worker, _ in places}
     for worker in seconds:
-        worker.rest()
-    for worker in seconds:  # neither may still be where the other goes next
+        worker.idle()
+    for worker in seconds:  # both must have left their processor before the other gets it
         worker.read_seconds()
     return seconds[base], seconds[head]
 

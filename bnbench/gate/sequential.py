@@ -1,9 +1,9 @@
-"""Deciding while measuring: a few looks, each with its share of the error rates.
+"""Deciding while measuring: a few looks at the data, each with its share of the error rates.
 
-One value a benchmark and process pair goes in; pairs are independent of each other, rounds
-within one are not, so the pair is the unit of the interval. With `m` quantities judged and `l`
-looks at most, a test has the rate ``false_alarms / (m * l)`` (Bonferroni), which holds however
-the quantities and the looks depend on each other.
+Each process pair gives one value per quantity. Pairs are independent of each other and rounds
+within a pair are not, so the pair is the unit of the interval. With `m` quantities and at most
+`l` looks, each test has the rate ``false_alarms / (m * l)`` (Bonferroni), which holds however
+quantities and looks depend on each other.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bnbench.gate.quantities import KINDS, Quantity
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import Change, ChangeOutcome, ErrorRates, decide_change
 
-MORE_TIME_FOR_A_PAIR = 1.1
+PAIR_TIME_RESERVE = 1.1
+"""How much longer than the last pair the next one may take and still fit the time."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What the gate says of one quantity."""
+    """What the gate decided about one quantity."""
 
-    name: str
+    quantity: Quantity
     change: Change
     """In logarithms of head over base."""
     num_looks: int
@@ -29,32 +31,31 @@ class Decision:
 
 
 class SequentialGate:
-    """Takes in process pair after process pair until all is decided or no look is left.
+    """Takes process pair after process pair until all is decided or no look is left.
 
     Args:
-        names: the quantities for whose sake measuring goes on.
+        quantities: what is judged; those of a kind that is waited for decide when it is over.
         spec: what is asked for.
-        extra_names: quantities that come for free (start-up, memory): judged with the others,
-            never waited for.
     """
 
-    def __init__(
-        self, names: Sequence[str], spec: GateSpec, extra_names: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, quantities: Sequence[Quantity], spec: GateSpec) -> None:
         self._spec = spec
-        self._names = list(names)
-        self._extra_names = list(extra_names)
-        self._values: dict[str, list[float]] = {name: [] for name in [*names, *extra_names]}
+        self._quantities = {quantity.name: quantity for quantity in quantities}
+        self._values: dict[str, list[float]] = {name: [] for name in self._quantities}
         self._decided: dict[str, Decision] = {}
         self._num_looks = 0
-        num_tests = len(spec.looks) * max(len(self._values), 1)
+        num_tests = len(spec.looks) * max(len(self._quantities), 1)
         self._rates = ErrorRates(spec.false_alarms / num_tests, spec.misses / len(spec.looks))
         self.num_pairs = 0
 
     @property
     def active(self) -> list[str]:
-        """The quantities that are worth measuring on."""
-        return [name for name in self._names if name not in self._decided]
+        """Names of the quantities that are undecided and waited for."""
+        return [
+            name
+            for name, quantity in self._quantities.items()
+            if KINDS[quantity.kind].is_waited_for and name not in self._decided
+        ]
 
     @property
     def is_over(self) -> bool:
@@ -62,20 +63,19 @@ class SequentialGate:
         return not self.active or self._num_looks == len(self._spec.looks)
 
     def has_time_for_more(self, spent_seconds: float, last_pair_seconds: float) -> bool:
-        """Whether another pair fits the budget, even if it takes a little longer than the last."""
-        needed = MORE_TIME_FOR_A_PAIR * last_pair_seconds
+        """Whether another pair fits the time, even if it takes a little longer than the last."""
+        needed = PAIR_TIME_RESERVE * last_pair_seconds
         return spent_seconds + needed <= self._spec.budget_seconds
 
     def drop(self, name: str) -> None:
-        """Leave out what cannot be measured."""
-        self._names = [kept for kept in self._names if kept != name]
-        self._values.pop(name, None)
-        self._decided.pop(name, None)
+        """Leave out a quantity that cannot be measured."""
+        for table in (self._quantities, self._values, self._decided):
+            table.pop(name, None)
 
-    def add(self, values: Mapping[str, float]) -> None:
-        """Take in a process pair: a log-ratio of head to base for each quantity it measured."""
+    def add(self, log_ratios: Mapping[str, float]) -> None:
+        """Take a process pair: the logarithm of head over base for each quantity, by name."""
         self.num_pairs += 1
-        for name, value in values.items():
+        for name, value in log_ratios.items():
             if name in self._values:
                 self._values[name].append(value)
         looks = self._spec.looks
@@ -83,23 +83,23 @@ class SequentialGate:
             self._look()
 
     def finish(self) -> list[Decision]:
-        """Look for a last time if a look is left, and say what is known of every quantity."""
+        """Look for a last time if a look is left, and decide every quantity that has values."""
         if self._num_looks < len(self._spec.looks):
             self._look()
         return [
-            self._decided.get(name) or Decision(name, self._judge(name), self._num_looks)
-            for name in [*self._names, *self._extra_names]
-            if self._values.get(name)
+            self._decided.get(name) or self._judge(quantity)
+            for name, quantity in self._quantities.items()
+            if self._values[name]
         ]
 
     def _look(self) -> None:
         self._num_looks += 1
         for name in self.active:
-            if not self._values[name]:
-                continue
-            change = self._judge(name)
-            if change.outcome is not ChangeOutcome.UNDECIDED:
-                self._decided[name] = Decision(name, change, self._num_looks)
+            if self._values[name]:
+                decision = self._judge(self._quantities[name])
+                if decision.change.outcome is not ChangeOutcome.UNDECIDED:
+                    self._decided[name] = decision
 
-    def _judge(self, name: str) -> Change:
-        return decide_change(self._values[name], self._spec.limit, self._rates)
+    def _judge(self, quantity: Quantity) -> Decision:
+        change = decide_change(self._values[quantity.name], self._spec.limit, self._rates)
+        return Decision(quantity, change, self._num_looks)

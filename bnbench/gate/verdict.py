@@ -1,176 +1,176 @@
-"""The verdict: every benchmark, start-up, memory and accuracy in one summary and one exit code."""
+"""The verdict: all quantities and the accuracy in one summary and one exit code."""
 
 from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bnbench.gate.accuracy import AccuracySummary
 from bnbench.gate.measure import MeasurementRecord
-from bnbench.gate.process import RevisionFolder
-from bnbench.gate.records import PEAK_MEMORY, STARTUP, PairRecord
+from bnbench.gate.quantities import KINDS, KindName
+from bnbench.gate.records import Measurement
+from bnbench.gate.revisions import RevisionFolder
 from bnbench.gate.sequential import Decision
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 
-WORSE_EXIT_CODE = 1
-UNDECIDED_EXIT_CODE = 3
-
 
 class Verdict(StrEnum):
-    """What the gate says of the whole change."""
+    """What the gate decided about the whole change."""
 
     PASSED = "passed"
     FAILED = "failed"
     UNDECIDED = "undecided"
 
 
+EXIT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNDECIDED: 3}
+
+
 @dataclass(frozen=True)
-class BenchmarkSummary:
-    """What the change did to one benchmark, or to start-up time or peak memory."""
+class QuantitySummary:
+    """What the change did to one quantity."""
 
     name: str
+    kind: KindName
     outcome: ChangeOutcome
     ratio: float
     """Head over base: the geometric mean over process pairs of their medians."""
     low: float | None
-    """Ends of the interval that alarms go by; None for a single pair."""
+    """Lower end of the interval at the false-alarm rate; None for a single pair."""
     high: float | None
+    """Upper end of the same interval."""
     base: float
-    """Median over all rounds: seconds a call, or bytes for peak memory."""
+    """Median over all rounds, in the unit of the kind; for a benchmark, per call."""
     head: float
+    """The same of head."""
     num_pairs: int
     more_minutes: float | None
-    """How much longer it would have to be measured, where it is undecided."""
-    waited_for: bool
-    """Whether an undecided one leaves the verdict undecided; not so start-up and memory."""
+    """Minutes of measuring that would decide it; None where it is decided."""
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether the verdict is undecided while this is."""
+        return KINDS[self.kind].is_waited_for
 
 
 @dataclass(frozen=True)
 class GateSummary:
-    """What one run of the gate says."""
+    """What one run of the gate found."""
 
     base: str
     base_commit: str
     head: str
     head_commit: str
     spec: GateSpec
-    verdict: Verdict
-    benchmarks: tuple[BenchmarkSummary, ...]
+    quantities: tuple[QuantitySummary, ...]
     accuracies: tuple[AccuracySummary, ...]
     failures: dict[str, str]
-    """Benchmarks of both revisions that gave no time, with the reason."""
+    """Why benchmarks that both revisions have gave no time, by name."""
     only_base: tuple[str, ...]
     only_head: tuple[str, ...]
     shared_modules: tuple[str, ...]
     num_pairs: int
     seconds: float
     kernel_seconds: float
-    """The reference kernel's median time: the speed of this machine."""
+    """Median seconds of the reference kernel: the speed of this machine."""
+
+    @property
+    def worse(self) -> list[str]:
+        """Quantities that head is worse in."""
+        return [each.name for each in self.quantities if each.outcome is ChangeOutcome.WORSE]
+
+    @property
+    def less_accurate(self) -> list[str]:
+        """Variants that head classifies less accurately with."""
+        return [each.variant for each in self.accuracies if each.outcome is ChangeOutcome.WORSE]
+
+    @property
+    def undecided(self) -> list[str]:
+        """All that keeps an otherwise harmless change from passing.
+
+        A benchmark that runs in base and fails in head may be arbitrarily slow, so it is no pass.
+        One that both sides skip, for lack of a library perhaps, is none of the change's doing.
+        """
+        return [
+            *(
+                each.name
+                for each in self.quantities
+                if each.is_waited_for and each.outcome is ChangeOutcome.UNDECIDED
+            ),
+            *(
+                f"accuracy of {each.variant}"
+                for each in self.accuracies
+                if each.outcome is ChangeOutcome.UNDECIDED
+            ),
+            *(name for name, reason in self.failures.items() if reason.startswith("head: ")),
+        ]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Failed if anything is worse; else undecided if anything that counts is."""
+        if self.worse or self.less_accurate:
+            return Verdict.FAILED
+        return Verdict.UNDECIDED if self.undecided else Verdict.PASSED
 
     @property
     def exit_code(self) -> int:
         """0 passed, 1 worse, 3 undecided."""
-        return {
-            Verdict.PASSED: 0,
-            Verdict.FAILED: WORSE_EXIT_CODE,
-            Verdict.UNDECIDED: UNDECIDED_EXIT_CODE,
-        }[self.verdict]
+        return EXIT_CODES[self.verdict]
 
 
 def summarize_gate(
     base: RevisionFolder,
     head: RevisionFolder,
     spec: GateSpec,
-    measurement: MeasurementRecord,
+    measured: MeasurementRecord,
     accuracies: tuple[AccuracySummary, ...],
 ) -> GateSummary:
-    """Put times, memory and accuracies together and decide."""
-    minutes = measurement.seconds / len(measurement.pairs) / 60.0
-    benchmarks = tuple(
-        _summarize_benchmark(decision, measurement.pairs, minutes)
-        for decision in measurement.decisions
-    )
-    suite = measurement.suite
+    """Put times, memory and accuracies together."""
+    by_name: dict[str, list[Measurement]] = {}
+    for pair in measured.pairs:
+        for measurement in pair.list_measurements():
+            by_name.setdefault(measurement.quantity.name, []).append(measurement)
+    minutes = measured.seconds / len(measured.pairs) / 60.0
+    suite = measured.suite
     return GateSummary(
         base=base.name,
         base_commit=base.commit,
         head=head.name,
         head_commit=head.commit,
         spec=spec,
-        verdict=_decide(benchmarks, accuracies, measurement.failures),
-        benchmarks=benchmarks,
+        quantities=tuple(
+            _summarize_quantity(decision, by_name[decision.quantity.name], minutes)
+            for decision in measured.decisions
+        ),
         accuracies=accuracies,
-        failures=measurement.failures,
+        failures=measured.failures,
         only_base=tuple(name for name in suite.base_names if name not in suite.head_names),
         only_head=tuple(name for name in suite.head_names if name not in suite.base_names),
         shared_modules=suite.shared_modules,
-        num_pairs=len(measurement.pairs),
-        seconds=measurement.seconds,
+        num_pairs=len(measured.pairs),
+        seconds=measured.seconds,
         kernel_seconds=statistics.median(
-            visit.kernel_seconds for pair in measurement.pairs for visit in pair.visits
+            each.kernel_seconds for pair in measured.pairs for each in pair.benchmarks
         ),
     )
 
 
-def _decide(
-    benchmarks: tuple[BenchmarkSummary, ...],
-    accuracies: tuple[AccuracySummary, ...],
-    failures: dict[str, str],
-) -> Verdict:
-    outcomes = [
-        *(benchmark.outcome for benchmark in benchmarks),
-        *(accuracy.outcome for accuracy in accuracies),
-    ]
-    if ChangeOutcome.WORSE in outcomes:
-        return Verdict.FAILED
-    waited_for = [
-        *(benchmark.outcome for benchmark in benchmarks if benchmark.waited_for),
-        *(accuracy.outcome for accuracy in accuracies),
-    ]
-    # A benchmark that runs in base and no longer in head may be as slow as it likes: that is no
-    # pass. One that is skipped in both, for want of a library, is.
-    broken = any(reason.startswith("head: ") for reason in failures.values())
-    if ChangeOutcome.UNDECIDED in waited_for or broken:
-        return Verdict.UNDECIDED
-    return Verdict.PASSED
-
-
-def _summarize_benchmark(
-    decision: Decision, pairs: tuple[PairRecord, ...], minutes_per_pair: float
-) -> BenchmarkSummary:
+def _summarize_quantity(
+    decision: Decision, measurements: Sequence[Measurement], minutes_per_pair: float
+) -> QuantitySummary:
     change = decision.change
-    base, head = _find_typical(decision.name, pairs)
-    return BenchmarkSummary(
-        name=decision.name,
+    return QuantitySummary(
+        name=decision.quantity.name,
+        kind=decision.quantity.kind,
         outcome=change.outcome,
         ratio=math.exp(change.mean),
         low=None if change.low is None else math.exp(change.low),
         high=None if change.high is None else math.exp(change.high),
-        base=base,
-        head=head,
+        base=statistics.median(amount for each in measurements for amount in each.base),
+        head=statistics.median(amount for each in measurements for amount in each.head),
         num_pairs=change.count,
         more_minutes=None if change.num_more is None else change.num_more * minutes_per_pair,
-        waited_for=decision.name not in (STARTUP, PEAK_MEMORY),
-    )
-
-
-def _find_typical(name: str, pairs: tuple[PairRecord, ...]) -> tuple[float, float]:
-    if name == STARTUP:
-        values = [pair.startup_seconds for pair in pairs]
-    elif name == PEAK_MEMORY:
-        values = [pair.peak_bytes for pair in pairs]
-    else:
-        values = [
-            (base / visit.iterations, head / visit.iterations)
-            for pair in pairs
-            for visit in pair.visits
-            if visit.benchmark == name
-            for base, head in zip(visit.base_seconds, visit.head_seconds, strict=True)
-        ]
-    return (
-        float(statistics.median(base for base, _ in values)),
-        float(statistics.median(head for _, head in values)),
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bnbench.gate.records import PEAK_MEMORY
-from bnbench.gate.verdict import BenchmarkSummary, GateSummary, Verdict
+from bnbench.gate.quantities import KINDS
+from bnbench.gate.verdict import GateSummary, QuantitySummary, Verdict
 from bnbench.stats.change import ChangeOutcome
 
 COLUMNS = ("benchmark", "verdict", "head / base", "base", "head", "process pairs")
@@ -11,65 +11,29 @@ ACCURACY_COLUMNS = ("accuracy of", "verdict", "head - base", "base", "head", "se
 
 
 def word_verdict(summary: GateSummary) -> str:
-    """The verdict in a sentence that names what it rests on."""
-    worse = [b.name for b in summary.benchmarks if b.outcome is ChangeOutcome.WORSE]
-    lost = [a.variant for a in summary.accuracies if a.outcome is ChangeOutcome.WORSE]
+    """The verdict in a sentence that names what decided it."""
+    start = f"{summary.verdict.capitalize()}. {summary.head} against {summary.base}: "
     if summary.verdict is Verdict.FAILED:
-        parts = []
-        if worse:
-            parts.append(f"slower or larger: {', '.join(worse)}")
-        if lost:
-            parts.append(f"less accurate: {', '.join(lost)}")
-        return f"Failed. {summary.head} against {summary.base}: {'; '.join(parts)}."
-    if summary.verdict is Verdict.UNDECIDED:
-        names = [
-            b.name
-            for b in summary.benchmarks
-            if b.outcome is ChangeOutcome.UNDECIDED and b.waited_for
-        ]
-        names += [
-            f"accuracy of {a.variant}"
-            for a in summary.accuracies
-            if a.outcome is ChangeOutcome.UNDECIDED
-        ]
-        names += [name for name, why in summary.failures.items() if why.startswith("head: ")]
-        minutes = max(
-            (b.more_minutes or 0.0 for b in summary.benchmarks if b.waited_for), default=0
-        )
-        more = f" About {max(minutes, 0.1):.1f} more minutes of measuring would tell." * (
-            minutes > 0
-        )
-        return f"Undecided. {summary.head} against {summary.base}: {', '.join(names)}.{more}"
-    return (
-        f"Passed. {summary.head} against {summary.base}: nothing is slower by "
-        f"{summary.spec.max_slowdown:.0%} or less accurate."
+        found = {"slower or larger": summary.worse, "less accurate": summary.less_accurate}
+        parts = [f"{word}: {', '.join(names)}" for word, names in found.items() if names]
+        return f"{start}{'; '.join(parts)}."
+    if summary.verdict is Verdict.PASSED:
+        return f"{start}nothing is slower by {summary.spec.max_slowdown:.0%} or less accurate."
+    minutes = max(
+        (each.more_minutes or 0.0 for each in summary.quantities if each.is_waited_for), default=0.0
     )
-
-
-def word_outcome(outcome: ChangeOutcome, name: str, max_slowdown: float) -> str:
-    """An outcome in the words of what was measured."""
-    more, less = ("more", "less") if name == PEAK_MEMORY else ("slower", "faster")
-    return {
-        ChangeOutcome.WORSE: more,
-        ChangeOutcome.BETTER: less,
-        ChangeOutcome.NOT_WORSE: f"not {more} by {max_slowdown:.0%}",
-        ChangeOutcome.UNDECIDED: "undecided",
-    }[outcome]
+    more = f" About {max(minutes, 0.1):.1f} more minutes would decide." if minutes else ""
+    return f"{start}{', '.join(summary.undecided)}.{more}"
 
 
 def make_rows(summary: GateSummary) -> list[tuple[str, ...]]:
-    """A row of texts a benchmark, in the order of `COLUMNS`."""
-    return [_make_row(benchmark, summary.spec.max_slowdown) for benchmark in summary.benchmarks]
+    """One row of texts per quantity, in the order of `COLUMNS`."""
+    return [_make_row(quantity, summary.spec.max_slowdown) for quantity in summary.quantities]
 
 
 def make_accuracy_rows(summary: GateSummary) -> list[tuple[str, ...]]:
-    """A row of texts a variant, in the order of `ACCURACY_COLUMNS`."""
-    words = {
-        ChangeOutcome.WORSE: "worse",
-        ChangeOutcome.BETTER: "better",
-        ChangeOutcome.NOT_WORSE: f"not worse by {summary.spec.max_accuracy_loss * 100:g} points",
-        ChangeOutcome.UNDECIDED: "undecided",
-    }
+    """One row of texts per variant, in the order of `ACCURACY_COLUMNS`."""
+    limit = f"{summary.spec.max_accuracy_loss * 100:g} points"
     rows: list[tuple[str, ...]] = []
     for accuracy in summary.accuracies:
         found = accuracy.difference
@@ -79,7 +43,7 @@ def make_accuracy_rows(summary: GateSummary) -> list[tuple[str, ...]]:
         rows.append(
             (
                 accuracy.variant,
-                words[accuracy.outcome],
+                _word_outcome(accuracy.outcome, "worse", "better", limit),
                 difference,
                 f"{accuracy.base_mean:.2%}",
                 f"{accuracy.head_mean:.2%}",
@@ -90,15 +54,14 @@ def make_accuracy_rows(summary: GateSummary) -> list[tuple[str, ...]]:
 
 
 def make_notes(summary: GateSummary) -> list[str]:
-    """What else must be known: error rates, what was not judged, and why."""
+    """The rule with its error rates, what was not judged, and why."""
     spec = summary.spec
     notes = [
-        "Fails if something is slower (or larger) at an error rate of "
-        f"{spec.false_alarms:.2%} over all of them, and by at least half of "
-        f"{spec.max_slowdown:.0%}; a slowdown of {spec.max_slowdown:.0%} is called none at an "
-        f"error rate of {spec.misses:.0%} each. "
-        f"{summary.num_pairs} process pairs in {summary.seconds:.0f} s; the reference kernel took "
-        f"{summary.kernel_seconds * 1000:.2f} ms."
+        f"Fails if the slowdown is at least half of {spec.max_slowdown:.0%} and no chance result: "
+        f"the false-alarm rate is {spec.false_alarms:.2%} over all of them. A benchmark that is "
+        f"slower by {spec.max_slowdown:.0%} passes at a rate of {spec.misses:.0%}. "
+        f"Measured {summary.num_pairs} process pairs in {summary.seconds:.0f} s; the reference "
+        f"kernel took {summary.kernel_seconds * 1000:.2f} ms."
     ]
     notes += [f"No time: {name}: {reason}" for name, reason in summary.failures.items()]
     for side, names in (("base", summary.only_base), ("head", summary.only_head)):
@@ -106,34 +69,28 @@ def make_notes(summary: GateSummary) -> list[str]:
             notes.append(f"Only in {side}, not judged: {', '.join(names)}")
     if summary.shared_modules:
         notes.append(
-            "Both sides import these from outside their revision, so changes of them are not "
-            f"seen (give a --setup that builds them): {', '.join(summary.shared_modules)}"
+            "Both sides import these modules from outside their revision, so changes of them are "
+            f"not measured (give a --setup that builds them): {', '.join(summary.shared_modules)}"
         )
     return notes
 
 
-def format_amount(value: float, name: str) -> str:
-    """A time, or bytes for peak memory, with three digits that count."""
-    if name == PEAK_MEMORY:
-        return f"{value / 2**20:.4g} MiB"
-    for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "µs")):
-        if value * factor >= 1.0:
-            return f"{value * factor:.3g} {unit}"
-    return f"{value * 1e9:.3g} ns"
+def _make_row(quantity: QuantitySummary, max_slowdown: float) -> tuple[str, ...]:
+    kind = KINDS[quantity.kind]
+    verdict = _word_outcome(quantity.outcome, kind.worse, kind.better, f"{max_slowdown:.0%}")
+    if quantity.more_minutes is not None and quantity.is_waited_for:
+        verdict += f", {quantity.more_minutes:.1f} min more"
+    ratio = f"{quantity.ratio:.3f}"
+    if quantity.low is not None and quantity.high is not None:
+        ratio += f" [{quantity.low:.3f}, {quantity.high:.3f}]"
+    base, head = kind.format_amount(quantity.base), kind.format_amount(quantity.head)
+    return quantity.name, verdict, ratio, base, head, str(quantity.num_pairs)
 
 
-def _make_row(benchmark: BenchmarkSummary, max_slowdown: float) -> tuple[str, ...]:
-    verdict = word_outcome(benchmark.outcome, benchmark.name, max_slowdown)
-    if benchmark.more_minutes is not None and benchmark.waited_for:
-        verdict += f", {benchmark.more_minutes:.1f} min more"
-    ratio = f"{benchmark.ratio:.3f}"
-    if benchmark.low is not None and benchmark.high is not None:
-        ratio += f" [{benchmark.low:.3f}, {benchmark.high:.3f}]"
-    return (
-        benchmark.name,
-        verdict,
-        ratio,
-        format_amount(benchmark.base, benchmark.name),
-        format_amount(benchmark.head, benchmark.name),
-        str(benchmark.num_pairs),
-    )
+def _word_outcome(outcome: ChangeOutcome, worse: str, better: str, limit: str) -> str:
+    return {
+        ChangeOutcome.WORSE: worse,
+        ChangeOutcome.BETTER: better,
+        ChangeOutcome.NOT_WORSE: f"not {worse} by {limit}",
+        ChangeOutcome.UNDECIDED: "undecided",
+    }[outcome]

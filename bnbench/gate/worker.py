@@ -1,9 +1,9 @@
-"""One side's process: runs a suite under pytest and times its benchmarks when asked.
+"""One side's process: runs a suite under pytest and times its benchmarks on request.
 
-Started by `process` as a file, in a revision that need not have this package, so that it imports
-nothing but the standard library, pytest and pytest-benchmark. Every test runs as pytest runs it,
+`process` starts it as a file, in a revision that need not have this package, so it imports
+only the standard library, pytest and pytest-benchmark. Every test runs as pytest runs it,
 with its fixtures and its assertions; where it calls ``benchmark(...)``, the call waits for
-requests and returns when it is told to. Events go out and requests come in, one JSON object a
+requests until it is asked to go on. Events go out and requests come in, one JSON object per
 line:
 
     -> {"event": "collected", "at": 81.7, "names": [...], "shared": [...], "errors": [...]}
@@ -11,16 +11,16 @@ line:
     -> {"event": "benchmark", "name": "..."}
     <- {"do": "time", "iterations": 8, "slowdown": 0.0}   -> {"seconds": 0.011, "busy": 1.0}
     <- {"do": "start", "iterations": 8, "slowdown": 0.0, "processor": 1}     -> as "time"
-    <- {"do": "rest"}                                     -> {"seconds": 0.0}
+    <- {"do": "idle"}                                     -> {"seconds": 0.0}
     <- {"do": "time kernel"}                              -> {"seconds": 0.012}
     <- {"do": "go on"}
-    -> {"event": "finished", "name": "...", "reason": null}    a reason where it gave no time
+    -> {"event": "finished", "name": "...", "reason": null}    a reason if it gave no time
     -> {"event": "end", "peak_bytes": 123456789, "reason": null}
 
-After "start" it goes on calling, untimed, until the next request: the other side's round is not
-to be alone on the machine for its last part.
+After "start" it goes on calling, untimed, until the next request, so that the other side's round
+never has the machine alone.
 
-It ends when its input ends, whatever it is doing: no measurement outlives the program.
+It ends when its input ends, so no measurement outlives the gate.
 """
 
 from __future__ import annotations
@@ -66,18 +66,18 @@ class Channel:
         return self._requests.get()
 
     def is_waited_for(self) -> bool:
-        """Whether a request is there."""
+        """Whether a request waits."""
         return not self._requests.empty()
 
     def _read_requests(self) -> None:
         for line in sys.stdin:
             self._requests.put(json.loads(line))
-        # The other end is gone. Libraries' threads must not keep the process alive.
+        # The gate is gone. Threads of libraries must not keep this process alive.
         os._exit(0)
 
 
 class GatePlugin:
-    """The plugin that has pytest run the selected benchmarks and wait in each of them."""
+    """The plugin that makes pytest run the selected benchmarks and wait in each of them."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -94,7 +94,7 @@ class GatePlugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Tell which benchmarks there are and keep those that are asked for."""
+        """Report the benchmarks of the suite and keep those that are requested."""
         benchmarks = {
             item.nodeid: item for item in items if "benchmark" in getattr(item, "fixturenames", ())
         }
@@ -106,11 +106,11 @@ class GatePlugin:
             shared=list_shared_modules(sys.modules),
             errors=self._errors,
         )
-        # In the order asked for: both sides must be in the same benchmark at the same time.
+        # In the requested order: both sides must be in the same benchmark at the same time.
         items[:] = [benchmarks[name] for name in self._channel.receive()["names"]]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note why a benchmark failed or was skipped; tell when it is over."""
+        """Note why a benchmark failed or was skipped; report its end."""
         if report.outcome != "passed" and self._reason is None:
             self._reason = describe_outcome(report)
         if report.when == "teardown":
@@ -121,7 +121,7 @@ class GatePlugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """End here: what follows (tables of times, threads, exit handlers) is nothing to wait for.
+        """End here, without pytest-benchmark's tables and exit handlers.
 
         All fixtures are torn down by now.
         """
@@ -132,7 +132,7 @@ class GatePlugin:
         os._exit(0)
 
     def serve(self, name: str, run: Timer) -> None:
-        """Answer requests from within a benchmark until told to go on."""
+        """Answer requests inside a benchmark until one says to go on."""
         self._waited = True
         self._channel.send(event="benchmark", name=name)
         while True:
@@ -144,7 +144,7 @@ class GatePlugin:
                     with run_on(request["processor"]):
                         self._channel.send(**time_round(run, request))
                         self._keep_busy(run)
-                case "rest":
+                case "idle":
                     self._channel.send(seconds=0.0)
                 case "time kernel":
                     self._channel.send(seconds=time_kernel())
@@ -152,14 +152,14 @@ class GatePlugin:
                     return
 
     def _keep_busy(self, run: Timer) -> None:
-        # What fails here is no measurement; if it fails for good, the next round says so.
+        # A failure here costs no measurement; if it persists, the next round reports it.
         with contextlib.suppress(Exception):
             while not self._channel.is_waited_for():
                 run(1, 0.0)
 
 
 def replace_benchmark_calls(plugin: GatePlugin) -> None:
-    """Have ``benchmark(...)`` and ``benchmark.pedantic(...)`` wait for requests.
+    """Make ``benchmark(...)`` and ``benchmark.pedantic(...)`` wait for requests.
 
     The fixture stays pytest-benchmark's own, so that ``extra_info``, ``group`` and the rest work.
     """
@@ -174,15 +174,17 @@ def replace_benchmark_calls(plugin: GatePlugin) -> None:
         kwargs: dict[str, Any] | None = None,
         setup: Any = None,
         teardown: Any = None,
-        *_: Any,  # rounds and iterations: how often it is called is the gate's business
+        *_: Any,  # rounds and iterations are the gate's to choose
         **__: Any,
     ) -> Any:
         if fixture._mode:
-            raise FixtureAlreadyUsed("expected one call of benchmark a test, got a second")
-        fixture._mode = "benchmark.pedantic(...)"  # it warns in teardown if it was never used
+            raise FixtureAlreadyUsed("expected one call of benchmark per test, got a second")
+        fixture._mode = (
+            "benchmark.pedantic(...)"  # otherwise it warns in teardown that it was not used
+        )
         measured = Measured(target, args, kwargs or {}, setup, teardown, fixture._timer)
         seconds = measured.run(1, 0.0)
-        with contextlib.suppress(Exception):  # for tests that look at benchmark.stats afterwards
+        with contextlib.suppress(Exception):  # for tests that read benchmark.stats
             fixture._make_stats(1).update(seconds)
         plugin.serve(fixture.fullname, measured.run)
         return measured.result
@@ -192,9 +194,9 @@ def replace_benchmark_calls(plugin: GatePlugin) -> None:
 
 
 class Measured:
-    """A benchmark's callable, with what it gave last.
+    """A benchmark's callable, with its last result.
 
-    Timed by the clock the suite asks for by ``--benchmark-timer``, such as ``time.process_time``.
+    Timed by the clock that the suite sets by ``--benchmark-timer``, such as ``time.process_time``.
     """
 
     def __init__(
@@ -213,7 +215,7 @@ class Measured:
         self.result: Any = None
 
     def run(self, iterations: int, slowdown: float) -> float:
-        """Call it so often; return the seconds of the calls alone."""
+        """Call it `iterations` times; return the seconds without setup and teardown."""
         if self._setup is None and self._teardown is None:
             return self._time_calls(iterations, slowdown)
         seconds = 0.0
@@ -234,7 +236,7 @@ class Measured:
             result = target(*args, **kwargs)
         end = read_seconds()
         if slowdown > 0.0:
-            # A slowdown that is really there: the processor is busy for as much longer.
+            # A real slowdown: the processor is busy for that much longer.
             until = end + (end - start) * slowdown
             while end < until:
                 end = read_seconds()
@@ -272,10 +274,10 @@ def time_kernel() -> float:
 
 
 def list_shared_modules(modules: dict[str, Any]) -> list[str]:
-    """List modules of the revision's packages that come from somewhere else than the revision.
+    """List modules of the revision's packages that come from outside the revision.
 
-    An extension module that no setup built is taken from the installed package: both sides then
-    share it, and the gate is blind to changes of it.
+    An extension module that no setup built comes from the installed package. Both sides then
+    share it, and the gate cannot measure changes of it.
     """
     roots = tuple(root for root in os.environ.get("GATE_ROOTS", "").split(os.pathsep) if root)
     files = {name: getattr(module, "__file__", None) for name, module in list(modules.items())}
@@ -306,16 +308,18 @@ def read_peak_bytes() -> int:
 def main() -> None:
     """Run pytest with the arguments given, under the gate's plugin."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what tests print is no answer
+    os.dup2(
+        sys.stderr.fileno(), sys.stdout.fileno()
+    )  # what tests print must not mix with the answers
     channel = Channel(answers)
     plugin = GatePlugin(channel)
     replace_benchmark_calls(plugin)
-    # An object that is collected late, in whatever order, is no reason to give no times; where a
-    # suite turns warnings into errors, it would end the process.
+    # Without unraisableexception: an object that is collected late would end the process where a
+    # suite turns warnings into errors.
     left_out = ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]
     options = [f"--rootdir={Path.cwd()}", *left_out, "--benchmark-only", "-q", "-s"]
     code = pytest.main([*options, *sys.argv[1:]], plugins=[plugin])
-    # Only a session that did not begin, for a wrong option perhaps, gets here.
+    # Only a session that did not start, because of a wrong option perhaps, gets here.
     channel.send(event="end", peak_bytes=0, reason=f"pytest did not start (exit code {int(code)})")
     os._exit(0)
 

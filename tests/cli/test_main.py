@@ -57,17 +57,30 @@ def test_a_mistake_is_answered_in_a_line_or_two_with_exit_code_2(
     assert not list(tmp_path.iterdir())
 
 
+CHECK = ["gate", "check", "--base", "x"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["gate"], ["expected --base"]),
-        (["gate", "--base", "x", "--max-slowdown", "-5"], ["max-slowdown: expected", "got -5"]),
-        (["gate", "--base", "x", "--false-alarms", "60"], ["false-alarms: expected", "below 50"]),
-        (["gate", "--base", "x", "--minutes", "0"], ["minutes: expected a number above 0"]),
-        (["gate", "--base", "x"], ["expected a folder inside a git repository"]),
-        (["gate", "--replay", "gone.jsonl"], ["gone.jsonl: expected a recording"]),
-        (["history"], ["Missing argument"]),
-        (["history", "gone.jsonl"], ["gone.jsonl: expected a history"]),
+        (["gate", "--base", "x"], ["got '--base'", "'bnbench gate check --base REV'"]),
+        (["gate", "check"], ["Missing option '--base'"]),
+        (
+            ["gate", "check", "--base", "x", "--max-slowdown", "-5"],
+            ["max-slowdown: expected", "got -5"],
+        ),
+        (
+            ["gate", "check", "--base", "x", "--false-alarms", "60"],
+            ["false-alarms: expected", "below 50"],
+        ),
+        (
+            ["gate", "check", "--base", "x", "--minutes", "0"],
+            ["minutes: expected a number above 0"],
+        ),
+        (CHECK, ["expected a folder inside a git repository"]),
+        (["gate", "replay", "gone.jsonl"], ["gone.jsonl: expected a recording"]),
+        (["gate", "history"], ["Missing argument"]),
+        (["gate", "history", "gone.jsonl"], ["gone.jsonl: expected a history"]),
     ],
 )
 def test_a_mistake_at_the_gate_is_answered_in_a_line_or_two_with_exit_code_2(
@@ -120,12 +133,15 @@ def test_data_that_is_not_what_it_must_be_ends_with_exit_code_2(
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "report", "verify", "data", "compare", "diagnose", "gate", "history"],
+    [
+        *("run", "report", "verify", "data", "compare", "diagnose"),
+        *("gate", "gate check", "gate certify", "gate replay", "gate history"),
+    ],
 )
 def test_every_command_has_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    assert run(monkeypatch, command, "--help") == 0
+    assert run(monkeypatch, *command.split(), "--help") == 0
     assert f"Usage: bnbench {command}" in capsys.readouterr().out
 
 
@@ -136,8 +152,10 @@ def test_every_command_has_help(
         ["run", "--help"],
         ["run", "--seeds", "x"],
         ["gate", "--help"],
-        ["gate", "--base", "main", "--max-slowdown", "-5"],
-        ["history", "--help"],
+        ["gate", "check", "--help"],
+        ["gate", "check", "--base", "main", "--max-slowdown", "-5"],
+        ["gate", "certify", "--minutes", "0"],
+        ["gate", "history", "--figure", "history.pdf", "history.jsonl"],
     ],
 )
 def test_help_and_mistakes_never_wait_for_torch(arguments: list[str]) -> None:

@@ -92,7 +92,7 @@ def change(project: Path, old: str, new: str) -> None:
 
 def run_gate(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return run_bnbench(
-        *("gate", "--base", "main~1", "--head", "main", *arguments),
+        *("gate", "check", "--base", "main~1", "--head", "main", *arguments),
         *("--", "--benchmark-timer=time.process_time"),
         cwd=project,
         env={"XDG_CACHE_HOME": str(project.parent / "cache")},
@@ -110,9 +110,9 @@ def test_a_commit_that_adds_ten_per_cent_to_an_epoch_fails_by_name(project: Path
     assert done.returncode == 1, done.stderr
     assert "slower or larger: test_epoch.py::test_epoch" in outputs["markdown"].read_text()
     content = json.loads(outputs["json"].read_text())
-    assert content["benchmarks"][0]["ratio"] == pytest.approx(1.1, abs=0.03)
+    assert content["quantities"][0]["ratio"] == pytest.approx(1.1, abs=0.03)
     assert content["accuracies"][0]["outcome"] == "not worse"
-    history = run_bnbench("history", outputs["history"], cwd=project)
+    history = run_bnbench("gate", "history", outputs["history"], cwd=project)
     assert "test_epoch.py::test_epoch: 1 results" in history.stdout
 
 
@@ -138,7 +138,7 @@ def test_killed_in_the_middle_it_leaves_nothing_behind(
     change(project, "SECONDS = 0.004", "SECONDS = 0.005")
     history = project.parent / "history.jsonl"
     history.write_text('{"benchmarks": []}\n')
-    command = ["gate", "--base", "main~1", "--head", "main", "--history", str(history)]
+    command = ["gate", "check", "--base", "main~1", "--head", "main", "--history", str(history)]
     with subprocess.Popen(
         [sys.executable, "-m", "bnbench", *command],
         cwd=project,

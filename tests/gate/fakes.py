@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnbench.gate.process import BenchmarkFailed, RevisionFolder, Worker
-from bnbench.gate.records import PairRecord, VisitRecord
+from bnbench.gate.process import BenchmarkFailed, Worker
+from bnbench.gate.records import BenchmarkRecord, PairRecord
+from bnbench.gate.revisions import RevisionFolder
 
 BASE = RevisionFolder("main", "b" * 40, Path("base"), (Path("base"),))
 HEAD = RevisionFolder("worktree", "e" * 40, Path("head"), (Path("head"),))
@@ -73,7 +74,7 @@ class FakeWorker(Worker):
         self.on_read(self.name)
         return self.time(*self._started)
 
-    def rest(self) -> None:
+    def idle(self) -> None:
         self._started = None
 
     def time_kernel(self) -> float:
@@ -98,8 +99,8 @@ def make_pair(
 ) -> PairRecord:
     """A pair that measured each benchmark with the given log-ratio, at each injected slowdown."""
     return PairRecord(
-        visits=tuple(
-            VisitRecord(
+        benchmarks=tuple(
+            BenchmarkRecord(
                 benchmark=name,
                 slowdown=level,
                 iterations=10,

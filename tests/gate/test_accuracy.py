@@ -5,7 +5,7 @@ import pytest
 
 from bnbench.errors import GateError
 from bnbench.gate.accuracy import compare_accuracies, measure_accuracies, read_accuracies
-from bnbench.gate.process import RevisionFolder
+from bnbench.gate.revisions import RevisionFolder
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 
@@ -81,5 +81,5 @@ def test_a_command_runs_in_its_revision_with_its_packages(project: Path, tmp_pat
     )
     found = measure_accuracies(revision, command, tmp_path / "out")
     assert found == {"model": {0: 0.5, 1: 0.25}}
-    with pytest.raises(GateError, match=r"(?s)main: .*exit code 3 of .*no data"):
+    with pytest.raises(GateError, match=r"(?s)main: expected exit code 0 .*got 3; .*no data"):
         measure_accuracies(revision, "echo no data >&2; exit 3", tmp_path / "out")

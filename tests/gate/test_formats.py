@@ -5,21 +5,22 @@ import pytest
 from bnbench import stats
 from bnbench.gate import formats
 from bnbench.gate.accuracy import AccuracySummary
-from bnbench.gate.records import PEAK_MEMORY
+from bnbench.gate.quantities import KINDS, PEAK_MEMORY, KindName
 from bnbench.gate.specs import GateSpec
-from bnbench.gate.verdict import BenchmarkSummary, GateSummary, Verdict
-from bnbench.gate.wording import format_amount
+from bnbench.gate.verdict import GateSummary, QuantitySummary
 from bnbench.stats.change import ChangeOutcome
 
 
 @pytest.fixture
 def summary() -> GateSummary:
     def benchmark(
-        name: str, outcome: ChangeOutcome, base: float, more: float | None = None
-    ) -> BenchmarkSummary:
-        return BenchmarkSummary(
-            name, outcome, 1.08, 1.03, 1.13, base, base * 1.08, 13, more, name != PEAK_MEMORY
-        )
+        name: str,
+        outcome: ChangeOutcome,
+        base: float,
+        more: float | None = None,
+        kind: KindName = "time",
+    ) -> QuantitySummary:
+        return QuantitySummary(name, kind, outcome, 1.08, 1.03, 1.13, base, base * 1.08, 13, more)
 
     return GateSummary(
         base="main",
@@ -27,11 +28,10 @@ def summary() -> GateSummary:
         head="worktree",
         head_commit="e" * 40,
         spec=GateSpec(),
-        verdict=Verdict.FAILED,
-        benchmarks=(
+        quantities=(
             benchmark("bench.py::test_epoch[a|b]", ChangeOutcome.WORSE, 0.002),
             benchmark("bench.py::test_load", ChangeOutcome.UNDECIDED, 1.5, more=2.5),
-            benchmark(PEAK_MEMORY, ChangeOutcome.NOT_WORSE, 2.0**20),
+            benchmark(PEAK_MEMORY.name, ChangeOutcome.NOT_WORSE, 2.0**20, kind="memory"),
         ),
         accuracies=(
             AccuracySummary(
@@ -70,8 +70,8 @@ def test_the_markdown_says_the_verdict_first_and_then_every_figure(summary: Gate
 
 def test_the_json_holds_everything(summary: GateSummary) -> None:
     content = json.loads(json.dumps(formats.make_json(summary)))
-    assert content["exit_code"] == 1
-    assert content["benchmarks"][0]["outcome"] == "worse"
+    assert (content["verdict"], content["exit_code"]) == ("failed", 1)
+    assert content["quantities"][0]["outcome"] == "worse"
     assert content["accuracies"][0]["difference"]["high"] == -0.01
 
 
@@ -96,7 +96,7 @@ def test_bencher_gets_a_measure_with_value_and_bounds_for_each_benchmark(
     latency = metrics["bench.py::test_load"]["latency"]
     assert latency["value"] == pytest.approx(1.62e9)
     assert latency["lower_value"] < latency["value"] < latency["upper_value"]
-    assert set(metrics[PEAK_MEMORY]) == {"memory"}
+    assert set(metrics[PEAK_MEMORY.name]) == {"memory"}
     assert metrics["accuracy of batchnorm"]["accuracy"]["value"] == 0.83
 
 
@@ -105,4 +105,4 @@ def test_bencher_gets_a_measure_with_value_and_bounds_for_each_benchmark(
     [(2.5, "2.5 s"), (0.0316, "31.6 ms"), (0.0000421, "42.1 µs"), (3e-8, "30 ns")],
 )
 def test_times_have_the_unit_that_fits(seconds: float, text: str) -> None:
-    assert format_amount(seconds, "a benchmark") == text
+    assert KINDS["time"].format_amount(seconds) == text

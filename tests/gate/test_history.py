@@ -20,6 +20,7 @@ from bnbench.gate.history import (
 from bnbench.gate.history_figure import draw_histories
 from bnbench.gate.measure import MeasurementRecord
 from bnbench.gate.pairs import SuiteRecord
+from bnbench.gate.quantities import Quantity
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.gate.verdict import summarize_gate
@@ -40,9 +41,9 @@ def make_history(levels: np.ndarray, noise: float, seed: int) -> BenchmarkHistor
 
 def test_a_gates_result_is_a_document_that_pytest_benchmark_compares(tmp_path: Path) -> None:
     pairs = tuple(make_pair({"b.py::test[1]": 0.01}) for _ in range(3))
-    gate = SequentialGate(["b.py::test[1]"], GateSpec())
+    gate = SequentialGate([Quantity("b.py::test[1]")], GateSpec())
     for pair in pairs:
-        gate.add(pair.list_log_ratios())
+        gate.add({each.quantity.name: each.log_ratio for each in pair.list_measurements()})
     suite = SuiteRecord(("b.py::test[1]",), ("b.py::test[1]",), ())
     measured = MeasurementRecord(suite, pairs, tuple(gate.finish()), {}, 30.0)
     document = make_document(summarize_gate(BASE, HEAD, GateSpec(), measured, ()), measured)

@@ -10,7 +10,6 @@ from bnbench.gate.pairs import SuiteRecord
 from bnbench.gate.records import PairRecord
 from bnbench.gate.specs import GateSpec
 from bnbench.gate.verdict import (
-    UNDECIDED_EXIT_CODE,
     GateSummary,
     Verdict,
     summarize_gate,
@@ -65,7 +64,7 @@ def test_a_slower_benchmark_fails_the_change_and_is_named() -> None:
     assert summary.verdict is Verdict.FAILED
     assert summary.exit_code == 1
     assert word_verdict(summary) == "Failed. worktree against main: slower or larger: slow."
-    (slow,) = [each for each in summary.benchmarks if each.name == "slow"]
+    (slow,) = [each for each in summary.quantities if each.name == "slow"]
     assert slow.outcome is ChangeOutcome.WORSE
     assert slow.ratio == pytest.approx(1.0725, abs=0.01)
     assert slow.head / slow.base == pytest.approx(slow.ratio, abs=0.01)
@@ -83,12 +82,12 @@ def test_a_harmless_change_passes_before_the_time_is_spent() -> None:
 def test_too_much_noise_is_undecided_with_the_minutes_it_would_take() -> None:
     source = FakeSource({"noisy": 0.02}, noise=0.4)
     summary = run(source)
-    assert (summary.verdict, summary.exit_code) == (Verdict.UNDECIDED, UNDECIDED_EXIT_CODE)
+    assert (summary.verdict, summary.exit_code) == (Verdict.UNDECIDED, 3)
     assert source.seconds <= 180.0
-    (noisy, *_) = summary.benchmarks
+    (noisy, *_) = summary.quantities
     assert noisy.more_minutes is not None
     assert noisy.more_minutes > 1.0
-    assert "more minutes of measuring would tell" in word_verdict(summary)
+    assert "more minutes would decide" in word_verdict(summary)
 
 
 def test_what_is_decided_is_asked_for_no_more() -> None:
@@ -125,6 +124,16 @@ def test_revisions_without_a_benchmark_in_common_are_refused() -> None:
         run(FakeSource({}))
 
 
+def test_a_suite_that_ends_before_its_benchmarks_is_refused_with_a_reason() -> None:
+    source = FakeSource({"unreached": 0.0})
+    source.measure = lambda choose: make_pair(  # type: ignore[method-assign]
+        dict.fromkeys(choose(source.record or SuiteRecord((), (), ())), 0.0) and {}
+    )
+    source.record = SuiteRecord(("unreached",), ("unreached",), ())
+    with pytest.raises(GateError, match=r"got none:\n  the pytest sessions ended before"):
+        measure_until_decided(source, GateSpec(), read_seconds=lambda: 0.0)
+
+
 def test_a_suite_of_which_nothing_runs_is_refused() -> None:
-    with pytest.raises(GateError, match=r"(?s)got that none does:.*bad: head: it broke"):
+    with pytest.raises(GateError, match=r"(?s)got none:.*bad: head: it broke"):
         run(FakeSource({"bad": 0.0}, failing=["bad"]))

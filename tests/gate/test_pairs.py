@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bnbench.gate.pairs import PairRunner, SuiteSpec, describe_failure
-from bnbench.gate.process import RevisionFolder
+from bnbench.gate.pairs import PairRunner, describe_failure
+from bnbench.gate.revisions import RevisionFolder
 from bnbench.gate.specs import GateSpec
 from tests.gate.fakes import BASE, HEAD, FakeWorker, SecondsOf
 
@@ -26,7 +26,7 @@ class Stage:
         return PairRunner(
             BASE,
             HEAD,
-            SuiteSpec("python", ()),
+            (),
             GateSpec(),
             self.tmp_path,
             random.Random(1),
@@ -39,12 +39,12 @@ def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
 
 
-def test_a_pair_visits_every_benchmark_and_tells_what_its_processes_cost(stage: Stage) -> None:
+def test_a_pair_measures_every_benchmark_and_its_processes(stage: Stage) -> None:
     runner = stage.make_runner(lambda name, _: 0.001 if name == "main" else 0.0011)
     pair = runner.measure(lambda suite: suite.common_names)
-    assert [visit.benchmark for visit in pair.visits] == ["a", "b"]
-    for visit in pair.visits:
-        assert visit.log_ratio == pytest.approx(0.0953, abs=1e-4)
+    assert [measured.benchmark for measured in pair.benchmarks] == ["a", "b"]
+    for measured in pair.benchmarks:
+        assert measured.log_ratio == pytest.approx(0.0953, abs=1e-4)
     assert pair.startup_seconds == (0.5, 0.5)
     assert pair.peak_bytes == (1000, 1000)
 
@@ -55,7 +55,7 @@ def test_calls_and_rounds_stay_what_they_were_in_the_first_pair(stage: Stage) ->
     first = runner.measure(lambda suite: suite.common_names)
     seconds[0] = 0.004
     second = runner.measure(lambda suite: suite.common_names)
-    assert [v.iterations for v in first.visits] == [v.iterations for v in second.visits]
+    assert [v.iterations for v in first.benchmarks] == [v.iterations for v in second.benchmarks]
 
 
 def test_the_side_that_is_started_first_alternates(stage: Stage) -> None:
@@ -68,10 +68,10 @@ def test_the_side_that_is_started_first_alternates(stage: Stage) -> None:
 def test_a_slowdown_is_injected_into_the_head_alone(stage: Stage) -> None:
     runner = stage.make_runner(lambda *_: 0.01)
     pair = runner.measure(lambda _: ["a"], levels=(0.0, 0.1))
-    assert [visit.slowdown for visit in pair.visits] == [0.0, 0.1]
-    assert [visit.log_ratio for visit in pair.visits] == pytest.approx([0.0, 0.0953], abs=1e-4)
+    assert [measured.slowdown for measured in pair.benchmarks] == [0.0, 0.1]
+    assert [each.log_ratio for each in pair.benchmarks] == pytest.approx([0.0, 0.0953], abs=1e-4)
     assert {slowdown for _, _, slowdown in stage.workers[0].calls} == {0.0}
-    assert pair.list_log_ratios()["a"] == pytest.approx(0.0)
+    assert pair.list_measurements()[0].log_ratio == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize("num_good_calls", [0, 10])
@@ -91,7 +91,7 @@ def test_a_benchmark_that_fails_costs_itself_alone(
         return 0.01
 
     pair = stage.make_runner(fail_late).measure(lambda suite: suite.common_names)
-    assert [visit.benchmark for visit in pair.visits] == ["b"]
+    assert [measured.benchmark for measured in pair.benchmarks] == ["b"]
     assert pair.failures == {"a": reason}
 
 
@@ -106,7 +106,7 @@ def test_benchmarks_that_one_side_does_not_have_are_known_and_not_run(stage: Sta
     stage.names = {"main": ["a", "old"], "worktree": ["new", "a"]}
     runner = stage.make_runner(lambda *_: 0.01)
     pair = runner.measure(lambda suite: suite.common_names)
-    assert [visit.benchmark for visit in pair.visits] == ["a"]
+    assert [measured.benchmark for measured in pair.benchmarks] == ["a"]
     assert runner.record is not None
     assert runner.record.head_names == ("new", "a")
 

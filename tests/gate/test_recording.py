@@ -16,7 +16,7 @@ from bnbench.gate.recording import (
     extend_recording,
     read_recording,
 )
-from bnbench.gate.records import PairRecord, VisitRecord
+from bnbench.gate.records import BenchmarkRecord, PairRecord
 from bnbench.gate.replay import replay_decisions
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
@@ -28,16 +28,18 @@ HEADER = describe_recording("e" * 40, ("bench",))
 
 def draw_pair(generator: np.random.Generator, speed: float = 1.0, quiet: float = 0.3) -> PairRecord:
     """A pair of the noisy world; its machine is `speed` times as slow as usual."""
-    visits = []
+    benchmarks = []
     for name in NAMES:
         offset = generator.normal(0.0, 0.009)
         for level in LEVELS:
             ratios = offset + quiet * draw_log_ratios(generator) + np.log1p(level)
             base = 0.03 * speed * np.ones(len(ratios))
-            visits.append(
-                VisitRecord(name, level, 5, tuple(base), tuple(base * np.exp(ratios)), 0.004, 0.7)
+            benchmarks.append(
+                BenchmarkRecord(
+                    name, level, 5, tuple(base), tuple(base * np.exp(ratios)), 0.004, 0.7
+                )
             )
-    return PairRecord(tuple(visits), (0.5, 0.51), (1000, 1001), 2.0 + 0.7 * len(visits))
+    return PairRecord(tuple(benchmarks), (0.5, 0.51), (1000, 1001), 2.0 + 0.7 * len(benchmarks))
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +85,17 @@ def test_an_interrupted_recording_goes_on_after_its_last_whole_line(tmp_path: Pa
     assert read_recording(path) == again
 
 
+def test_a_recording_of_the_format_before_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "recording.jsonl"
+    made = extend(path, FakeRunner(), 1.0)
+    text = path.read_text().replace('"benchmarks": [', '"visits": [')
+    path.write_text(text.replace('"format_version": 3', '"format_version": 2'))
+    assert read_recording(path) == made
+    path.write_text(text.replace('"format_version": 3', '"format_version": 1'))
+    with pytest.raises(GateError, match="format version 1, not 3 or 2"):
+        read_recording(path)
+
+
 def test_the_slowdown_measured_first_goes_round(tmp_path: Path) -> None:
     runner = FakeRunner()
     extend(tmp_path / "recording.jsonl", runner, 60.0)
@@ -93,7 +106,7 @@ def test_another_commits_recording_is_not_gone_on_with(tmp_path: Path) -> None:
     path = tmp_path / "recording.jsonl"
     extend(path, FakeRunner(), 1.0)
     other = dataclasses.replace(HEADER, commit="0" * 40)
-    with pytest.raises(GateError, match="name a new file by --recording"):
+    with pytest.raises(GateError, match="name a new file with --recording"):
         extend_recording(path, other, FakeRunner(), 30.0)  # type: ignore[arg-type]
 
 
@@ -124,11 +137,11 @@ def test_base_and_head_are_exchanged_in_half_of_the_pairs_that_are_the_same() ->
     pairs = []
     for _ in range(30):
         pair = draw_pair(generator, quiet=0.01)
-        visits = tuple(
+        benchmarks = tuple(
             dataclasses.replace(v, head_seconds=tuple(1.04 * s for s in v.head_seconds))
-            for v in pair.visits
+            for v in pair.benchmarks
         )
-        pairs.append(dataclasses.replace(pair, visits=visits))
+        pairs.append(dataclasses.replace(pair, benchmarks=benchmarks))
     leaning = Recording(HEADER, tuple(pairs))
     null = replay_decisions(leaning, GateSpec(), 0.0, 100, np.random.default_rng(1))
     assert null.num_false_alarms <= 2
@@ -173,5 +186,5 @@ def test_a_recording_that_is_too_short_is_refused(recording: Recording) -> None:
 
 
 def test_rates_have_exact_intervals() -> None:
-    assert format_rate(0, 300) == "0.0 % [0.0, 1.2]"
-    assert format_rate(1, 2) == "50.0 % [1.3, 98.7]"
+    assert format_rate(0, 300) == "0.0% [0.0, 1.2]"
+    assert format_rate(1, 2) == "50.0% [1.3, 98.7]"

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from bnbench.errors import GateError
-from bnbench.gate.process import RevisionFolder
 from bnbench.gate.revisions import (
+    RevisionFolder,
     find_repository,
     lay_out_revision,
     prune_cache,
@@ -19,7 +19,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def lay_out(project: Path, revision: str, cache: Path, setup: str | None = None) -> RevisionFolder:
-    return lay_out_revision(project, revision, cache, setup, "python")
+    return lay_out_revision(project, revision, cache, setup)
 
 
 def test_two_revisions_lie_side_by_side_in_folders_of_equally_long_names(
@@ -76,14 +76,14 @@ def test_a_setup_that_was_killed_is_made_anew(project: Path, cache: Path) -> Non
 
 
 def test_a_setup_that_fails_is_told_with_its_last_words(project: Path, cache: Path) -> None:
-    with pytest.raises(GateError, match=r"(?s)exit code 0, got 7 of .*no compiler here"):
+    with pytest.raises(GateError, match=r"(?s)exit code 0 from .*got 7; .*no compiler here"):
         lay_out(project, "main", cache, "echo no compiler here; exit 7")
     with pytest.raises(GateError, match="got 7"):
         lay_out(project, "main", cache, "echo no compiler here; exit 7")
 
 
 def test_a_revision_that_is_not_there_is_told_with_what_to_do(project: Path) -> None:
-    with pytest.raises(GateError, match=r"got 'gone', which it does not have; .*fetch-depth: 0"):
+    with pytest.raises(GateError, match=r"got 'gone', which is not in it; .*fetch-depth: 0"):
         resolve_commit(project, "gone")
     with pytest.raises(GateError, match="got '--all'"):
         resolve_commit(project, "--all")

@@ -1,7 +1,7 @@
 import pytest
 
-from bnbench.gate.records import VisitRecord
-from bnbench.gate.rounds import LEAST_ROUNDS, MOST_ROUNDS, RoundsSpec, calibrate, measure_visit
+from bnbench.gate.records import BenchmarkRecord
+from bnbench.gate.rounds import MAX_ROUNDS, MIN_ROUNDS, RoundsSpec, calibrate, measure_benchmark
 from bnbench.gate.specs import GateSpec
 from tests.gate.fakes import BASE, HEAD, FakeWorker, SecondsOf
 
@@ -20,39 +20,39 @@ def test_both_sides_make_as_many_calls_in_rounds_of_ten_milliseconds() -> None:
     base, head = make_workers(lambda name, _: 0.001 if name == "main" else 0.0011)
     spec = calibrate(base, head, GateSpec(), BOTH)
     assert spec == RoundsSpec(iterations=9, num_rounds=54, processors=BOTH)
-    visit = measure_visit(base, head, "a", 0.0, spec)
-    assert visit.base_seconds == pytest.approx([0.009] * 54)
-    assert visit.head_seconds == pytest.approx([0.0099] * 54)
-    assert visit.kernel_seconds == 0.004
+    measured = measure_benchmark(base, head, "a", 0.0, spec)
+    assert measured.base_seconds == pytest.approx([0.009] * 54)
+    assert measured.head_seconds == pytest.approx([0.0099] * 54)
+    assert measured.kernel_seconds == 0.004
 
 
 @pytest.mark.parametrize(
     ("seconds", "iterations", "num_rounds"),
-    [(2.0, 1, LEAST_ROUNDS), (0.05, 1, 6), (1e-6, 1e4, 60)],
+    [(2.0, 1, MIN_ROUNDS), (0.05, 1, 6), (1e-6, 1e4, 60)],
 )
 def test_a_long_call_is_a_round_by_itself(seconds: float, iterations: int, num_rounds: int) -> None:
     spec = calibrate(*make_workers(lambda *_: seconds), GateSpec(), BOTH)
     assert spec.iterations == pytest.approx(iterations, rel=0.01)
-    assert spec.num_rounds == num_rounds <= MOST_ROUNDS
+    assert spec.num_rounds == num_rounds <= MAX_ROUNDS
 
 
 def test_both_run_at_once_and_change_places_after_every_round() -> None:
     base, head = make_workers(lambda *_: 0.01)
-    visit = measure_visit(base, head, "a", 0.0, RoundsSpec(1, 4, BOTH))
-    assert visit.at_once
+    measured = measure_benchmark(base, head, "a", 0.0, RoundsSpec(1, 4, BOTH))
+    assert measured.at_once
     assert base.processors == [2, 5, 2, 5]
     assert head.processors == [5, 2, 5, 2]
 
 
-def test_the_side_that_is_started_and_heard_first_changes_with_the_places() -> None:
+def test_the_side_that_is_started_and_was_read_first_changes_with_the_places() -> None:
     started: list[str] = []
-    heard: list[str] = []
+    was_read: list[str] = []
     base, head = make_workers(lambda *_: 0.01)
     for worker in (base, head):
         worker.on_start = started.append
-        worker.on_read = heard.append
-    measure_visit(base, head, "a", 0.0, RoundsSpec(1, 4, BOTH))
-    assert started == heard == ["main", "worktree", "worktree", "main"] * 2
+        worker.on_read = was_read.append
+    measure_benchmark(base, head, "a", 0.0, RoundsSpec(1, 4, BOTH))
+    assert started == was_read == ["main", "worktree", "worktree", "main"] * 2
 
 
 @pytest.mark.parametrize(("busy", "processors"), [(1.9, BOTH), (1.0, None)])
@@ -69,13 +69,13 @@ def test_what_needs_more_than_one_processor_runs_in_turn(
     head.busy_processors = busy
     spec = calibrate(base, head, GateSpec(), processors)
     assert (spec.processors, spec.num_rounds) == (None, 30)
-    visit = measure_visit(base, head, "a", 0.0, spec)
-    assert not visit.at_once
+    measured = measure_benchmark(base, head, "a", 0.0, spec)
+    assert not measured.at_once
     assert order[-8:] == ["main", "worktree", "worktree", "main"] * 2
 
 
 def test_a_better_place_favors_neither_side() -> None:
     # The first of two places is a third faster.
     base, head = [2.0, 3.0, 2.0, 3.0], [3.0, 2.0, 3.0, 2.0]
-    visit = VisitRecord("a", 0.0, 1, tuple(base), tuple(head), 0.004, 0.1)
-    assert visit.log_ratio == pytest.approx(0.0)
+    measured = BenchmarkRecord("a", 0.0, 1, tuple(base), tuple(head), 0.004, 0.1)
+    assert measured.log_ratio == pytest.approx(0.0)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bnbench.gate.records import PEAK_MEMORY, STARTUP
+from bnbench.gate.quantities import PEAK_MEMORY, STARTUP, Quantity, list_quantities
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
@@ -15,7 +15,7 @@ def run_gate(
     generator: np.random.Generator, change: float, spec: GateSpec
 ) -> tuple[dict[str, ChangeOutcome], float]:
     """One gate in the made-up world, the first benchmark changed; its outcomes and seconds."""
-    gate = SequentialGate(NAMES, spec, (STARTUP, PEAK_MEMORY))
+    gate = SequentialGate(list_quantities(NAMES), spec)
     spent = 0.0
     while True:
         cost = START_SECONDS + VISIT_SECONDS * len(gate.active)
@@ -26,10 +26,13 @@ def run_gate(
         }
         gate.add(
             values
-            | {STARTUP: generator.normal(0.0, 0.05), PEAK_MEMORY: generator.normal(0.0, 0.003)}
+            | {
+                STARTUP.name: generator.normal(0.0, 0.05),
+                PEAK_MEMORY.name: generator.normal(0.0, 0.003),
+            }
         )
         if gate.is_over or not gate.has_time_for_more(spent, cost):
-            return {found.name: found.change.outcome for found in gate.finish()}, spent
+            return {found.quantity.name: found.change.outcome for found in gate.finish()}, spent
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def test_in_a_noisy_world_five_per_cent_are_found_in_nineteen_of_twenty(spec: Ga
 
 
 def test_what_is_decided_is_measured_no_more(spec: GateSpec) -> None:
-    gate = SequentialGate(["plain", "noisy"], spec)
+    gate = SequentialGate([Quantity("plain"), Quantity("noisy")], spec)
     for number in range(spec.looks[0]):
         assert gate.active == ["plain", "noisy"]
         gate.add({"plain": 0.001 * (-1) ** number, "noisy": 0.4 * (-1) ** number})
@@ -64,7 +67,7 @@ def test_what_is_decided_is_measured_no_more(spec: GateSpec) -> None:
 
 
 def test_there_are_no_more_looks_than_the_error_rate_is_divided_by(spec: GateSpec) -> None:
-    gate = SequentialGate(["noisy"], spec)
+    gate = SequentialGate([Quantity("noisy")], spec)
     for number in range(spec.looks[-1]):
         assert not gate.is_over
         gate.add({"noisy": 0.9 * (-1) ** number})
@@ -75,9 +78,9 @@ def test_there_are_no_more_looks_than_the_error_rate_is_divided_by(spec: GateSpe
 
 
 def test_what_comes_for_free_is_judged_and_never_waited_for(spec: GateSpec) -> None:
-    gate = SequentialGate(["plain"], spec, extra_names=[STARTUP])
+    gate = SequentialGate([Quantity("plain"), STARTUP], spec)
     for number in range(spec.looks[0]):
-        gate.add({"plain": 0.0001 * number, STARTUP: 0.5 * (-1) ** number})
+        gate.add({"plain": 0.0001 * number, STARTUP.name: 0.5 * (-1) ** number})
     assert gate.is_over
     assert [decision.change.outcome for decision in gate.finish()] == [
         ChangeOutcome.NOT_WORSE,
@@ -86,7 +89,7 @@ def test_what_comes_for_free_is_judged_and_never_waited_for(spec: GateSpec) -> N
 
 
 def test_when_time_is_up_before_a_look_there_is_one_more(spec: GateSpec) -> None:
-    gate = SequentialGate(["slow"], spec)
+    gate = SequentialGate([Quantity("slow")], spec)
     for number in range(3):
         gate.add({"slow": 0.5 + 0.0001 * number})
     (decision,) = gate.finish()
@@ -94,8 +97,8 @@ def test_when_time_is_up_before_a_look_there_is_one_more(spec: GateSpec) -> None
 
 
 def test_what_cannot_be_measured_is_left_out(spec: GateSpec) -> None:
-    gate = SequentialGate(["a", "b"], spec)
+    gate = SequentialGate([Quantity("a"), Quantity("b")], spec)
     gate.drop("a")
     gate.add({"a": 1.0, "b": 0.0})
     assert gate.active == ["b"]
-    assert [decision.name for decision in gate.finish()] == ["b"]
+    assert [decision.quantity.name for decision in gate.finish()] == ["b"]

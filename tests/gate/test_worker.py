@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bnbench.errors import GateError
-from bnbench.gate.process import BenchmarkFailed, RevisionFolder, Worker
+from bnbench.gate.process import BenchmarkFailed, Worker
+from bnbench.gate.revisions import RevisionFolder
 from tests.gate.conftest import WORK, write_files
 from tests.processes import is_alive
 
@@ -30,7 +31,7 @@ def start(project: Path, tmp_path: Path) -> Iterator[Start]:
     def start_worker(*arguments: str) -> Worker:
         revision = RevisionFolder("main", "0" * 40, project, (project,))
         log = tmp_path / f"{len(workers)}.log"
-        workers.append(Worker(revision, sys.executable, arguments, log, answer_seconds=60))
+        workers.append(Worker(revision, arguments, log, answer_seconds=60))
         return workers[-1]
 
     yield start_worker
@@ -56,6 +57,20 @@ def test_every_benchmark_of_a_suite_can_be_timed_and_no_plain_test_runs(start: S
     assert int(str(read_until(worker, "end")["peak_bytes"])) > 10_000_000
 
 
+def test_a_gate_that_pytest_xdist_started_measures_as_any_other(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    assert read_until(start(), "collected")["names"] == NAMES
+
+
+def test_options_of_pytest_in_the_environment_are_passed_on(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k work_with_setup")
+    assert read_until(start(), "collected")["names"] == NAMES[2:]
+
+
 def test_an_injected_slowdown_takes_that_much_longer(start: Start) -> None:
     worker = start("--benchmark-timer=time.process_time")  # whatever else the machine does
     worker.read_event()
@@ -66,7 +81,7 @@ def test_an_injected_slowdown_takes_that_much_longer(start: Start) -> None:
     assert 1.7 < statistics.median(ratios) < 2.3
 
 
-def test_a_round_at_once_keeps_its_processor_until_told_to_rest(
+def test_a_round_at_once_keeps_its_processor_until_it_is_told_to_idle(
     start: Start, project: Path
 ) -> None:
     suite = """
@@ -90,7 +105,7 @@ def test_places(benchmark):
     worker.start(2, 0.0, processor)
     assert worker.read_seconds() > 0.001
     time.sleep(0.1)
-    worker.rest()
+    worker.idle()
     worker.read_seconds()
     places = str(worker.leave()["reason"])
     assert places.endswith(f" [{processor}] [{processor}]")
@@ -202,7 +217,7 @@ def test_what_fails_is_told_and_the_next_benchmark_goes_on(start: Start, project
     assert read_until(worker, "finished")["reason"] == "Skipped: not today"
     assert read_until(worker, "finished")["reason"] == "it never called its benchmark"
     read_until(worker, "benchmark")
-    assert "expected one call of benchmark a test" in str(worker.leave()["reason"])
+    assert "expected one call of benchmark per test" in str(worker.leave()["reason"])
     read_until(worker, "benchmark")
     assert worker.leave()["reason"] is None
 
@@ -267,7 +282,7 @@ def test_a_folder_that_is_not_there_is_told(start: Start) -> None:
 def test_a_process_that_dies_is_told_with_how_it_ended(start: Start, project: Path) -> None:
     write_files(project, {"conftest.py": "import os\nos._exit(4)\n"})
     worker = start()
-    with pytest.raises(GateError, match="main: expected a process .* got its exit code 4"):
+    with pytest.raises(GateError, match="main: expected a process .* got exit code 4"):
         worker.read_event()
 
 
@@ -277,9 +292,10 @@ def test_a_worker_ends_with_the_program_even_if_that_is_killed(
     program = f"""
 import sys
 from pathlib import Path
-from bnbench.gate.process import RevisionFolder, Worker
+from bnbench.gate.process import Worker
+from bnbench.gate.revisions import RevisionFolder
 revision = RevisionFolder("main", "", Path({str(project)!r}), (Path({str(project)!r}),))
-worker = Worker(revision, sys.executable, [], Path({str(tmp_path / "worker.log")!r}))
+worker = Worker(revision, [], Path({str(tmp_path / "worker.log")!r}))
 worker.select(worker.read_event()["names"])
 worker.read_event()
 print(worker._process.pid, flush=True)

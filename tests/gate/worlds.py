@@ -14,7 +14,7 @@ CORRELATION = 0.3
 
 
 def draw_log_ratios(generator: np.random.Generator, change: float = 0.0) -> np.ndarray:
-    """The rounds of one visit: correlated in time, with heavy tails, offset by their process."""
+    """The rounds of one measured: correlated in time, with heavy tails, offset by their process."""
     noise = generator.standard_t(4, NUM_ROUNDS) / np.sqrt(2.0) * ROUND_DEVIATION
     for index in range(1, NUM_ROUNDS):
         noise[index] = CORRELATION * noise[index - 1] + np.sqrt(1.0 - CORRELATION**2) * noise[index]

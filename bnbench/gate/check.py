@@ -1,0 +1,56 @@
+"""Judging a change: lay out both revisions, measure, decide, write what was asked for."""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bnbench.gate.accuracy import AccuracySummary, compare_accuracies, measure_accuracies
+from bnbench.gate.formats import render_markdown, write_outputs
+from bnbench.gate.history import append_document, make_document
+from bnbench.gate.measure import measure_until_decided
+from bnbench.gate.pairs import PairRunner
+from bnbench.gate.records import PairRecord
+from bnbench.gate.revisions import find_repository, lay_out_revision, prune_cache
+from bnbench.gate.sequential import SequentialGate
+from bnbench.gate.specs import CheckSpec
+from bnbench.gate.verdict import GateSummary, summarize_gate
+
+PairObserver = Callable[[SequentialGate, PairRecord, float], None]
+"""Called after each process pair, with the seconds of measuring so far."""
+
+
+def check_change(spec: CheckSpec, on_pair: PairObserver) -> GateSummary:
+    """Judge head against base in the repository of the current folder.
+
+    Raises:
+        GateError: a revision, its setup, the suite or an output file cannot be used.
+    """
+    repository = find_repository(Path.cwd())
+    cache_folder = spec.cache_folder.resolve()
+    base, head = (
+        lay_out_revision(repository, name, cache_folder, spec.setup)
+        for name in (spec.base, spec.head)
+    )
+    prune_cache(cache_folder)
+    with tempfile.TemporaryDirectory(prefix="bnbench-gate-") as name:
+        folder = Path(name)
+        accuracies: tuple[AccuracySummary, ...] = ()
+        if spec.accuracy_command is not None:
+            base_accuracies = measure_accuracies(base, spec.accuracy_command, folder / "base")
+            head_accuracies = measure_accuracies(head, spec.accuracy_command, folder / "head")
+            accuracies = compare_accuracies(base_accuracies, head_accuracies, spec.decision)
+        runner = PairRunner(base, head, spec.suite, spec.decision, folder, random.Random())
+        measured = measure_until_decided(runner, spec.decision, on_pair)
+    summary = summarize_gate(base, head, spec.decision, measured, accuracies)
+    write_outputs(summary, spec.outputs)
+    step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if step_summary:
+        with Path(step_summary).open("a", encoding="utf-8") as file:
+            file.write(render_markdown(summary))
+    if spec.history_file is not None:
+        append_document(spec.history_file, make_document(summary, measured))
+    return summary
