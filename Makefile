@@ -22,6 +22,8 @@ OTHER_TORCH ?= torch==2.11.0
 
 BIN := $(abspath $(VENV))/bin
 STAMPS := $(VENV)/.stamps
+# The editable installation lists the Python modules: a new or moved one needs it made again.
+BUILD_STAMP := $(STAMPS)/build-$(shell find bnbench -name '*.py' | LC_ALL=C sort | cksum | cut -d' ' -f1)
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 CPP_SOURCES := CMakeLists.txt $(shell find cpp -type f -not -path 'cpp/fuzz/corpus/*')
 # The one build of the C++ side: program, Python module and tests.
@@ -88,7 +90,7 @@ other-torch: setup data
 	python cpp/other_torch.py "$(OTHER_TORCH)"
 
 ## make setup   only set up: environment, packages, C++ build
-setup: $(STAMPS)/build
+setup: $(BUILD_STAMP)
 
 data: setup
 	bnbench data
@@ -106,7 +108,7 @@ $(STAMPS)/build-tools: $(STAMPS)/torch
 	$(PIP) "scikit-build-core>=0.10" "pybind11>=2.13" "cmake>=3.25" "ninja>=1.11"
 	touch $@
 
-$(STAMPS)/build: $(STAMPS)/build-tools pyproject.toml $(CPP_SOURCES)
+$(BUILD_STAMP): $(STAMPS)/build-tools pyproject.toml $(CPP_SOURCES)
 	$(INSTALL) ".[dev]"
 	# Without its dependencies: change points need NumPy and SciPy alone, and it pins old versions.
 	$(PIP) --no-deps "apache-otava>=0.8"
@@ -114,4 +116,4 @@ $(STAMPS)/build: $(STAMPS)/build-tools pyproject.toml $(CPP_SOURCES)
 
 ## make clean   remove the builds (the environment and the runs stay)
 clean:
-	rm -rf build $(STAMPS)/build
+	rm -rf build $(BUILD_STAMP)
