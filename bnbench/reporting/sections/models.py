@@ -1,15 +1,27 @@
-"""How the runtimes agree about a run's exported models: the summary and its section."""
+"""A run's exported models in every runtime: the summary, its section and its sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bnbench.records import AgreementRecord, CertificateRecord
+from bnbench.records import AgreementRecord, CertificateRecord, VerificationRecord
 from bnbench.reporting.content import Section, Table
-from bnbench.reporting.wording import format_count, format_percent
+from bnbench.reporting.wording import format_count, format_percent, join_words
 
 TITLE = "The same models in other runtimes"
+
+
+@dataclass(frozen=True)
+class VerificationSummary:
+    """All models of the run in one other runtime."""
+
+    runtime: str
+    num_models: int
+    num_agreed: int
+    num_predictions: int
+    num_disagreements: int
+    max_abs_logit_diff: float | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,48 @@ class CertificateSummary:
     num_undecided: int | None
     """Hidden units, summed over models and images, whose sign the bound can't decide."""
     largest_bound: float | None
+
+
+@dataclass(frozen=True)
+class ModelsSummary:
+    """Everything that is known about a run's exported models."""
+
+    verifications: tuple[VerificationSummary, ...]
+    certificates: tuple[CertificateSummary, ...]
+    agreements: tuple[AgreementSummary, ...]
+
+
+def summarize_models(
+    verifications: Sequence[VerificationRecord],
+    certificates: Sequence[CertificateRecord],
+    agreements: Sequence[AgreementRecord],
+) -> ModelsSummary:
+    """Summarize the verdicts on all models of a run."""
+    return ModelsSummary(
+        verifications=summarize_verifications(verifications),
+        certificates=summarize_certificates(certificates),
+        agreements=summarize_agreement(agreements),
+    )
+
+
+def summarize_verifications(
+    records: Sequence[VerificationRecord],
+) -> tuple[VerificationSummary, ...]:
+    """A summary for each runtime, in the order of the records."""
+    summaries = []
+    for runtime in dict.fromkeys(record.runtime for record in records):
+        of_runtime = [record for record in records if record.runtime == runtime]
+        summaries.append(
+            VerificationSummary(
+                runtime=runtime,
+                num_models=len(of_runtime),
+                num_agreed=sum(record.status == "agreed" for record in of_runtime),
+                num_predictions=sum(record.total or 0 for record in of_runtime),
+                num_disagreements=sum(record.disagreements or 0 for record in of_runtime),
+                max_abs_logit_diff=_find_largest(r.max_abs_logit_diff for r in of_runtime),
+            )
+        )
+    return tuple(summaries)
 
 
 def summarize_agreement(records: Sequence[AgreementRecord]) -> tuple[AgreementSummary, ...]:
@@ -95,28 +149,10 @@ def summarize_certificates(records: Sequence[CertificateRecord]) -> tuple[Certif
     return tuple(summaries)
 
 
-def compose_agreement(
-    agreements: Sequence[AgreementSummary], certificates: Sequence[CertificateSummary]
-) -> Section | None:
+def compose_models(summary: ModelsSummary) -> Section | None:
     """The section of the report, or None where runtimes were not compared."""
-    if not agreements:
+    if not summary.agreements:
         return None
-    rows = tuple(
-        (
-            summary.runtime,
-            summary.version,
-            summary.variant,
-            f"{summary.num_agreed}/{summary.num_models}",
-            f"{summary.num_differing:,} of {summary.num_predictions:,}",
-            f"{summary.num_differing - summary.num_explained:,}",
-            _format_small(summary.max_abs_diff),
-            "not known" if summary.max_ulp_diff is None else f"{summary.max_ulp_diff:.1f}",
-            format_percent(summary.max_bound_share)
-            if summary.max_bound_share is not None
-            else "no bound",
-        )
-        for summary in agreements
-    )
     return Section(
         TITLE,
         (
@@ -127,23 +163,80 @@ def compose_agreement(
             "explained only if that bound reaches the lead of the class; anything else is a "
             "fault. The difference is the largest of a logit, also in units in the last place of "
             "the image's largest logit, and as a share of the bound on that very logit.",
-            *(_say_certificate(summary) for summary in certificates),
+            *(_say_certificate(certificate) for certificate in summary.certificates),
         ),
-        table=Table(
-            (
-                "runtime",
-                "version",
-                "variant",
-                "agree",
-                "predictions that differ",
-                "unexplained",
-                "difference",
-                "units in the last place",
-                "of bound",
-            ),
-            rows,
-        ),
+        table=tabulate_models(summary),
+        in_terminal=True,
     )
+
+
+def tabulate_models(summary: ModelsSummary) -> Table:
+    """One row per runtime and variant, as texts."""
+    return Table(
+        (
+            "runtime",
+            "version",
+            "variant",
+            "agree",
+            "predictions that differ",
+            "unexplained",
+            "difference",
+            "units in the last place",
+            "of bound",
+        ),
+        tuple(
+            (
+                agreement.runtime,
+                agreement.version,
+                agreement.variant,
+                f"{agreement.num_agreed}/{agreement.num_models}",
+                f"{agreement.num_differing:,} of {agreement.num_predictions:,}",
+                f"{agreement.num_differing - agreement.num_explained:,}",
+                _format_small(agreement.max_abs_diff),
+                "not known" if agreement.max_ulp_diff is None else f"{agreement.max_ulp_diff:.1f}",
+                "no bound"
+                if agreement.max_bound_share is None
+                else format_percent(agreement.max_bound_share),
+            )
+            for agreement in summary.agreements
+        ),
+        details=("version", "predictions that differ", "units in the last place"),
+    )
+
+
+def say_models(summary: ModelsSummary) -> tuple[str, ...]:
+    """What the answer says about agreement, the first sentence first in importance."""
+    sentences = []
+    for verification in summary.verifications:
+        models = format_count(verification.num_models, "exported model")
+        if verification.num_agreed == verification.num_models:
+            sentences.append(
+                f"Re-evaluated in C++, {models} give the same {verification.num_predictions:,} "
+                f"predictions to the last one{_say_certified(summary.certificates)}."
+            )
+        else:
+            sentences.append(
+                f"Re-evaluated in C++, {verification.num_models - verification.num_agreed} of "
+                f"{models} do NOT agree with Python, in {verification.num_disagreements:,} of "
+                f"{verification.num_predictions:,} predictions."
+            )
+    off = [
+        agreement for agreement in summary.agreements if agreement.num_agreed < agreement.num_models
+    ]
+    if off:
+        sentences.append(
+            "Rounding can NOT explain what "
+            f"{join_words(list(dict.fromkeys(agreement.runtime for agreement in off)))} gives for "
+            f"{format_count(sum(a.num_models - a.num_agreed for a in off), 'model')}."
+        )
+    return tuple(sentences or ["The exported models were not re-evaluated in C++ yet."])
+
+
+def _say_certified(certificates: Sequence[CertificateSummary]) -> str:
+    share = say_share_certified(certificates)
+    if share is None:
+        return ""
+    return f"; {share} of them are proven to be the same in any IEEE 754 binary32 runtime"
 
 
 def say_share_certified(certificates: Sequence[CertificateSummary]) -> str | None:

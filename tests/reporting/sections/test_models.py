@@ -2,12 +2,14 @@ import dataclasses
 
 import pytest
 
-from bnbench.records import AgreementRecord, CertificateRecord
+from bnbench.records import AgreementRecord, CertificateRecord, VerificationRecord
 from bnbench.reporting.sections.models import (
-    compose_agreement,
+    compose_models,
+    say_models,
     say_share_certified,
     summarize_agreement,
     summarize_certificates,
+    summarize_models,
 )
 
 AGREED = AgreementRecord(
@@ -75,9 +77,7 @@ def test_a_share_just_below_all_is_not_rounded_to_all() -> None:
 
 
 def test_the_section_has_a_row_for_each_runtime_and_variant() -> None:
-    section = compose_agreement(
-        summarize_agreement([AGREED]), summarize_certificates([CERTIFICATE])
-    )
+    section = compose_models(summarize_models([], [CERTIFICATE], [AGREED]))
     assert section is not None
     assert section.table is not None
     row = dict(zip(section.table.columns, section.table.rows[0], strict=True))
@@ -98,10 +98,18 @@ def test_the_section_has_a_row_for_each_runtime_and_variant() -> None:
 @pytest.mark.parametrize("certified", [None, 99])
 def test_the_section_says_whether_there_is_a_bound(certified: int | None) -> None:
     record = dataclasses.replace(CERTIFICATE, certified=certified)
-    section = compose_agreement(summarize_agreement([AGREED]), summarize_certificates([record]))
+    section = compose_models(summarize_models([], [record], [AGREED]))
     assert section is not None
     assert ("no bound covers this network" in section.paragraphs[1]) == (certified is None)
 
 
 def test_a_run_whose_runtimes_were_not_compared_has_no_section() -> None:
-    assert compose_agreement((), ()) is None
+    assert compose_models(summarize_models([], [], [])) is None
+
+
+def test_the_answer_says_whether_cpp_gives_the_same_predictions() -> None:
+    good = VerificationRecord("a.pt", "libtorch", 9, 10, 0.9, 9, 0, 0.0, "agreed")
+    bad = VerificationRecord("b.pt", "libtorch", 8, 10, 0.8, 9, 1, 0.5, "disagreed")
+    assert "not re-evaluated" in say_models(summarize_models([], [], []))[0]
+    assert "1 exported model give" in say_models(summarize_models([good], [], []))[0]
+    assert "1 of 2 exported models do NOT" in say_models(summarize_models([good, bad], [], []))[0]
