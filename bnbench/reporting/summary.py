@@ -174,9 +174,7 @@ def summarize_run(store: RunStore) -> RunSummary:
             for baseline, candidate, device in pairs
             for time in _summarize_times(records, baseline, candidate, device)
         ),
-        models=summarize_models(
-            store.read_verification(), store.read_certificates(), store.read_agreement()
-        ),
+        models=summarize_models(store.read_verification(), store.read_certificates()),
     )
 
 

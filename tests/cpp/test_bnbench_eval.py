@@ -20,8 +20,8 @@ from torch import nn
 from bnbench.data import Dataset, LabeledImages
 from bnbench.models.export import export_model
 from bnbench.models.manifest import seal_manifest
-from bnbench.models.runtimes.eager import compute_logits
 from bnbench.models.runtimes.libtorch import find_binary
+from bnbench.models.torch_network import compute_logits
 from bnbench.specs import RecipeSpec, TrialSpec
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.reference import ReferenceEngine

@@ -20,6 +20,7 @@ def test_a_sealed_manifest_is_json_and_comes_back(path: Path) -> None:
     assert (content["format_version"], content["seed"]) == (1, 3)
 
 
+@pytest.mark.slow
 def test_every_single_flipped_bit_is_found(path: Path) -> None:
     raw = path.read_bytes()
     for position in range(len(raw)):
