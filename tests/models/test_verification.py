@@ -171,7 +171,6 @@ def test_a_model_that_a_runtime_cannot_evaluate_is_unusable_with_its_reason(
     assert (record.total, record.correct) == (None, None)
 
 
-@pytest.mark.slow
 def test_other_logits_are_found_and_the_first_of_each_variant_is_diagnosed(
     exported: RunStore, synthetic_dataset: Dataset
 ) -> None:

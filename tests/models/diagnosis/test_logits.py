@@ -99,7 +99,6 @@ def test_a_runtime_in_training_mode_is_named_with_its_batch_size(
     assert f"each batch of {batch_size} images" in text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("eps", [1e-3, 4e-4, 0.02])
 @pytest.mark.parametrize("layers", [("norm1",), ("norm1", "norm2")])
 @pytest.mark.parametrize("name", ["batchnorm", "layernorm"])
@@ -125,18 +124,18 @@ def diagnose_changed(model: Exported, change: Change) -> tuple[str, str]:
     ("name", "tensor", "index", "change"),
     [
         ("baseline", "linear1.weight", (3, 300), 0.5),
-        pytest.param("baseline", "linear1.bias", (3,), 0.2, marks=pytest.mark.slow),
-        pytest.param("baseline", "linear2.weight", (1, 5), 0.5, marks=pytest.mark.slow),
-        pytest.param("baseline", "output.weight", (9, 1), 0.1, marks=pytest.mark.slow),
-        pytest.param("batchnorm", "linear1.weight", (3, 300), -0.1, marks=pytest.mark.slow),
-        pytest.param("batchnorm", "linear2.weight", (1, 5), 0.5, marks=pytest.mark.slow),
-        pytest.param("batchnorm", "linear2.weight", (1, 5), -30.0, marks=pytest.mark.slow),
-        pytest.param("batchnorm", "norm1.running_mean", (4,), 0.1, marks=pytest.mark.slow),
-        pytest.param("batchnorm", "norm2.running_var", (3,), 0.5, marks=pytest.mark.slow),
-        pytest.param("batchnorm", "norm2.bias", (3,), 0.5, marks=pytest.mark.slow),
-        pytest.param("batchnorm", "output.bias", (0,), -0.01, marks=pytest.mark.slow),
-        pytest.param("layernorm", "norm2.weight", (4,), 0.3, marks=pytest.mark.slow),
-        pytest.param("sigmoid", "linear1.weight", (3, 300), 0.5, marks=pytest.mark.slow),
+        ("baseline", "linear1.bias", (3,), 0.2),
+        ("baseline", "linear2.weight", (1, 5), 0.5),
+        ("baseline", "output.weight", (9, 1), 0.1),
+        ("batchnorm", "linear1.weight", (3, 300), -0.1),
+        ("batchnorm", "linear2.weight", (1, 5), 0.5),
+        ("batchnorm", "linear2.weight", (1, 5), -30.0),
+        ("batchnorm", "norm1.running_mean", (4,), 0.1),
+        ("batchnorm", "norm2.running_var", (3,), 0.5),
+        ("batchnorm", "norm2.bias", (3,), 0.5),
+        ("batchnorm", "output.bias", (0,), -0.01),
+        ("layernorm", "norm2.weight", (4,), 0.3),
+        ("sigmoid", "linear1.weight", (3, 300), 0.5),
     ],
 )
 def test_one_altered_value_is_found_from_the_logits(
@@ -150,7 +149,6 @@ def test_one_altered_value_is_found_from_the_logits(
     assert f"{tensor} in its value [{', '.join(map(str, index))}]" in text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "tensor", ["norm1.running_mean", "norm2.running_var", "linear1.bias", "output.weight"]
 )
@@ -265,7 +263,6 @@ def test_another_models_logits_are_told_by_its_manifests_name(models: dict[str, 
     assert other.path.with_suffix(".json").name in text
 
 
-@pytest.mark.slow
 def test_what_has_no_name_is_called_unknown_with_what_can_be_told(batchnorm: Exported) -> None:
     logits = compute_logits(batchnorm.rebuild(), batchnorm.images).clone()
     generator = torch.Generator().manual_seed(0)
