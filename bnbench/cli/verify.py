@@ -79,9 +79,11 @@ def show_verdict(records: Sequence[VerificationRecord]) -> int:
         click.echo("Verified: no model, since no trial finished")
         return 0
     wrong = [record for record in records if record.status != "agreed"]
+    where: dict[tuple[str, str, str | None], list[str]] = {}
     for record in wrong:
-        text = f"{record.model} in {record.runtime}: {record.status}: {record.reason}"
-        click.echo(text, err=True)
+        where.setdefault((record.model, record.status, record.reason), []).append(record.runtime)
+    for (model, status, reason), runtimes in where.items():
+        click.echo(f"{model} in {', '.join(runtimes)}: {status}: {reason}", err=True)
     num_models = len({record.model for record in records})
     names = ", ".join(dict.fromkeys(record.runtime for record in records))
     verdict = f"Verified: {num_models} model{'s' if num_models > 1 else ''} in {names}: "
