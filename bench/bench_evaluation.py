@@ -13,8 +13,8 @@ from bnbench import _native
 from bnbench.data import Dataset
 from bnbench.models.export import export_model
 from bnbench.models.manifest import read_manifest
-from bnbench.models.runtimes.eager import compute_logits
 from bnbench.models.runtimes.libtorch import find_binary
+from bnbench.models.torch_network import compute_logits
 from bnbench.networks import build_network
 from bnbench.training.engines.interface import TrainedTrial
 

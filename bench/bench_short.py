@@ -11,7 +11,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench.data import Dataset, LabeledImages
-from bnbench.models.runtimes.eager import compute_logits
+from bnbench.models.torch_network import compute_logits
 from bnbench.networks import VARIANTS, build_network
 from bnbench.specs import EngineName, RecipeSpec, TrialSpec
 from bnbench.training.engines import make_engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from bnbench.specs import TrialSpec
@@ -109,64 +109,51 @@ class EnvironmentRecord:
 
 
 @dataclass(frozen=True)
-class VerificationRecord:
-    """What one runtime says of one exported model, held against the model's manifest."""
-
-    model: str
-    runtime: str
-    correct: int | None
-    total: int | None
-    accuracy: float | None
-    expected_correct: int | None
-    disagreements: int | None
-    """Test images whose prediction differs from the manifest's."""
-    max_abs_logit_diff: float | None
-    """Largest absolute difference of the probe images' logits."""
-    status: VerificationStatus
-    reason: str | None = field(default=None)
-    """Why the status is not ``agreed``."""
-
-
-@dataclass(frozen=True)
 class CertificateRecord:
-    """What can be proven about one exported model before any runtime is asked."""
+    """What is proven about one exported model before any runtime evaluates it."""
 
     model: str
+    """The file's name."""
     variant: str
     total: int
     """Test images."""
     correct: int
-    """Of them, classified correctly by the model evaluated in binary64."""
+    """Test images that the model classifies correctly in binary64."""
     certified: int | None
-    """Test images whose prediction is the same in every binary32 runtime; None where no bound
-    covers the network."""
+    """Test images whose prediction rounding cannot change; None if no bound covers the network."""
     undecided_units: int | None
-    """Hidden units, summed over the images, whose sign the bound can't decide."""
+    """Hidden units, summed over the images, whose sign rounding could change."""
     largest_bound: float | None
-    """How far a logit may be off at most, in any runtime, over all images and classes."""
+    """Largest error of a logit that rounding can cause, over all images and classes."""
 
 
 @dataclass(frozen=True)
-class AgreementRecord:
-    """What one runtime makes of one exported model, held against the model in binary64."""
+class VerificationRecord:
+    """One exported model in one runtime, compared with the same model in binary64."""
 
     model: str
+    """The file's name."""
     variant: str
     runtime: str
     version: str
-    """The software that evaluated, such as ``torch 2.14.1``."""
-    total: int | None
-    correct: int | None
-    differing: int | None
+    """The software that evaluated the model, such as ``torch 2.14.1``."""
+    correct: int | None = None
+    """Test images that the runtime classifies correctly; None if it gave no usable logits."""
+    total: int | None = None
+    """Test images; None if the model could not be evaluated."""
+    accuracy: float | None = None
+    """Fraction of test images that the runtime classifies correctly."""
+    expected_correct: int | None = None
+    """Test images classified correctly at export, by the manifest; None if it is unreadable."""
+    differing: int | None = None
     """Test images whose prediction differs from the one in binary64."""
-    explained: int | None
-    """Of them, those that rounding can explain: the bound reaches the lead of the class."""
-    max_abs_diff: float | None
+    unexplained: int | None = None
+    """Differing predictions that rounding cannot explain."""
+    max_abs_diff: float | None = None
     """Largest absolute difference of a logit over all images and classes."""
-    max_ulp_diff: float | None
-    """The same in units in the last place (binary32) of the image's largest logit."""
-    max_bound_share: float | None
-    """The same as a fraction of the bound on that very logit; None where there is no bound."""
-    status: VerificationStatus
-    reason: str | None = field(default=None)
+    max_bound_share: float | None = None
+    """Largest difference of a logit as a fraction of the bound on that logit; None if no bound
+    covers the network."""
+    status: VerificationStatus = "agreed"
+    reason: str | None = None
     """Why the status is not ``agreed``."""

@@ -25,7 +25,6 @@ from bnbench.errors import RunError, SpecError
 from bnbench.files import AppendLog, replace_file
 from bnbench.mapping import build_from_mapping
 from bnbench.records import (
-    AgreementRecord,
     CertificateRecord,
     ChosenRateRecord,
     DataRecord,
@@ -39,17 +38,6 @@ from bnbench.trial_order import make_trial_order
 Row = TypeVar("Row")
 
 FORMAT_VERSION = 1
-VERIFICATION_COLUMNS = (
-    "model",
-    "runtime",
-    "correct",
-    "total",
-    "accuracy",
-    "expected_correct",
-    "disagreements",
-    "max_abs_logit_diff",
-    "status",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -280,30 +268,29 @@ class RunStore:
         for name, columns, rows in tabulate_epochs(records):
             self.write_table(name, columns, rows)
 
-    def write_verification(self, records: Iterable[VerificationRecord]) -> None:
-        """Write ``verification.csv``: a row for every model."""
-        self._write_records("verification.csv", VERIFICATION_COLUMNS, records)
-
-    def read_verification(self) -> list[VerificationRecord]:
-        """The rows of ``verification.csv``; none where the run was not verified yet."""
-        return self._read_records("verification.csv", VerificationRecord)
-
-    def write_agreement(
-        self, certificates: Iterable[CertificateRecord], agreements: Iterable[AgreementRecord]
+    def write_verification(
+        self,
+        certificates: Iterable[CertificateRecord],
+        verifications: Iterable[VerificationRecord],
     ) -> None:
-        """Write ``certificates.csv``, a row a model, and ``agreement.csv``, one a runtime more."""
-        self._write_records("certificates.csv", _list_fields(CertificateRecord), certificates)
-        self._write_records("agreement.csv", _list_fields(AgreementRecord), agreements)
+        """Write ``certificates.csv`` (a row per model) and ``verification.csv`` (and runtime)."""
+        self._write_records("certificates.csv", CertificateRecord, certificates)
+        self._write_records("verification.csv", VerificationRecord, verifications)
 
     def read_certificates(self) -> list[CertificateRecord]:
-        """The rows of ``certificates.csv``; none where runtimes were not compared yet."""
+        """The rows of ``certificates.csv``; empty if the run was not verified yet."""
         return self._read_records("certificates.csv", CertificateRecord)
 
-    def read_agreement(self) -> list[AgreementRecord]:
-        """The rows of ``agreement.csv``; none where runtimes were not compared yet."""
-        return self._read_records("agreement.csv", AgreementRecord)
+    def read_verification(self) -> list[VerificationRecord]:
+        """The rows of ``verification.csv``; empty if the run was not verified yet.
 
-    def _write_records(self, name: str, columns: Sequence[str], records: Iterable[object]) -> None:
+        Raises:
+            RunError: the table is damaged, or another version of bnbench wrote it.
+        """
+        return self._read_records("verification.csv", VerificationRecord)
+
+    def _write_records(self, name: str, record_type: type, records: Iterable[object]) -> None:
+        columns = _list_fields(record_type)
         rows = [[getattr(record, column) for column in columns] for record in records]
         self.write_table(name, columns, rows)
 
@@ -312,11 +299,18 @@ class RunStore:
         if not path.exists():
             return []
         with path.open(newline="") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != _list_fields(record_type):
+                raise RunError(
+                    f"{path}: expected the columns {', '.join(_list_fields(record_type))}, got "
+                    f"{', '.join(reader.fieldnames or ['none'])}; 'bnbench verify {self.folder}' "
+                    "writes it anew"
+                )
             try:
-                return [_parse_row(record_type, row) for row in csv.DictReader(file)]
+                return [_parse_row(record_type, row) for row in reader]
             except (ValueError, SpecError) as error:
                 raise RunError(
-                    f"{path}: is damaged: {error}; 'bnbench verify' writes it anew"
+                    f"{path}: is damaged: {error}; 'bnbench verify {self.folder}' writes it anew"
                 ) from None
 
     def write_table(

@@ -7,7 +7,6 @@ import pytest
 from bnbench.errors import RunError
 from bnbench.records import (
     LOCAL_NODE,
-    AgreementRecord,
     CertificateRecord,
     ChosenRateRecord,
     EnvironmentRecord,
@@ -109,39 +108,36 @@ def test_epochs_have_the_documented_columns_sorted_by_variant_and_seed(store: Ru
 
 
 def test_verification_comes_back_with_unknown_figures_as_none(store: RunStore) -> None:
-    records = [
-        VerificationRecord("a.pt", "libtorch", 9, 10, 0.9, 9, 0, 1e-6, "agreed"),
-        VerificationRecord("b.pt", "libtorch", None, None, None, None, None, None, "unusable"),
-    ]
-    assert store.read_verification() == []
-    store.write_verification(records)
-    assert store.read_verification() == records
-
-
-def test_agreement_comes_back_as_it_was_written(store: RunStore) -> None:
     certificates = [
         CertificateRecord("a.pt", "baseline", 10, 9, 8, 3, 0.25),
         CertificateRecord("b.pt", "wide", 10, 9, None, None, None),
     ]
-    agreements = [
-        AgreementRecord(
-            "a.pt", "baseline", "eager", "torch 2", 10, 9, 1, 1, 1e-7, 2.5, 0.5, "agreed"
-        ),
-        AgreementRecord(
-            "b.pt", "wide", "eager", "torch 2", *(None,) * 7, status="unusable", reason="gone, alas"
-        ),
-    ]
-    assert (store.read_certificates(), store.read_agreement()) == ([], [])
-    store.write_agreement(certificates, agreements)
+    agreed = VerificationRecord(
+        "a.pt", "baseline", "eager", "torch 2", 9, 10, 0.9, 9, 1, 0, 1e-7, 0.5
+    )
+    unusable = VerificationRecord(
+        "b.pt", "wide", "eager", "torch 2", status="unusable", reason="gone, alas"
+    )
+    assert (store.read_certificates(), store.read_verification()) == ([], [])
+    store.write_verification(certificates, [agreed, unusable])
     assert store.read_certificates() == certificates
-    assert store.read_agreement() == agreements
+    assert store.read_verification() == [agreed, unusable]
+
+
+def test_a_verification_of_an_older_version_is_named_with_what_writes_it_anew(
+    store: RunStore,
+) -> None:
+    path = store.folder / "verification.csv"
+    path.write_text("model,runtime,correct,disagreements,status\na.pt,libtorch,9,0,agreed\n")
+    with pytest.raises(RunError, match=r"expected the columns model, .*'bnbench verify .*anew"):
+        store.read_verification()
 
 
 def test_a_damaged_table_is_named_with_what_writes_it_anew(store: RunStore) -> None:
-    store.write_agreement([CertificateRecord("a.pt", "baseline", 10, 9, 8, 3, 0.25)], [])
+    store.write_verification([CertificateRecord("a.pt", "baseline", 10, 9, 8, 3, 0.25)], [])
     path = store.folder / "certificates.csv"
     path.write_text(path.read_text().replace("10,9", "ten,9"))
-    with pytest.raises(RunError, match=r"certificates\.csv: is damaged.*'bnbench verify'"):
+    with pytest.raises(RunError, match=r"certificates\.csv: is damaged.*'bnbench verify "):
         store.read_certificates()
 
 

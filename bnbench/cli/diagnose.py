@@ -1,11 +1,23 @@
-"""``bnbench diagnose``: its options."""
+"""``bnbench diagnose``: what is wrong with a model, or with a runtime's logits."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from bnbench.errors import DataError, DisagreementError, RunError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bnbench.models.certificate import Certificate
+    from bnbench.models.diagnosis import Fault
+    from bnbench.models.exported_model import ExportedModel
+    from bnbench.records import VerificationRecord
 
 
 @click.command()
@@ -17,9 +29,9 @@ import click
     "--logits",
     type=click.Path(path_type=Path),
     metavar="FILE.npy",
-    help="What a runtime gave for the test images, in their order: shape (10000, 10).",
+    help="A runtime's logits for the test images, in their order: shape (10000, 10).",
 )
-@click.option("--correct", type=int, help="How many images that runtime says are correct.")
+@click.option("--correct", type=int, help="The runtime's count of correct images.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of FashionMNIST.")
 def diagnose(
     model: Path,
@@ -28,15 +40,124 @@ def diagnose(
     correct: int | None,
     data_dir: Path | None,
 ) -> None:
-    """Say what is wrong with MODEL.pt, or with what any runtime made of it.
+    """Name what is wrong with MODEL.pt, or with the logits that a runtime gave for it.
 
-    The file is held against its manifest, and the logits of --logits, which may come from any
-    program on any machine, against what rounding can explain. A fault is named.
+    The file is compared with its manifest. The logits of --logits, from any program on any machine,
+    are compared with the model in binary64 and with what rounding can explain.
 
     Exit codes: 0 all is well; 5 there is a fault; 2 the input can't be used.
     """
-    from bnbench.cli.diagnosing import diagnose_model
-
     if correct is not None and logits is None:
-        raise click.UsageError("--correct is held against predictions, so it needs --logits")
-    sys.exit(diagnose_model(model, manifest, logits, correct, data_dir))
+        raise click.UsageError("--correct is compared with predictions, so it needs --logits")
+    from bnbench.models.diagnosis import diagnose_file
+    from bnbench.models.exported_model import read_model
+
+    opened = read_model(model, manifest)
+    fault = diagnose_file(opened)
+    if fault is None:
+        # What can't be used is refused before torch is imported with the data.
+        opened.network  # noqa: B018
+        found = None if logits is None else _read_logits(logits)
+        click.echo(f"{opened.name}: the file that was exported, {_describe_depth(opened)}")
+        fault = _diagnose_logits(opened, found, logits, correct, data_dir)
+    if fault is not None:
+        click.echo(f"fault: {fault.name}: {fault.text}")
+        sys.exit(DisagreementError.exit_code)
+
+
+def _diagnose_logits(
+    model: ExportedModel,
+    logits: NDArray[np.floating[Any]] | None,
+    path: Path | None,
+    correct: int | None,
+    data_dir: Path | None,
+) -> Fault | None:
+    """Show how near the logits are to the reference, and name what is wrong with them."""
+    from bnbench.data import load_fashion_mnist
+    from bnbench.models.agreement import compare_logits, make_reference
+    from bnbench.models.diagnosis import Fault, diagnose_logits, diagnose_score
+
+    test, data = load_fashion_mnist(data_dir).test, model.manifest["data"]
+    named = data["test_images_sha256"], data["test_labels_sha256"]
+    if named != (test.images_sha256, test.labels_sha256):
+        raise DataError(
+            f"expected the test set that the model's manifest names ({data['name']}), got another "
+            "one; name its folder by --data-dir"
+        )
+    images, labels = test.images.numpy(), test.labels.numpy()
+    reference = make_reference(model, images, labels)
+    _show_certificate(reference.certificate, len(images))
+    if logits is None:
+        return None
+    if logits.shape != reference.logits.shape:
+        raise RunError(
+            f"{path}: expected logits of shape {reference.logits.shape}, one row per test image "
+            f"and one column per class, got shape {logits.shape}"
+        )
+    record = compare_logits(reference, "logits", "unknown", logits)
+    _show_comparison(record)
+    if record.status != "agreed":
+        fault = diagnose_logits(model, reference, logits, images)
+        return fault or Fault("unknown", str(record.reason))
+    if correct is not None:
+        fault = diagnose_score(logits.argmax(axis=1), labels, correct)
+        if fault is not None:
+            return fault
+    click.echo("agreed: rounding explains every difference")
+    return None
+
+
+def _read_logits(path: Path) -> NDArray[np.floating[Any]]:
+    """Read a NumPy file of finite floating-point numbers; a file that needs pickle is refused."""
+    import numpy as np
+
+    try:
+        logits = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise RunError(f"{path}: expected logits in NumPy's .npy format: {error}") from None
+    if not isinstance(logits, np.ndarray):
+        raise RunError(f"{path}: expected a single array (.npy), got an archive of several")
+    if not np.issubdtype(logits.dtype, np.floating):
+        raise RunError(
+            f"{path}: expected floating-point numbers, got {logits.dtype}; give the logits, not "
+            "the predictions"
+        )
+    wrong = np.argwhere(~np.isfinite(logits))
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        raise RunError(
+            f"{path}: expected finite numbers, got {len(wrong)} that are not, the first "
+            f"{logits[place]} at {list(place)}; look for an overflow, or for pixels or weights "
+            "read in another byte order"
+        )
+    return logits
+
+
+def _describe_depth(model: ExportedModel) -> str:
+    if "network" not in model.manifest:
+        return "by its hash (its manifest, of an older bnbench, describes no tensors)"
+    return f"by its hash and by each of its {len(model.manifest['network']['tensors'])} tensors"
+
+
+def _show_certificate(certificate: Certificate | None, num_images: int) -> None:
+    if certificate is None:
+        click.echo("certified: nothing; the bound covers only linear layers, BatchNorm and ReLU")
+        return
+    click.echo(
+        f"certified: {certificate.certified.sum():,} of {num_images:,} predictions are the same in "
+        "any runtime that rounds each operation to nearest in binary32, with ordinary matrix "
+        "products"
+    )
+
+
+def _show_comparison(record: VerificationRecord) -> None:
+    """Say how near a runtime's logits and predictions are to the reference's."""
+    total, differing = record.total or 0, record.differing or 0
+    click.echo(
+        f"predictions: {total - differing:,} of {total:,} are the same; {differing:,} differ, "
+        f"{differing - (record.unexplained or 0):,} of them explained by rounding"
+    )
+    text = f"logits: the largest difference is {record.max_abs_diff:.3g}"
+    if record.max_bound_share is not None:
+        text += f"; the largest share of the certified bound is {record.max_bound_share:.3g}"
+    click.echo(text)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnbench.cli.report import show_report
-from bnbench.cli.verify import Verdicts, show_verdict, verify_run
+from bnbench.cli.verify import show_verdict, verify_models
 from bnbench.errors import SpecError
 from bnbench.networks import find_variant
-from bnbench.records import DataRecord
+from bnbench.records import DataRecord, VerificationRecord
 from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
 from bnbench.store import RunStore
 from bnbench.training.catalog import check_against_data, find_study
@@ -184,17 +184,16 @@ def complete_run(store: RunStore, dataset: Any, executor: Executor, options: str
     from rich.console import Console
 
     from bnbench.cli.progress import StudyProgress
-    from bnbench.models.runtimes import DEFAULT_RUNTIMES
     from bnbench.training.study import run_study
 
     engines = ", ".join(f"{engine} on {device}" for device, engine in store.engines.items())
     click.echo(f"Run folder: {store.folder}; engine: {engines}", err=True)
-    verdicts: Verdicts = ([], [])
+    verifications: list[VerificationRecord] = []
     try:
         with StudyProgress(Console(stderr=True)) as progress:
             records = run_study(store, dataset, progress, executor)
         if any(r.status == "finished" and r.trial.purpose == "score" for r in records):
-            verdicts = verify_run(store, dataset, DEFAULT_RUNTIMES)
+            verifications = verify_models(store, records, dataset)
         show_report(store)
     except KeyboardInterrupt:
         click.echo(
@@ -203,7 +202,7 @@ def complete_run(store: RunStore, dataset: Any, executor: Executor, options: str
             err=True,
         )
         raise click.exceptions.Abort from None
-    verdict = show_verdict(*verdicts)
+    verdict = show_verdict(verifications)
     failed = [r for r in records if r.status == "failed" and r.trial.purpose != "tune"]
     for record in failed:
         click.echo(f"failed: {record.trial.key}: {record.reason}", err=True)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnbench.errors import DisagreementError
-from bnbench.records import AgreementRecord, VerificationRecord
+from bnbench.models.runtimes import DEFAULT_RUNTIMES, RUNTIMES, choose_runtimes, open_runtime
+from bnbench.records import TrialRecord, VerificationRecord
 
 if TYPE_CHECKING:
     from bnbench.store import RunStore
-
-Verdicts = tuple[list[VerificationRecord], list[AgreementRecord]]
 
 
 @click.command()
@@ -23,27 +22,20 @@ Verdicts = tuple[list[VerificationRecord], list[AgreementRecord]]
 @click.option(
     "--runtimes",
     metavar="all|NAME,...",
-    help="Runtimes to compare.  [default: eager,torchscript,libtorch,float64]",
+    help=f"Runtimes to compare with the reference.  [default: {','.join(DEFAULT_RUNTIMES)}]",
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of FashionMNIST.")
 def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> None:
-    """Hold every model of RUN against its manifest in C++, and across runtimes against binary64.
+    """Evaluate every model of RUN in several runtimes and compare each logit with binary64.
 
-    Writes RUN/verification.csv, certificates.csv and agreement.csv and brings the report up to
-    date; exit code 5 if any model disagrees in any runtime. 'all' takes every runtime that is
-    installed and names those that are not.
+    Writes RUN/verification.csv and RUN/certificates.csv and updates the report. 'all' takes every
+    installed runtime and lists the others.
+
+    Exit codes: 0 all agree; 5 a model disagrees in a runtime; 2 the input can't be used.
     """
     from bnbench.store import RunStore
 
-    sys.exit(verify_and_show(RunStore.open(run_folder), data_dir, runtimes))
-
-
-def verify_and_show(store: RunStore, data_dir: Path | None, runtimes: str | None) -> int:
-    """Verify a run's models, bring its report up to date and print the verdict."""
-    from rich.console import Console
-
-    from bnbench.models.runtimes import RUNTIMES, choose_runtimes
-
+    store = RunStore.open(run_folder)
     names = choose_runtimes(runtimes)
     if runtimes == "all":
         for name in names:
@@ -51,59 +43,59 @@ def verify_and_show(store: RunStore, data_dir: Path | None, runtimes: str | None
                 click.echo(f"{name}: not installed; {RUNTIMES[name].install} installs it", err=True)
         names = tuple(name for name in names if RUNTIMES[name].is_installed)
 
+    from rich.console import Console
+
     from bnbench.data import load_fashion_mnist
     from bnbench.reporting.report import write_report
     from bnbench.reporting.terminal import print_agreement
 
-    records, agreements = verify_run(store, load_fashion_mnist(data_dir), names)
+    records = verify_models(store, store.read_trials(), load_fashion_mnist(data_dir), names)
     print_agreement(write_report(store), Console())
-    return show_verdict(records, agreements)
+    sys.exit(show_verdict(records))
 
 
-def verify_run(store: RunStore, dataset: Any, runtimes: Sequence[str]) -> Verdicts:
-    """Hold all models against their manifests in C++, and every runtime against binary64."""
+def verify_models(
+    store: RunStore,
+    trials: Sequence[TrialRecord],
+    dataset: Any,
+    names: Sequence[str] = DEFAULT_RUNTIMES,
+) -> list[VerificationRecord]:
+    """Verify the models of a run's trials in the named runtimes and show the progress."""
     from rich.console import Console
 
     from bnbench.cli.progress import show_models
-    from bnbench.models.verification import list_models, verify_manifests, verify_runtimes
+    from bnbench.models.verification import list_models, verify_run
 
-    records = verify_manifests(store, dataset.folder)
-    test = dataset.test
-    with show_models(Console(stderr=True), len(list_models(store))) as on_model:
-        agreements = verify_runtimes(
-            store, test.images.numpy(), test.labels.numpy(), dataset.folder, runtimes, on_model
-        )
-    return records, agreements
+    models = list_models(store.models_folder, trials)
+    runtimes = [open_runtime(name, dataset.folder) for name in names]
+    images, labels = dataset.test.images.numpy(), dataset.test.labels.numpy()
+    with show_models(Console(stderr=True), len(models)) as on_model:
+        return verify_run(store, models, images, labels, runtimes, on_model)
 
 
-def show_verdict(records: list[VerificationRecord], agreements: list[AgreementRecord]) -> int:
-    """Print what C++ and the other runtimes say of the models; return the exit code."""
-    for record in records:
-        if record.status != "agreed":
-            click.echo(f"{record.model}: {record.status}: {record.reason}", err=True)
-    for agreement in agreements:
-        if agreement.status != "agreed":
-            click.echo(
-                f"{agreement.model} in {agreement.runtime}: {agreement.status}: {agreement.reason}",
-                err=True,
-            )
+def show_verdict(records: Sequence[VerificationRecord]) -> int:
+    """Print one verdict on all models, and each disagreement; return the exit code."""
     if not records:
-        click.echo("C++ verdict: none, since no trial finished")
+        click.echo("Verified: no model, since no trial finished")
         return 0
-    num_off = sum(agreement.status != "agreed" for agreement in agreements)
-    names = ", ".join(dict.fromkeys(agreement.runtime for agreement in agreements))
-    click.echo(
-        f"Runtimes ({names}): "
-        + (f"{num_off} of {len(agreements)} evaluations disagree" if num_off else "all agree")
-        + " with the models in binary64"
+    wrong = [record for record in records if record.status != "agreed"]
+    where: dict[tuple[str, str, str | None], list[str]] = {}
+    for record in wrong:
+        where.setdefault((record.model, record.status, record.reason), []).append(record.runtime)
+    for (model, status, reason), runtimes in where.items():
+        click.echo(f"{model} in {', '.join(runtimes)}: {status}: {reason}", err=True)
+    num_models = len({record.model for record in records})
+    names = ", ".join(dict.fromkeys(record.runtime for record in records))
+    verdict = f"Verified: {num_models} model{'s' if num_models > 1 else ''} in {names}: "
+    if wrong:
+        verdict += f"{len(wrong)} of {len(records)} evaluations disagree or failed (see above)"
+        click.echo(verdict)
+        return DisagreementError.exit_code
+    verdict += (
+        f"all {sum(record.total or 0 for record in records):,} predictions agree with the "
+        "binary64 reference within rounding"
     )
-    num_wrong = sum(record.status != "agreed" for record in records)
-    if num_wrong:
-        click.echo(f"C++ verdict: {num_wrong} of {len(records)} models disagree or are unusable")
-    else:
-        predictions = sum(record.total or 0 for record in records)
-        click.echo(
-            f"C++ verdict: all {len(records)} models agree; each of {predictions:,} predictions is "
-            "the same in Python and in C++"
-        )
-    return DisagreementError.exit_code if num_wrong or num_off else 0
+    if any(record.max_bound_share is None for record in records):
+        verdict += " (within a fixed tolerance where no bound covers the network)"
+    click.echo(verdict)
+    return 0

@@ -1,9 +1,13 @@
-r"""How far any binary32 evaluation of a network can be from the exact one: a rigorous bound.
+r"""The certificate: a rigorous bound on the error of a network's evaluation in binary32.
 
-The model of rounding (Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., 2002,
-sections 2.2 and 3.1): every product, sum, quotient and square root is rounded to binary32 or
-finer, fused or not, and sums are formed in any order. With :math:`u = 2^{-24}`, a value that went
-through `n` roundings is off by at most :math:`\gamma_n = n u / (1 - n u)` of its magnitude.
+It holds for any runtime that rounds each operation to nearest in binary32, with ordinary matrix
+products. It does not hold for directed rounding, or for fast matrix products such as Strassen's.
+
+The model of rounding is that of Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed.,
+2002, sections 2.2 and 3.1. Every product, sum, quotient and square root is rounded to nearest in
+binary32 or finer, fused or not, and sums are formed in any order. With
+:math:`u = 2^{-24}`, a value that went through `n` roundings is off by at most
+:math:`\gamma_n = n u / (1 - n u)` of its magnitude.
 
 A network is taken apart into stages: a linear layer with the batch normalization behind it is one
 affine map :math:`z = A a + c`, followed by ReLU. What a runtime computes for a stage from its
@@ -64,7 +68,7 @@ _IMAGES_AT_ONCE = 500
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What holds for the logits of a network in every binary32 runtime.
+    """What holds for a network's logits in every runtime that the module describes.
 
     Shapes: (num_images, 10) unless said otherwise.
     """
@@ -93,7 +97,7 @@ class Certificate:
 
     @property
     def certified(self) -> NDArray[np.bool_]:
-        """Images whose prediction is the same in every binary32 runtime; shape (num_images,)."""
+        """Images whose prediction rounding cannot change; shape (num_images,)."""
         decided = self.leads > self.rival_bounds
         decided[np.arange(len(decided)), self.predictions] = True
         certified: NDArray[np.bool_] = np.all(decided, axis=1)
@@ -111,19 +115,19 @@ class _Stage:
     constant_magnitude: NDArray[np.float64]
     """The sum of the magnitudes that make up `c`, shape (num_outputs,)."""
     num_roundings: int
-    """That a term goes through beside one for each input."""
+    """Roundings of a term, besides one for each input."""
 
 
 def certify(network: StoredNetwork, images: NDArray[np.uint8]) -> Certificate | None:
-    """Bound what any binary32 runtime can make of `network` on `images`.
+    """Bound the errors that rounding to binary32 can cause in `network` on `images`.
 
     Args:
         network: linear layers, each followed by batch normalization or not, and ReLU.
         images: uint8, shape (num_images, 28, 28).
 
     Returns:
-        The certificate; None for a network that the bound does not cover: with other activations
-        or normalizations, or with values so large that binary32 could overflow.
+        The certificate; None if the bound does not cover the network, because it has other
+        activations or normalizations, or values so large that binary32 could overflow.
     """
     stages = _make_stages(network)
     if stages is None:
@@ -141,7 +145,7 @@ def certify(network: StoredNetwork, images: NDArray[np.uint8]) -> Certificate | 
 
 
 def _make_stages(network: StoredNetwork) -> list[_Stage] | None:
-    """The network's affine maps; ReLU stands between any two of them, or the answer is None."""
+    """The network's affine maps; None unless a ReLU stands between any two of them."""
     stages: list[_Stage] = []
     expected: type | None = LinearLayer
     pending: LinearLayer | None = None
@@ -232,7 +236,7 @@ def _carry_back(
         stages: first to last.
         local_errors: of each stage, shape (num_images, num_outputs).
         actives: hidden units that are positive in every runtime, shape (num_images, num_units).
-        undecideds: hidden units of which that can't be told.
+        undecideds: hidden units whose sign rounding could change, same shape.
         rows: the combinations, shape (num_images, num_rows, 10).
 
     Returns:

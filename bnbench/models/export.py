@@ -16,9 +16,10 @@ from torch import nn
 import bnbench
 from bnbench.data import LabeledImages
 from bnbench.files import replace_file
+from bnbench.models.exported_model import get_manifest_path, name_model_file
 from bnbench.models.manifest import seal_manifest
-from bnbench.models.runtimes.eager import compute_logits
 from bnbench.models.stored_network import describe_tensor
+from bnbench.models.torch_network import compute_logits
 from bnbench.networks import build_network
 from bnbench.records import TrialRecord
 from bnbench.specs import VariantSpec
@@ -83,7 +84,7 @@ def make_model_files(
     probes = [index * len(test) // NUM_PROBES for index in range(min(NUM_PROBES, len(test)))]
 
     content = serialize_torchscript(trial.variant, state)
-    name = f"{trial.key}.pt"
+    name = name_model_file(trial)
     manifest = seal_manifest(
         {
             "model": {
@@ -112,7 +113,7 @@ def make_model_files(
             },
         }
     )
-    return {name: content, f"{trial.key}.json": manifest}
+    return {name: content, get_manifest_path(Path(name)).name: manifest}
 
 
 def describe_network(network: nn.Module) -> dict[str, Any]:
@@ -142,8 +143,8 @@ def serialize_torchscript(variant: VariantSpec, state: dict[str, torch.Tensor]) 
     They are made in memory: what ``torch.jit.save`` writes depends on the file's name.
     """
     with warnings.catch_warnings():
-        # torch announces that torch.export will succeed TorchScript one day; the C++ side
-        # reads TorchScript, which is the point here.
+        # torch announces that torch.export will replace TorchScript one day; the C++ side reads
+        # TorchScript.
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
         scripted = _script_network(variant)
         scripted.load_state_dict(state)

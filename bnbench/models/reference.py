@@ -1,9 +1,9 @@
-"""The float64 runtime: the exported weights evaluated in binary64 by NumPy, without torch."""
+"""The reference: the exported weights evaluated in binary64 by NumPy, without torch.
+
+Not a runtime: every runtime's logits are compared with these.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,11 @@ from bnbench.models.stored_network import (
     LayerNormLayer,
     LinearLayer,
     StoredNetwork,
-    read_stored_network,
 )
 
 
 def scale_pixels(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """What every runtime is fed: each byte over 255, rounded to binary32.
+    """The pixels that every runtime is given: each byte over 255, rounded to binary32.
 
     Args:
         images: uint8, shape (num_images, 28, 28).
@@ -46,7 +45,7 @@ def compute_logits(network: StoredNetwork, images: NDArray[np.uint8]) -> NDArray
 
 
 def evaluate(network: StoredNetwork, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Evaluate a stored network on pixels, shape (num_images, 784), as they are."""
+    """Evaluate a stored network on pixels of shape (num_images, 784)."""
     values = pixels
     for layer in network.layers:
         values = apply_layer(layer, values)
@@ -54,7 +53,7 @@ def evaluate(network: StoredNetwork, pixels: NDArray[np.float64]) -> NDArray[np.
 
 
 def apply_layer(layer: Layer, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a layer makes of its inputs, shape (num_images, num_units)."""
+    """A layer's outputs for inputs of shape (num_images, num_units)."""
     match layer:
         case LinearLayer():
             mapped: NDArray[np.float64] = values @ layer.weight.T.astype(np.float64) + layer.bias
@@ -77,32 +76,5 @@ def _activate(layer: ActivationLayer, values: NDArray[np.float64]) -> NDArray[np
         return np.maximum(values, 0.0)
     if layer.kind == "tanh":
         return np.tanh(values)
-    # 1 / (1 + exp(-x)) overflows for large negative x; this form of it never does.
+    # 1 / (1 + exp(-x)) overflows for large negative x; this form never does.
     return 0.5 * (1.0 + np.tanh(0.5 * values))
-
-
-class Float64Model:
-    """A stored network as a `LoadedModel`."""
-
-    def __init__(self, network: StoredNetwork) -> None:
-        self._network = network
-
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """See `LoadedModel`."""
-        return compute_logits(self._network, images)
-
-
-class Float64Runtime:
-    """Shares with the others neither kernels nor reader: NumPy, and the file's own bytes."""
-
-    name = "float64"
-    version = f"numpy {np.__version__}"
-
-    def load(self, model: Path) -> Float64Model:
-        """See `Runtime`."""
-        return Float64Model(read_stored_network(model.read_bytes()))
-
-
-def open_runtime(models: Sequence[Path], data_folder: Path) -> Float64Runtime:  # noqa: ARG001
-    """See `bnbench.models.runtimes`."""
-    return Float64Runtime()

@@ -1,12 +1,13 @@
-"""Verifying a run's exported models: against their manifests, and across runtimes."""
+"""The verification of a run's exported models: every model in every runtime, one table.
+
+`agreement` decides what a difference means; `diagnosis` names its cause.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,167 +15,154 @@ from numpy.typing import NDArray
 from bnbench.errors import BnbenchError, RunError
 from bnbench.models.agreement import Reference, compare_logits, make_reference
 from bnbench.models.diagnosis import diagnose_file, diagnose_logits
-from bnbench.models.manifest import read_manifest
-from bnbench.models.runtimes import open_runtime
-from bnbench.models.runtimes.interface import Runtime
-from bnbench.models.runtimes.libtorch import verify_models
-from bnbench.models.stored_network import StoredNetwork, read_stored_network
-from bnbench.records import AgreementRecord, CertificateRecord, VerificationRecord
+from bnbench.models.exported_model import ExportedModel, name_model_file, read_model
+from bnbench.models.runtimes.interface import Evaluation, Runtime
+from bnbench.records import CertificateRecord, TrialRecord, VerificationRecord
 from bnbench.store import RunStore
 
 ModelObserver = Callable[[str], None]
 """Called with the name of each model that is done."""
+MODELS_PER_CALL = 50
+"""Models that are open at a time and given to a runtime in one call."""
 
 
 def ignore_model(name: str) -> None:
-    """Tell nobody."""
+    """Observe nothing."""
 
 
-def verify_manifests(store: RunStore, data_folder: Path) -> list[VerificationRecord]:
-    """Evaluate the run's models in C++, hold each against its manifest, write the table.
+def verify_run(
+    store: RunStore,
+    models: Mapping[Path, str],
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    runtimes: Sequence[Runtime],
+    on_model: ModelObserver = ignore_model,
+) -> list[VerificationRecord]:
+    """Evaluate models in all runtimes, compare every logit with binary64, write both tables.
+
+    Args:
+        store: the run, which gets ``certificates.csv`` and ``verification.csv``.
+        models: as `list_models` gives them.
+        images: the test images, uint8, shape (num_images, 28, 28).
+        labels: their classes, uint8, shape (num_images,).
+        runtimes: as `open_runtime` opens them.
+        on_model: called after each model.
 
     Raises:
-        RunError: the run has no model, or lacks that of a finished, scored trial.
-        RuntimeUnavailableError, DataError: the program cannot be run, or refuses the data.
+        RuntimeUnavailableError: a runtime does not work on this machine.
+        DataError: the C++ program refuses the test set.
     """
-    records = list(verify_models(list(list_models(store)), data_folder))
-    store.write_verification(records)
+    verifier = _Verifier(images, labels, runtimes)
+    paths = list(models)
+    for first in range(0, len(paths), MODELS_PER_CALL):
+        opened = []
+        for path in paths[first : first + MODELS_PER_CALL]:
+            try:
+                opened.append(_open_intact(path))
+            except BnbenchError as error:
+                verifier.refuse(path.name, models[path], str(error))
+                on_model(path.name)
+        for model in verifier.verify(opened):
+            on_model(model.name)
+    order = {path.name: number for number, path in enumerate(paths)}
+    records = sorted(verifier.records, key=lambda record: order[record.model])
+    store.write_verification(verifier.certificates, records)
     return records
 
 
-def verify_runtimes(
-    store: RunStore,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
-    data_folder: Path,
-    runtimes: Sequence[str],
-    on_model: ModelObserver = ignore_model,
-) -> list[AgreementRecord]:
-    """Evaluate the run's models in `runtimes`, hold every logit against binary64, write tables.
+def list_models(folder: Path, trials: Iterable[TrialRecord]) -> dict[Path, str]:
+    """The models of a run's trials, in their order, with the names of their variants.
 
     Args:
-        store: the run.
-        images: the test images, uint8, shape (num_images, 28, 28).
-        labels: their classes, uint8, shape (num_images,).
-        data_folder: where runtimes that read the test set by themselves find it.
-        runtimes: names of installed runtimes.
-        on_model: told after each model.
+        folder: where the run's models lie.
+        trials: the run's; only finished, scored trials have a model.
 
     Raises:
-        RunError: the run has no model, or lacks that of a finished, scored trial.
-        RuntimeUnavailableError: a runtime is not installed or not usable.
-    """
-    models = list_models(store)
-    opened = [open_runtime(name, list(models), data_folder) for name in runtimes]
-    certificates: list[CertificateRecord] = []
-    agreements: list[AgreementRecord] = []
-    diagnosed: set[tuple[str, str]] = set()
-    for path, variant in models.items():
-        try:
-            model = _open_model(path, variant, images, labels)
-        except BnbenchError as error:
-            agreements += [_refuse(path, variant, runtime, str(error)) for runtime in opened]
-            on_model(path.name)
-            continue
-        certificates.append(model.reference.record)
-        for runtime in opened:
-            record, logits = _compare(model, runtime, images)
-            # The first of a kind tells what all of them suffer from; looking takes seconds.
-            if logits is not None and (runtime.name, variant) not in diagnosed:
-                diagnosed.add((runtime.name, variant))
-                record = _diagnose(model, record, logits, images, labels)
-            agreements.append(record)
-        on_model(path.name)
-    store.write_agreement(certificates, agreements)
-    return agreements
-
-
-def list_models(store: RunStore) -> dict[Path, str]:
-    """The exported models of a run, in the order of its trials, with the names of their variants.
-
-    Raises:
-        RunError: the run has no model, or lacks that of a finished, scored trial.
+        RunError: the model of such a trial is missing, or there is no such trial.
     """
     models = {}
-    for record in store.read_trials():
-        # Only scored trials are exported.
+    for record in trials:
         if record.status == "finished" and record.trial.purpose == "score":
-            path = store.models_folder / f"{record.trial.key}.pt"
+            path = folder / name_model_file(record.trial)
             if not path.exists():
                 raise RunError(f"{path}: expected the model of a finished trial, got none")
             models[path] = record.trial.variant.name
     if not models:
-        raise RunError(f"{store.folder}: expected at least one finished trial to verify, got none")
+        raise RunError(f"{folder}: expected at least one finished trial to verify, got none")
     return models
 
 
-@dataclass(frozen=True, eq=False)
-class _Model:
-    """An exported model whose file is the one that was exported."""
-
-    path: Path
-    manifest: dict[str, Any]
-    network: StoredNetwork
-    reference: Reference
-
-
-def _open_model(
-    path: Path, variant: str, images: NDArray[np.uint8], labels: NDArray[np.uint8]
-) -> _Model:
-    """Read a model and its manifest, and hold the one against the other.
+def _open_intact(path: Path) -> ExportedModel:
+    """Open a model whose file is the one that was exported.
 
     Raises:
-        RunError: the file is not the one that was exported; the text names the fault.
+        RunError: it is another file, or it can't be read; the text names the fault.
     """
-    manifest = read_manifest(path.with_suffix(".json"))
-    content = path.read_bytes()
-    fault = diagnose_file(content, manifest, path.parent)
+    model = read_model(path)
+    fault = diagnose_file(model)
     if fault is not None:
         raise RunError(f"{fault.name}: {fault.text}")
-    network = read_stored_network(content)
-    reference = make_reference(path.name, variant, network, images, labels)
-    return _Model(path, manifest, network, reference)
+    _ = model.network, model.variant  # read now, so that what can't be read is refused here
+    return model
 
 
-def _compare(
-    model: _Model, runtime: Runtime, images: NDArray[np.uint8]
-) -> tuple[AgreementRecord, NDArray[np.floating[Any]] | None]:
-    """What a runtime makes of a model; its logits are given only where they need explaining."""
-    reference = model.reference
-    try:
-        logits = runtime.load(model.path).logits(images)
-    except RunError as error:
-        return _refuse(model.path, reference.variant, runtime, str(error)), None
-    record = compare_logits(reference, runtime.name, runtime.version, logits)
-    comparable = record.status != "agreed" and logits.shape == reference.logits.shape
-    return record, logits if comparable else None
+class _Verifier:
+    """Collects the records of models in all runtimes."""
 
+    def __init__(
+        self, images: NDArray[np.uint8], labels: NDArray[np.uint8], runtimes: Sequence[Runtime]
+    ) -> None:
+        self._images, self._labels, self._runtimes = images, labels, runtimes
+        self._diagnosed: set[tuple[str, str]] = set()
+        self.certificates: list[CertificateRecord] = []
+        self.records: list[VerificationRecord] = []
 
-def _diagnose(
-    model: _Model,
-    record: AgreementRecord,
-    logits: NDArray[np.floating[Any]],
-    images: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
-) -> AgreementRecord:
-    """The record with the fault's name before its reason, where there is one."""
-    fault = diagnose_logits(
-        model.network,
-        model.manifest,
-        logits,
-        images,
-        labels,
-        certificate=model.reference.certificate,
-        folder=model.path.parent,
-    )
-    if fault is None:
-        return record
-    return dataclasses.replace(record, reason=f"{fault.name}: {fault.text} ({record.reason})")
+    def refuse(self, model: str, variant: str, reason: str) -> None:
+        """Record a model that is given to no runtime."""
+        self.records += [
+            VerificationRecord(
+                model, variant, runtime.name, runtime.version, status="unusable", reason=reason
+            )
+            for runtime in self._runtimes
+        ]
 
+    def verify(self, models: Sequence[ExportedModel]) -> Iterator[ExportedModel]:
+        """Record models in all runtimes; yields each model that is done."""
+        if not models:
+            return
+        answers = [runtime.evaluate(models, self._images) for runtime in self._runtimes]
+        for model, *evaluations in zip(models, *answers, strict=True):
+            reference = make_reference(model, self._images, self._labels)
+            self.certificates.append(reference.record)
+            for runtime, evaluation in zip(self._runtimes, evaluations, strict=True):
+                self.records.append(self._compare(model, reference, runtime, evaluation))
+            yield model
 
-def _refuse(model: Path, variant: str, runtime: Runtime, reason: str) -> AgreementRecord:
-    """A model that could not be evaluated."""
-    unknown = (None,) * 7
-    return AgreementRecord(
-        model.name, variant, runtime.name, runtime.version, *unknown, "unusable", reason
-    )
+    def _compare(
+        self, model: ExportedModel, reference: Reference, runtime: Runtime, evaluation: Evaluation
+    ) -> VerificationRecord:
+        name, version, logits = runtime.name, runtime.version, evaluation.logits
+        if logits is None:
+            return VerificationRecord(
+                reference.model,
+                reference.variant,
+                name,
+                version,
+                expected_correct=reference.expected_correct,
+                status="unusable",
+                reason=evaluation.reason,
+            )
+        record = compare_logits(reference, name, version, logits)
+        # All models of a variant suffer from the same fault; looking for it takes seconds.
+        is_first = (name, reference.variant) not in self._diagnosed
+        comparable = logits.shape == reference.logits.shape
+        if record.status != "agreed" and comparable and is_first:
+            self._diagnosed.add((name, reference.variant))
+            fault = diagnose_logits(model, reference, logits, self._images)
+            if fault is not None:
+                reason = f"{fault.name}: {fault.text} ({record.reason})"
+                record = dataclasses.replace(record, reason=reason)
+        if evaluation.status == "agreed":
+            return record
+        reasons = [text for text in (evaluation.reason, record.reason) if text]
+        return dataclasses.replace(record, status=evaluation.status, reason="; ".join(reasons))

@@ -6,9 +6,9 @@ for it with the same effort; at one rate for all it says what holds at that rate
 
 from __future__ import annotations
 
-from bnbench.reporting.sections.models import say_share_certified
+from bnbench.reporting.sections.models import say_models
 from bnbench.reporting.summary import ContrastSummary, RunSummary, TimeContrast
-from bnbench.reporting.wording import format_count, format_percent, format_points, join_words
+from bnbench.reporting.wording import format_count, format_percent, format_points
 from bnbench.stats import Outcome
 
 TITLES = {
@@ -33,7 +33,7 @@ def compose_answer(summary: RunSummary) -> tuple[str, ...]:
     time = choose_time(summary)
     if time is not None:
         sentences.append(_say_time(time))
-    sentences.extend(_say_agreement(summary))
+    sentences.extend(say_models(summary.models))
     return tuple(sentences[:3])
 
 
@@ -144,37 +144,3 @@ def _say_time(time: TimeContrast) -> str:
         f"{'longer' if value >= 1 else 'less time'} than one of {baseline}{interval} "
         f"in a plain PyTorch loop on {time.device}."
     )
-
-
-def _say_agreement(summary: RunSummary) -> list[str]:
-    sentences = []
-    for verification in summary.verifications:
-        models = format_count(verification.num_models, "exported model")
-        if verification.num_agreed == verification.num_models:
-            sentences.append(
-                f"Re-evaluated in C++, {models} give the same {verification.num_predictions:,} "
-                f"predictions to the last one{_say_certified(summary)}."
-            )
-        else:
-            sentences.append(
-                f"Re-evaluated in C++, {verification.num_models - verification.num_agreed} of "
-                f"{models} do NOT agree with Python, in {verification.num_disagreements:,} of "
-                f"{verification.num_predictions:,} predictions."
-            )
-    off = [
-        agreement for agreement in summary.agreements if agreement.num_agreed < agreement.num_models
-    ]
-    if off:
-        sentences.append(
-            "Rounding can NOT explain what "
-            f"{join_words(list(dict.fromkeys(agreement.runtime for agreement in off)))} gives for "
-            f"{format_count(sum(a.num_models - a.num_agreed for a in off), 'model')}."
-        )
-    return sentences or ["The exported models were not re-evaluated in C++ yet."]
-
-
-def _say_certified(summary: RunSummary) -> str:
-    share = say_share_certified(summary.certificates)
-    if share is None:
-        return ""
-    return f"; {share} of them are proven to be the same in any IEEE 754 binary32 runtime"

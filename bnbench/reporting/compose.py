@@ -14,7 +14,7 @@ from bnbench.reporting.background import (
     compose_reproduction,
 )
 from bnbench.reporting.content import ReportContent, Section, Table
-from bnbench.reporting.sections.models import compose_agreement
+from bnbench.reporting.sections.models import compose_models
 from bnbench.reporting.summary import (
     ContrastSummary,
     RunSummary,
@@ -40,7 +40,7 @@ def compose_report(summary: RunSummary) -> ReportContent:
         _compose_learning_rate(summary),
         _compose_convergence(summary),
         _compose_time(summary),
-        compose_agreement(summary.agreements, summary.certificates),
+        compose_models(summary.models),
         _compose_failures(summary),
         compose_method(summary),
         compose_environment(summary),
@@ -83,7 +83,10 @@ def _compose_accuracy(summary: RunSummary) -> Section:
         "Test accuracy by epoch",
         tuple(paragraphs),
         figure="accuracy",
-        table=Table(columns, rows) if rows else None,
+        table=Table(columns, rows, details=("after the first", "lowest – highest"))
+        if rows
+        else None,
+        in_terminal=True,
     )
 
 
@@ -222,7 +225,9 @@ def _compose_convergence(summary: RunSummary) -> Section | None:
         table=Table(
             ("variant", "device", "arrived", "epochs", "steps", "seconds of training"),
             tuple(rows),
+            details=("epochs",),
         ),
+        in_terminal=True,
     )
 
 
@@ -270,7 +275,9 @@ def _compose_time(summary: RunSummary) -> Section | None:
         table=Table(
             ("variant", "device", "engine", "median", "quartiles", "epochs", "outliers"),
             tuple(dict.fromkeys(rows)),
+            details=("quartiles", "epochs", "outliers"),
         ),
+        in_terminal=True,
     )
 
 

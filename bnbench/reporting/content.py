@@ -11,6 +11,8 @@ class Table:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    details: tuple[str, ...] = ()
+    """Columns that a terminal of 80 characters has no room for."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Section:
     table: Table | None = None
     code: str | None = None
     """A command to copy."""
+    in_terminal: bool = False
+    """Whether the table is also printed at the end of a run."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from bnbench.reporting.sections.nodes import keep_times_of_one_node
 from bnbench.reporting.summary import summarize_run
 from bnbench.store import RunStore
 
-SUMMARY_FORMAT_VERSION = 1
+SUMMARY_FORMAT_VERSION = 2
 
 
 def write_report(store: RunStore) -> ReportContent:

@@ -13,13 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnbench import stats
-from bnbench.records import DataRecord, EnvironmentRecord, TrialRecord, VerificationRecord
-from bnbench.reporting.sections.models import (
-    AgreementSummary,
-    CertificateSummary,
-    summarize_agreement,
-    summarize_certificates,
-)
+from bnbench.records import DataRecord, EnvironmentRecord, TrialRecord
+from bnbench.reporting.sections.models import ModelsSummary, summarize_models
 from bnbench.reporting.sections.nodes import (
     NodeSummary,
     TimedNode,
@@ -103,18 +98,6 @@ class ContrastSummary:
 
 
 @dataclass(frozen=True)
-class VerificationSummary:
-    """All models of the run in one other runtime."""
-
-    runtime: str
-    num_models: int
-    num_agreed: int
-    num_predictions: int
-    num_disagreements: int
-    max_abs_logit_diff: float | None
-
-
-@dataclass(frozen=True)
 class RunSummary:
     """What a run's report says."""
 
@@ -134,9 +117,7 @@ class RunSummary:
     sensitivities: tuple[SensitivitySummary, ...]
     contrasts: tuple[ContrastSummary, ...]
     times: tuple[TimeContrast, ...]
-    verifications: tuple[VerificationSummary, ...]
-    certificates: tuple[CertificateSummary, ...]
-    agreements: tuple[AgreementSummary, ...]
+    models: ModelsSummary
 
     @property
     def is_tuned(self) -> bool:
@@ -193,9 +174,7 @@ def summarize_run(store: RunStore) -> RunSummary:
             for baseline, candidate, device in pairs
             for time in _summarize_times(records, baseline, candidate, device)
         ),
-        verifications=_summarize_verifications(store.read_verification()),
-        certificates=summarize_certificates(store.read_certificates()),
-        agreements=summarize_agreement(store.read_agreement()),
+        models=summarize_models(store.read_verification(), store.read_certificates()),
     )
 
 
@@ -382,26 +361,6 @@ def _summarize_times(
             )
         )
     return contrasts
-
-
-def _summarize_verifications(
-    records: Sequence[VerificationRecord],
-) -> tuple[VerificationSummary, ...]:
-    summaries = []
-    for runtime in dict.fromkeys(record.runtime for record in records):
-        of_runtime = [record for record in records if record.runtime == runtime]
-        diffs = [r.max_abs_logit_diff for r in of_runtime if r.max_abs_logit_diff is not None]
-        summaries.append(
-            VerificationSummary(
-                runtime=runtime,
-                num_models=len(of_runtime),
-                num_agreed=sum(record.status == "agreed" for record in of_runtime),
-                num_predictions=sum(record.total or 0 for record in of_runtime),
-                num_disagreements=sum(record.disagreements or 0 for record in of_runtime),
-                max_abs_logit_diff=max(diffs, default=None),
-            )
-        )
-    return tuple(summaries)
 
 
 def _tabulate(records: list[TrialRecord]) -> TrialTable:

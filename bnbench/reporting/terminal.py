@@ -7,31 +7,13 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from bnbench.reporting.content import ReportContent, Table
-from bnbench.reporting.sections.models import TITLE as AGREEMENT_TITLE
-
-SHOWN_TABLES = (
-    "Test accuracy by epoch",
-    "Time to the target accuracy",
-    "Time per epoch",
-    AGREEMENT_TITLE,
-)
-LEFT_OUT_COLUMNS = {
-    "lowest – highest",
-    "after the first",
-    "quartiles",
-    "epochs",
-    "outliers",
-    "version",
-    "predictions that differ",
-    "units in the last place",
-}
-"""They stand in the report; a terminal of 80 columns is too narrow for them."""
+from bnbench.reporting.sections.models import TITLE as MODELS_TITLE
 
 
 def print_content(content: ReportContent, console: Console) -> None:
     """Print the tables that sum the run up, then the answer."""
     for section in content.sections:
-        if section.table is not None and section.title in SHOWN_TABLES:
+        if section.table is not None and section.in_terminal:
             console.print(_lay_out(section.title, section.table))
     for sentence in content.answer:
         console.print(sentence, highlight=False, markup=False)
@@ -41,7 +23,7 @@ def print_content(content: ReportContent, console: Console) -> None:
 def print_agreement(content: ReportContent, console: Console) -> None:
     """Print what the report says of the runtimes: each model's proof, then the table."""
     for section in content.sections:
-        if section.title == AGREEMENT_TITLE and section.table is not None:
+        if section.title == MODELS_TITLE and section.table is not None:
             for paragraph in section.paragraphs[1:]:
                 console.print(paragraph, highlight=False, markup=False)
             console.print(_lay_out("", section.table))
@@ -60,7 +42,7 @@ def _lay_out(title: str, table: Table) -> RichTable:
     shown = []
     for index, column in enumerate(table.columns):
         says_nothing = column == "device" and len({row[index] for row in table.rows}) == 1
-        if column not in LEFT_OUT_COLUMNS and not says_nothing:
+        if column not in table.details and not says_nothing:
             shown.append(index)
             laid_out.add_column(column, justify="right" if shown[1:] else "left", no_wrap=True)
     for row in table.rows:

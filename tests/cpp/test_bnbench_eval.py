@@ -19,8 +19,8 @@ from torch import nn
 from bnbench.data import DEBIAN_FOLDER, TORCHVISION_LAYOUT, Dataset
 from bnbench.models.export import export_model
 from bnbench.models.manifest import seal_manifest
-from bnbench.models.runtimes.eager import compute_logits
 from bnbench.models.runtimes.libtorch import find_binary
+from bnbench.models.torch_network import compute_logits
 from bnbench.specs import RecipeSpec, TrialSpec
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.reference import ReferenceEngine

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from bnbench.data import Dataset
 from bnbench.models.export import export_model
+from bnbench.models.exported_model import open_model
+from bnbench.models.runtimes import open_runtime
 from bnbench.models.runtimes.aotinductor import AOTInductorRuntime
 from bnbench.networks import build_network
 from bnbench.specs import RecipeSpec, TrialSpec, VariantSpec
@@ -28,6 +30,13 @@ def make_state(variant: VariantSpec, seed: int) -> dict[str, torch.Tensor]:
         if name.startswith("norm") and value.is_floating_point():
             value.uniform_(0.5, 1.5)
     return state
+
+
+def evaluate(runtime: str, path: Path, images: NDArray[np.uint8]) -> NDArray[np.floating]:
+    """The logits of an exported file in a runtime that needs no data folder."""
+    (evaluation,) = open_runtime(runtime, Path()).evaluate([open_model(path)], images)
+    assert evaluation.logits is not None, evaluation.reason
+    return evaluation.logits
 
 
 @pytest.fixture
@@ -49,11 +58,8 @@ def images(synthetic_dataset: Dataset) -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="session")
-def compiled(
-    tmp_path_factory: pytest.TempPathFactory, synthetic_dataset: Dataset
-) -> AOTInductorRuntime:
+def compiled() -> AOTInductorRuntime:
     """The compiled small network with batch normalization: the one compilation of all tests."""
-    record = fake_record(TrialSpec(BATCHNORM, RecipeSpec(), 0, "cpu"))
-    folder, test = tmp_path_factory.mktemp("compiled"), synthetic_dataset.test
-    model = export_model(record, make_state(BATCHNORM, 0), "synthetic", test, folder)
-    return AOTInductorRuntime([model])
+    runtime = AOTInductorRuntime()
+    runtime.get_package(BATCHNORM)
+    return runtime

@@ -20,15 +20,14 @@ def test_a_sealed_manifest_is_json_and_comes_back(path: Path) -> None:
     assert (content["format_version"], content["seed"]) == (1, 3)
 
 
-def test_every_single_flipped_bit_is_found(path: Path) -> None:
+def test_a_flipped_bit_in_any_byte_is_found(path: Path) -> None:
     raw = path.read_bytes()
     for position in range(len(raw)):
-        for bit in (0, 3, 5):
-            altered = bytearray(raw)
-            altered[position] ^= 1 << bit
-            path.write_bytes(altered)
-            with pytest.raises(RunError, match="altered"):
-                read_manifest(path)
+        altered = bytearray(raw)
+        altered[position] ^= 1 << position % 8
+        path.write_bytes(altered)
+        with pytest.raises(RunError, match="altered"):
+            read_manifest(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"not json", b"x" * 1000])

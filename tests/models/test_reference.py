@@ -1,17 +1,15 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from bnbench.models.exported_model import open_model
 from bnbench.models.reference import compute_logits, scale_pixels
-from bnbench.models.runtimes import open_runtime
 from bnbench.models.stored_network import read_stored_network
 from bnbench.networks import build_network
 from bnbench.specs import Activation, Normalization, VariantSpec
 from tests.conftest import BASELINE
-from tests.models.conftest import Exporter, make_state
+from tests.models.conftest import Exporter, evaluate, make_state
 
 
 @pytest.mark.parametrize("normalization", ["none", "batch", "layer"])
@@ -29,7 +27,7 @@ def test_the_logits_are_those_of_torch_in_float64(
     with torch.inference_mode():
         expected = network.eval()(pixels).numpy()
     model = export(variant, 2)
-    logits = open_runtime("float64", [model], Path()).load(model).logits(images)
+    logits = compute_logits(open_model(model).network, images)
     assert logits.dtype == np.float64
     assert np.allclose(logits, expected, rtol=1e-13, atol=1e-13)
 
@@ -48,8 +46,5 @@ def test_a_sigmoid_far_out_does_not_overflow(export: Exporter, images: NDArray[n
 
 def test_more_exact_than_float32(export: Exporter, images: NDArray[np.uint8]) -> None:
     model = export(BASELINE)
-    exact, eager = (
-        open_runtime(name, [model], Path()).load(model).logits(images)
-        for name in ("float64", "eager")
-    )
-    assert 0 < np.abs(exact - eager).max() < 1e-5
+    exact = compute_logits(open_model(model).network, images)
+    assert 0 < np.abs(exact - evaluate("eager", model, images)).max() < 1e-5

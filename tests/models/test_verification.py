@@ -1,38 +1,55 @@
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from bnbench.data import Dataset
-from bnbench.errors import RunError, RuntimeUnavailableError
-from bnbench.models import reference, verification
+from bnbench.errors import RunError
 from bnbench.models.export import export_model
-from bnbench.models.runtimes import RUNTIMES, RuntimeEntry
-from bnbench.models.verification import list_models, verify_manifests, verify_runtimes
+from bnbench.models.exported_model import ExportedModel
+from bnbench.models.reference import compute_logits
+from bnbench.models.runtimes import DEFAULT_RUNTIMES, open_runtime
+from bnbench.models.runtimes.interface import Evaluation, Runtime
+from bnbench.models.verification import MODELS_PER_CALL, list_models, verify_run
 from bnbench.networks import build_network
-from bnbench.records import AgreementRecord, EnvironmentRecord, VerificationRecord
+from bnbench.records import EnvironmentRecord, VerificationRecord
 from bnbench.specs import StudySpec, TuningSpec
 from bnbench.store import RunStore
 from tests.conftest import SYNTHETIC, fake_record
 
+MODELS = [
+    "baseline-seed0-cpu.pt",
+    "baseline-seed2-cpu.pt",
+    "batchnorm-seed0-cpu.pt",
+    "batchnorm-seed1-cpu.pt",
+    "batchnorm-seed2-cpu.pt",
+]
+
+
+class FakeRuntime:
+    """Gives what `answer` makes of a model's logits in binary64."""
+
+    name, version = "fake", "1"
+
+    def __init__(self, answer: Callable[[NDArray[np.float64]], Evaluation] = Evaluation) -> None:
+        self.answer = answer
+        self.calls: list[int] = []
+
+    def evaluate(
+        self, models: Sequence[ExportedModel], images: NDArray[np.uint8]
+    ) -> Iterator[Evaluation]:
+        self.calls.append(len(models))
+        for model in models:
+            yield self.answer(compute_logits(model.network, images))
+
 
 @pytest.fixture
-def store(
-    tmp_path: Path,
-    small_study: StudySpec,
-    environment: EnvironmentRecord,
-    monkeypatch: pytest.MonkeyPatch,
-) -> RunStore:
+def store(tmp_path: Path, small_study: StudySpec, environment: EnvironmentRecord) -> RunStore:
     """A run with tuned, scored and timed trials; of the scored ones, one has failed."""
-
-    def agree(models: Sequence[Path], data_folder: Path) -> Iterator[VerificationRecord]:
-        for model in models:
-            yield VerificationRecord(model.name, "libtorch", 9, 10, 0.9, 9, 0, 0.0, "agreed")
-
-    monkeypatch.setattr(verification, "verify_models", agree)
     study = dataclasses.replace(small_study, tuning=TuningSpec((0.1,), (100,), 20))
     store = RunStore.create(tmp_path / "run", study, {"cpu": "native"}, SYNTHETIC, environment)
     rates = {("baseline", "cpu"): 0.1, ("batchnorm", "cpu"): 0.1}
@@ -49,32 +66,25 @@ def store(
     return store
 
 
-def test_each_model_of_a_finished_scored_trial_is_verified_once(store: RunStore) -> None:
-    records = verify_manifests(store, Path("data"))
-    assert [record.model for record in records] == [
-        "baseline-seed0-cpu.pt",
-        "baseline-seed2-cpu.pt",
-        "batchnorm-seed0-cpu.pt",
-        "batchnorm-seed1-cpu.pt",
-        "batchnorm-seed2-cpu.pt",
-    ]
-    assert store.read_verification() == records
+def list_of(store: RunStore) -> dict[Path, str]:
+    return list_models(store.models_folder, store.read_trials())
+
+
+def test_the_models_are_those_of_finished_scored_trials(store: RunStore) -> None:
+    models = list_of(store)
+    assert [path.name for path in models] == MODELS
+    assert list(models.values()) == ["baseline"] * 2 + ["batchnorm"] * 3
 
 
 def test_a_model_that_is_gone_is_named(store: RunStore) -> None:
     (store.models_folder / "batchnorm-seed1-cpu.pt").unlink()
     with pytest.raises(RunError, match=r"batchnorm-seed1-cpu\.pt: expected the model"):
-        verify_manifests(store, Path("data"))
+        list_of(store)
 
 
-def test_a_run_without_a_finished_trial_has_nothing_to_verify(
-    tmp_path: Path, small_study: StudySpec, environment: EnvironmentRecord
-) -> None:
-    store = RunStore.create(
-        tmp_path / "empty", small_study, {"cpu": "native"}, SYNTHETIC, environment
-    )
+def test_a_run_without_a_finished_trial_has_nothing_to_verify() -> None:
     with pytest.raises(RunError, match="at least one finished trial to verify, got none"):
-        verify_manifests(store, Path("data"))
+        list_models(Path("models"), [])
 
 
 @pytest.fixture
@@ -88,114 +98,95 @@ def exported(store: RunStore, synthetic_dataset: Dataset) -> RunStore:
     return store
 
 
-def compare_all(
-    store: RunStore, dataset: Dataset, runtimes: Sequence[str] = ("eager", "float64")
-) -> list[AgreementRecord]:
-    assert dataset.folder is not None
-    test = dataset.test
-    return verify_runtimes(
-        store, test.images.numpy(), test.labels.numpy(), dataset.folder, runtimes
-    )
+def verify(store: RunStore, dataset: Dataset, *runtimes: Runtime) -> list[VerificationRecord]:
+    images, labels = dataset.test.images.numpy(), dataset.test.labels.numpy()
+    return verify_run(store, list_of(store), images, labels, runtimes)
 
 
-def test_every_model_is_compared_in_every_runtime(
+def test_there_is_a_row_for_every_model_in_every_runtime(
     exported: RunStore, synthetic_dataset: Dataset
 ) -> None:
-    records = compare_all(exported, synthetic_dataset, ("eager", "torchscript", "libtorch"))
-    assert len(records) == 5 * 3
+    assert synthetic_dataset.folder is not None
+    runtimes = [open_runtime(name, synthetic_dataset.folder) for name in DEFAULT_RUNTIMES]
+    records = verify(exported, synthetic_dataset, *runtimes)
+    rows = [(record.model, record.runtime) for record in records]
+    assert rows == [(model, runtime) for model in MODELS for runtime in DEFAULT_RUNTIMES]
     assert {(record.status, record.differing) for record in records} == {("agreed", 0)}
-    assert {record.variant for record in records} == {"baseline", "batchnorm"}
-    assert exported.read_agreement() == records
+    assert all(record.correct == record.expected_correct for record in records)
+    assert exported.read_verification() == records
     certificates = exported.read_certificates()
-    assert [c.model for c in certificates] == [path.name for path in list_models(exported)]
+    assert [certificate.model for certificate in certificates] == MODELS
     assert all(c.total == 100 and c.certified is not None for c in certificates)
 
 
-def test_the_observer_hears_of_each_model_as_it_is_done(
+def test_the_observer_is_called_after_each_model(
     exported: RunStore, synthetic_dataset: Dataset
 ) -> None:
-    heard: list[str] = []
-    test, folder = synthetic_dataset.test, synthetic_dataset.folder
-    assert folder is not None
-    verify_runtimes(
-        exported, test.images.numpy(), test.labels.numpy(), folder, ["float64"], heard.append
-    )
-    assert heard == [path.name for path in list_models(exported)]
+    seen: list[str] = []
+    test = synthetic_dataset.test
+    images, labels = test.images.numpy(), test.labels.numpy()
+    verify_run(exported, list_of(exported), images, labels, [FakeRuntime()], seen.append)
+    assert seen == MODELS
 
 
-def test_an_altered_model_is_not_evaluated_and_keeps_no_other_from_it(
+def test_a_runtime_is_called_once_for_many_models(
+    exported: RunStore, synthetic_dataset: Dataset
+) -> None:
+    runtime = FakeRuntime()
+    verify(exported, synthetic_dataset, runtime)
+    assert len(MODELS) <= MODELS_PER_CALL
+    assert runtime.calls == [len(MODELS)]
+
+
+def test_an_altered_model_is_not_evaluated_and_all_others_are(
     exported: RunStore, synthetic_dataset: Dataset
 ) -> None:
     path = exported.models_folder / "baseline-seed2-cpu.pt"
     content = bytearray(path.read_bytes())
     content[1000] ^= 1
     path.write_bytes(content)
-    records = compare_all(exported, synthetic_dataset)
-    unusable = [record for record in records if record.status != "agreed"]
-    assert [(r.model, r.runtime, r.variant) for r in unusable] == [
-        (path.name, "eager", "baseline"),
-        (path.name, "float64", "baseline"),
-    ]
-    assert all(r.correct is None and "file_damaged: " in str(r.reason) for r in unusable)
+    records = verify(exported, synthetic_dataset, FakeRuntime())
+    assert [record.model for record in records] == MODELS
+    (unusable,) = [record for record in records if record.status != "agreed"]
+    assert (unusable.model, unusable.variant, unusable.correct) == (path.name, "baseline", None)
+    assert "file_damaged: " in str(unusable.reason)
     assert len(exported.read_certificates()) == 4
 
 
-def test_a_runtime_that_gives_other_logits_is_found(
-    exported: RunStore, synthetic_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+def test_what_the_runtime_says_of_the_manifest_wins(
+    exported: RunStore, synthetic_dataset: Dataset
 ) -> None:
-    true_logits = reference.compute_logits
+    runtime = FakeRuntime(lambda logits: Evaluation(logits, "disagreed", "2 predictions differ"))
+    record = verify(exported, synthetic_dataset, runtime)[0]
+    assert (record.status, record.reason) == ("disagreed", "2 predictions differ")
+    assert (record.differing, record.total) == (0, 100)
 
-    class Off:
-        name, version = "off", "1"
 
-        def load(self, model: Path) -> object:
-            network = reference.read_stored_network(model.read_bytes())
+def test_a_model_that_a_runtime_cannot_evaluate_is_unusable_with_its_reason(
+    exported: RunStore, synthetic_dataset: Dataset
+) -> None:
+    runtime = FakeRuntime(lambda _: Evaluation(None, "unusable", "no such operator"))
+    record = verify(exported, synthetic_dataset, runtime)[0]
+    assert (record.status, record.reason) == ("unusable", "no such operator")
+    assert (record.total, record.correct) == (None, None)
 
-            class Model:
-                def logits(self, images: np.ndarray) -> np.ndarray:
-                    logits = true_logits(network, images)
-                    logits[3, 7] += 0.5
-                    logits[4, 8] -= 0.3
-                    return logits
 
-            return Model()
+def test_other_logits_are_found_and_the_first_of_each_variant_is_diagnosed(
+    exported: RunStore, synthetic_dataset: Dataset
+) -> None:
+    def shift(logits: NDArray[np.float64]) -> Evaluation:
+        logits[3, 7] += 0.5
+        logits[4, 8] -= 0.3
+        return Evaluation(logits)
 
-    monkeypatch.setattr(verification, "open_runtime", lambda *_: Off())
-    records = compare_all(exported, synthetic_dataset, ["off"])
+    records = verify(exported, synthetic_dataset, FakeRuntime(shift))
     assert {record.status for record in records} == {"disagreed"}
     assert all("logits of 2 images" in str(record.reason) for record in records)
-    # Of each variant the first is explained, which takes a while; the others suffer from the same.
     named = [record.model for record in records if "unknown: no mistake" in str(record.reason)]
     assert named == ["baseline-seed0-cpu.pt", "batchnorm-seed0-cpu.pt"]
 
 
-def test_a_runtime_that_scales_pixels_in_its_own_way_is_told_so(
-    exported: RunStore, synthetic_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Unscaled:
-        name, version = "unscaled", "1"
-
-        def load(self, model: Path) -> object:
-            module = torch.jit.load(str(model))
-
-            class Model:
-                def logits(self, images: np.ndarray) -> np.ndarray:
-                    with torch.inference_mode():
-                        return module(torch.tensor(images).unsqueeze(1).float()).numpy()
-
-            return Model()
-
-    monkeypatch.setattr(verification, "open_runtime", lambda *_: Unscaled())
-    records = compare_all(exported, synthetic_dataset, ["unscaled"])
-    assert str(records[0].reason).startswith("pixels_scaled: ")
-
-
-def test_a_runtime_that_is_not_installed_is_an_error(
-    exported: RunStore, synthetic_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    entry = RuntimeEntry(
-        "bnbench.models.runtimes.nowhere", ("a_package_of_nobody",), "pip install it"
-    )
-    monkeypatch.setitem(RUNTIMES, "nowhere", entry)
-    with pytest.raises(RuntimeUnavailableError, match=r"nowhere: not installed; pip install it"):
-        compare_all(exported, synthetic_dataset, ["nowhere"])
+def test_a_fault_of_a_runtime_is_named(exported: RunStore, synthetic_dataset: Dataset) -> None:
+    runtime = FakeRuntime(lambda logits: Evaluation(np.roll(logits, 1, axis=1)))
+    records = verify(exported, synthetic_dataset, runtime)
+    assert str(records[0].reason).startswith("classes_permuted: ")

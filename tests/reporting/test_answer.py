@@ -1,4 +1,3 @@
-from bnbench.records import VerificationRecord
 from bnbench.reporting.answer import compose_answer
 from bnbench.reporting.summary import summarize_run
 from bnbench.specs import TuningSpec
@@ -54,12 +53,6 @@ def test_the_second_sentence_is_about_time_by_the_plain_loop(make_run: MakeRun) 
 def test_the_third_sentence_is_about_the_other_runtime(make_run: MakeRun) -> None:
     store = make_run(separate, seeds=THIRTY)
     assert "not re-evaluated" in compose_answer(summarize_run(store))[2]
-    good = VerificationRecord("a.pt", "libtorch", 9, 10, 0.9, 9, 0, 0.0, "agreed")
-    bad = VerificationRecord("b.pt", "libtorch", 8, 10, 0.8, 9, 1, 0.5, "disagreed")
-    store.write_verification([good])
-    assert "1 exported model give" in compose_answer(summarize_run(store))[2]
-    store.write_verification([good, bad])
-    assert "1 of 2 exported models do NOT agree" in compose_answer(summarize_run(store))[2]
 
 
 def test_an_interrupted_run_says_so_first(make_run: MakeRun) -> None:

@@ -1,8 +1,8 @@
-"""What is wrong where a runtime disagrees about an exported model: the fault by its name.
+"""The cause of a runtime's disagreement about an exported model: a fault with a name.
 
-Three questions, none of which needs torch or runs code of the model: is the file the one that its
-manifest describes (`diagnose_file`), which mistake would give the logits that a runtime gave
-(`diagnose_logits`), and which would give its correct count (`diagnose_score`)?
+Three questions, answered without torch and without running the model's code. Is the file the one
+that its manifest describes (`diagnose_file`)? Which mistake gives a runtime's logits
+(`diagnose_logits`)? Which mistake gives its correct count (`diagnose_score`)?
 """
 
 from bnbench.models.diagnosis.faults import Fault, FaultName

@@ -1,4 +1,4 @@
-"""What a runtime gave and what it should have given, and how well a supposition fits it."""
+"""A runtime's logits beside the reference's, and how well a hypothesis explains them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from bnbench.models.diagnosis.hypothesis import Hypothesis, Images, Values
 from bnbench.models.stored_network import StoredNetwork
 
 TOLERANCE = 1e-4
-"""How far a supposed logit may be from the observed one, as a share of the image's largest logit
-(or of the usual image's largest, if that is larger): some ten times what binary32 rounds, and more
-where a mistake makes it round more."""
+"""Allowed difference of a hypothesis's logit from the observed one, as a share of the image's
+largest logit, or of the median image's if that is larger. About ten times binary32's rounding."""
 LARGEST_REMNANT = 0.1
-"""How much of the disagreement a supposition may leave unexplained."""
+"""Share of the disagreement that a hypothesis may leave unexplained."""
 _NUM_SCREENED = 256
 
 
@@ -27,13 +26,13 @@ class Evidence:
     network: StoredNetwork
     images: Images
     observed: Values
-    """The runtime's logits, shape (num_images, 10); may hold what is no number."""
+    """The runtime's logits, shape (num_images, 10); may hold NaN or infinity."""
     reference: Values
     """The network's in binary64."""
 
     @cached_property
     def scale(self) -> NDArray[np.float64]:
-        """What differences are measured by, image by image; shape (num_images,)."""
+        """The unit of an image's differences: its largest logit; shape (num_images,)."""
         finite = np.nan_to_num(self.observed, nan=0.0, posinf=0.0, neginf=0.0)
         largest = np.abs(finite).max(axis=1)
         result: NDArray[np.float64] = np.maximum(largest, np.median(largest)) + 1e-30
@@ -41,14 +40,14 @@ class Evidence:
 
     @cached_property
     def limit(self) -> float:
-        """The largest misfit at which a supposition is accepted."""
+        """The largest misfit at which a hypothesis is accepted."""
         plain = self.measure_misfit(self.reference, slice(None))
         return min(TOLERANCE, LARGEST_REMNANT * plain)
 
     def choose_images(self, num_images: int) -> NDArray[np.int64]:
-        """The images that tell most: half where the runtime is farthest off, half evenly.
+        """The most informative images: half with the largest differences, half evenly spaced.
 
-        Ascending; none of which a logit is no number, so it may be that none is left.
+        Ascending. Images with a logit that is not finite are left out, so the result may be empty.
         """
         usable = np.flatnonzero(np.all(np.isfinite(self.observed), axis=1))
         if len(usable) == 0:
@@ -61,7 +60,7 @@ class Evidence:
     def measure_misfit(self, supposed: Values, part: NDArray[np.int64] | slice) -> float:
         """The largest difference from what was observed, as a share of `scale`.
 
-        Images for which either is no number are left out; if none is left, the misfit is infinite.
+        Images with a logit that is not finite are left out; without any image it is infinite.
         """
         with np.errstate(invalid="ignore"):
             difference = np.abs(supposed - self.observed[part]).max(axis=1) / self.scale[part]
@@ -69,7 +68,7 @@ class Evidence:
         return float(comparable.max()) if len(comparable) else np.inf
 
     def accepts(self, hypothesis: Hypothesis) -> float | None:
-        """The misfit of an accepted hypothesis over all images; a few images are tried first."""
+        """The misfit over all images, or None if it is too large; tries a few images first."""
         if hypothesis.group_size == 1:
             part = self._screened
         else:

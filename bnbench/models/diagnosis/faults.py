@@ -1,4 +1,4 @@
-"""The faults that have a name."""
+"""The list of faults that have a name; docs/method.md explains each."""
 
 from __future__ import annotations
 
@@ -34,4 +34,4 @@ class Fault:
 
     name: FaultName
     text: str
-    """A sentence or two for people: what is wrong, and what to do."""
+    """One or two sentences: what is wrong, and what to do."""

@@ -1,4 +1,4 @@
-"""Mistakes with a free parameter, which is found from the logits before they are judged."""
+"""Mistakes with a free parameter, which is fitted to the logits: eps, batch size, order, ..."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def fit_eps(evidence: Evidence) -> Iterator[Hypothesis]:
         found = minimize_scalar(measure, bounds=bounds, method="bounded", options={"xatol": 1e-7})
         eps = 10.0 ** float(found.x)
         nearest = 10.0 ** round(float(found.x))
-        eps = nearest if abs(eps / nearest - 1) < 0.02 else eps  # what people write
+        eps = nearest if abs(eps / nearest - 1) < 0.02 else eps  # people write round numbers
         yield _suppose_eps(chosen, eps, {layer.name: layer.eps for layer in layers}[chosen[0]])
 
 
@@ -49,7 +49,7 @@ def fit_batch_size(evidence: Evidence) -> Iterator[Hypothesis]:
     sizes = range(2, min(_LARGEST_BATCH_SIZE, len(evidence.images)) + 1) if names else ()
     for size in sizes:
         hypothesis = suppose_training(names, size)
-        first = np.arange(size)  # the first batch tells already
+        first = np.arange(size)  # one batch is enough to reject a size
         supposed = hypothesis.compute(evidence.network, evidence.images[:size])
         if evidence.measure_misfit(supposed, first) <= evidence.limit:
             yield hypothesis
@@ -80,7 +80,7 @@ def fit_normalization(evidence: Evidence) -> Iterator[Hypothesis]:
         return evaluate(network, slope * scale_pixels(images) + offset)
 
     text = (
-        f"the pixels were {describe_normalization(mean, deviation)}, as the logits tell; divide "
+        f"the pixels were {describe_normalization(mean, deviation)} (fitted to the logits); divide "
         "each byte by 255 and do nothing else"
     )
     yield Hypothesis(Fault("pixels_normalized", text), compute)
@@ -104,7 +104,7 @@ def fit_class_order(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def fit_image_order(evidence: Evidence) -> Iterator[Hypothesis]:
-    """That images got the logits of other images."""
+    """That images have the logits of other images."""
     if not np.isfinite(evidence.observed).all():
         return
     num_images = len(evidence.images)
@@ -115,7 +115,7 @@ def fit_image_order(evidence: Evidence) -> Iterator[Hypothesis]:
     if shift and 2 * counts.max() > num_images:
         places = f"{abs(shift)} place{'s' if abs(shift) > 1 else ''}"
         text = f"every image has the logits of the one {places} {'on' if shift > 0 else 'before'}"
-        # Whatever stands where there is no such image, it tells nothing.
+        # Rows without such an image hold no evidence.
         owners = np.arange(num_images) + shift
     elif len(set(owners.tolist())) > 0.9 * num_images:
         text = "the images were evaluated in another order"

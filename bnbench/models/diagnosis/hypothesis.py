@@ -1,4 +1,4 @@
-"""A mistake that a runtime may have made, as a function that gives the logits it would lead to."""
+"""A hypothesis: a mistake of a runtime, with a function that gives the logits it leads to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A mistake and what it leads to."""
+    """A mistake and its logits."""
 
     fault: Fault
     compute: Callable[[StoredNetwork, Images], Values]

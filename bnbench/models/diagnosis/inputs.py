@@ -1,4 +1,4 @@
-"""Mistakes in what the network is fed: how bytes become pixels, and images rows of pixels."""
+"""Mistakes in the network's input: how bytes become pixels, and images become rows of pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bnbench.models.stored_network import StoredNetwork
 _DIVIDE = "divide each byte by 255 and do nothing else"
 _ROW_BY_ROW = "hand them over row by row, from the top left"
 
-_NORMALISATIONS = (
+_NORMALIZATIONS = (
     (0.5, 0.5, "the usual 0.5 and 0.5"),
     (0.2860, 0.3530, "FashionMNIST's"),
     (0.2860, 0.3205, "FashionMNIST's, by another account"),
@@ -34,7 +34,7 @@ def list_input_mistakes(num_images: int) -> Iterator[Hypothesis]:
     yield _feed("pixels_scaled", "made 0 or 1", lambda b: (b >= 128).astype(np.float64))
     yield _feed("pixels_inverted", "inverted, white for black", lambda b: 1 - b / 255)
     yield _feed("pixels_inverted", "inverted and left as bytes", lambda b: 255 - b)
-    for mean, deviation, source in _NORMALISATIONS:
+    for mean, deviation, source in _NORMALIZATIONS:
         yield _feed_normalized(mean, deviation, source)
     yield _feed("pixels_normalized", "normalized image by image", _normalize_each_image)
     yield Hypothesis(
@@ -82,7 +82,7 @@ def _normalize_each_image(pixels: Values) -> Values:
 
 def _swap_bytes_of_floats(network: StoredNetwork, images: Images) -> Values:
     swapped = scale_pixels(images).astype(np.float32).byteswap()
-    with np.errstate(all="ignore"):  # some of what comes out is no number
+    with np.errstate(all="ignore"):  # some results are not finite
         return evaluate(network, swapped.astype(np.float64))
 
 

@@ -1,40 +1,37 @@
-"""A model's file against what its manifest says of the network, without torch."""
+"""What is wrong with a model's file: its bytes and tensors against its manifest, without torch."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bnbench.errors import RunError
 from bnbench.models.diagnosis.faults import Fault
+from bnbench.models.exported_model import ExportedModel
 from bnbench.models.manifest import read_manifest
-from bnbench.models.stored_network import StoredNetwork, describe_tensor, read_stored_network
+from bnbench.models.stored_network import StoredNetwork, describe_tensor
 
 EXPORT_AGAIN = "export the model again, or copy file and manifest anew from where they were made"
 
 
-def diagnose_file(
-    content: bytes, manifest: Mapping[str, Any], folder: Path | None = None
-) -> Fault | None:
-    """Say what is wrong with a model's file.
+def diagnose_file(model: ExportedModel) -> Fault | None:
+    """Say what is wrong with a model's file; no code in it is run.
+
+    The manifests beside the file are searched for the one that the file belongs to.
 
     Args:
-        content: the bytes of the ``.pt`` file; no code in them is run.
-        manifest: as `read_manifest` gives it, so its own seal was checked.
-        folder: where the manifests of other models lie, to see if one of them is the file's.
+        model: as `read_model` reads it.
 
     Returns:
         None if the file is the one that was exported, in evaluation mode.
     """
-    is_the_one = hashlib.sha256(content).hexdigest() == manifest["model"]["sha256"]
     try:
-        network = read_stored_network(content)
+        network = model.network
     except RunError as error:
-        if is_the_one:
-            return None  # a kind of network that can't be read here; it was exported like this
-        return _find_owner(content, folder) or Fault(
+        if model.is_unaltered:
+            return None  # a kind of network that can't be read here, exported like this
+        return _find_owner(model) or Fault(
             "file_damaged", f"the model's file can't be read: {error}; {EXPORT_AGAIN}"
         )
     if network.modules_in_training:
@@ -44,18 +41,19 @@ def diagnose_file(
             f"the model was saved in training mode ({names}), in which batch normalization uses "
             "each batch's own statistics; call eval() before exporting, and export again",
         )
-    if "network" not in manifest:
-        if is_the_one:
+    expected = model.manifest.get("network")
+    if expected is None:
+        if model.is_unaltered:
             return None
-        return _find_owner(content, folder) or Fault(
+        return _find_owner(model) or Fault(
             "file_altered",
             "the file is not the one that was exported, and its manifest, of an older bnbench, "
-            f"does not describe the tensors, so which of them differ can't be told; {EXPORT_AGAIN}",
+            f"does not describe the tensors, so which of them differ is unknown; {EXPORT_AGAIN}",
         )
-    fault = _compare_network(network, manifest["network"])
+    fault = _compare_network(network, expected)
     if fault is not None and fault.name == "foreign_manifest":
-        return _find_owner(content, folder) or fault
-    if fault is None and not is_the_one:
+        return _find_owner(model) or fault
+    if fault is None and not model.is_unaltered:
         return Fault(
             "file_altered",
             "every tensor and constant is the one that was exported, yet the file is another one: "
@@ -65,20 +63,19 @@ def diagnose_file(
     return fault
 
 
-def list_other_manifests(folder: Path | None) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The manifests in a folder that can be read, by name."""
-    for path in sorted(folder.glob("*.json")) if folder is not None else []:
+def list_manifests(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The manifests in a folder, by name; other JSON files are skipped."""
+    for path in sorted(folder.glob("*.json")):
         try:
-            manifest = read_manifest(path)
+            yield path, read_manifest(path)
         except RunError:
-            continue  # some other JSON file, or one that tells nothing
-        yield path, manifest
+            continue
 
 
-def _find_owner(content: bytes, folder: Path | None) -> Fault | None:
-    digest = hashlib.sha256(content).hexdigest()
-    for path, manifest in list_other_manifests(folder):
-        if manifest["model"]["sha256"] == digest:
+def _find_owner(model: ExportedModel) -> Fault | None:
+    """The other model in the same folder whose manifest describes this file."""
+    for path, manifest in list_manifests(model.path.parent):
+        if ExportedModel(model.path, model.content, manifest).is_unaltered:
             return Fault(
                 "foreign_manifest",
                 f"the file is another model's: it is the one that {path.name} describes, and was "
@@ -88,7 +85,7 @@ def _find_owner(content: bytes, folder: Path | None) -> Fault | None:
 
 
 def _compare_network(network: StoredNetwork, expected: Mapping[str, Any]) -> Fault | None:
-    """Hold tensors and constants against the manifest's entry ``network``."""
+    """Compare tensors and constants with the manifest's entry ``network``."""
     found = {name: describe_tensor(values) for name, values in network.tensors.items()}
     wanted = expected["tensors"]
     if {n: (t["shape"], t["dtype"]) for n, t in found.items()} != {
@@ -102,7 +99,7 @@ def _compare_network(network: StoredNetwork, expected: Mapping[str, Any]) -> Fau
             f"({', '.join(differing)} differ); put each model beside its own manifest",
         )
     altered = [name for name in wanted if wanted[name]["sha256"] != found[name]["sha256"]]
-    # Two trials share counters and, untrained, scales and shifts; never a weight.
+    # Two trials may share counters, scales and shifts, but never a weight matrix.
     matrices = [name for name in wanted if len(wanted[name]["shape"]) == 2]
     if set(matrices) <= set(altered) and (len(matrices) > 1 or len(altered) == len(wanted)):
         return Fault(

@@ -1,4 +1,4 @@
-"""Mistakes in the network that is evaluated: its mode, its tensors, its layers, its outputs."""
+"""Mistakes in the evaluated network: its mode, its tensors, its layers, its outputs."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def suppose_training(names: list[str], batch_size: int) -> Hypothesis:
 
 
 def _make_initial(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What a framework fills a tensor with before it is loaded, or what leaves it out."""
+    """A framework's values of a tensor before loading, which have no effect on the layer."""
     is_factor = name.endswith(".running_var") or (name.endswith(".weight") and values.ndim == 1)
     return np.full_like(values, 1 if is_factor else 0)
 
@@ -176,7 +176,7 @@ def _round_binary16(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _round_bfloat16(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    # To the nearest, of equals the even: what is cut off, plus the last bit kept, may carry.
+    # To nearest, ties to even: the removed bits plus the last kept bit may carry.
     bits = values.view(np.uint32)
     rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
     return (rounded << np.uint32(16)).astype(np.uint32).view(np.float32)

@@ -1,4 +1,4 @@
-"""A correct count that its predictions don't have: which labels were they held against?"""
+"""A correct count that does not fit its predictions: with which labels were they compared?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bnbench.models.diagnosis.faults import Fault
 
 _LARGEST_SHIFT = 16
-"""The header of an IDX file of images; that of labels, 8 bytes, lies within."""
+"""In images: the 16 bytes of an image file's header, which covers the label file's 8 bytes."""
 
 
 def diagnose_score(

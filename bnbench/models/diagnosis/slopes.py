@@ -1,4 +1,4 @@
-"""How logits move with each value of a network: derivatives, layer by layer."""
+"""The derivatives of the logits with respect to each value of a network, layer by layer."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def list_slopes(
 
 
 def run_from(network: StoredNetwork, slope: Slope, values: Values) -> Values:
-    """The logits with other values in a slope's tensor; what comes before is not done again."""
+    """The logits with other values in a slope's tensor; earlier layers are not evaluated again."""
     key = slope.name.rpartition(".")[2]
     layer: Layer = dataclasses.replace(network.layers[slope.layer], **{key: values})  # type: ignore[arg-type]
     outputs = apply_layer(layer, slope.inputs)

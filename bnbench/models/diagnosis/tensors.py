@@ -1,10 +1,9 @@
 """Which tensor, or which value of one, was altered: found from the logits alone.
 
-A small change `d` of a value moves the logits by `d` times their derivative; the value whose
-derivative explains most of the disagreement is looked for among all (one step of matching
-pursuit), and then `d` is fitted with the network itself. All values of a vector, such as a running
-mean, and all of the last layer can be fitted at once, by Gauss and Newton's method; the weights
-of earlier layers cannot, there being more of them than ten logits can tell apart.
+A small change `d` of a value moves the logits by `d` times their derivative. The search takes the
+value whose derivative explains most of the disagreement (one step of matching pursuit), and fits
+`d` with the network itself. All values of a vector, such as a running mean, are fitted at once by
+the Gauss-Newton method, and so is the last layer. Earlier layers have too many weights for that.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _CANDIDATES_A_TENSOR = 10
 _STEPS = 12
 _START_FACTORS = (1, 0.5, 0.25, 2, 4, 8, 16, 32, 64, -1)
 _EQUALLY_GOOD = 3.0
-_ROUNDING = 2e-6  # of an image's largest logit; what binary32 usually makes of it
+_ROUNDING = 2e-6  # usual rounding in binary32, relative to an image's largest logit
 _LOAD = "load every tensor of the file as it is"
 
 

@@ -1,14 +1,13 @@
-"""What evaluates an exported model, one file a runtime.
+"""The table of runtimes that evaluate exported models; each has a file of its own.
 
-A runtime's module has a function ``open_runtime(models, data_folder)``; its packages are imported
-there and not before, so that whoever lists runtimes waits for none of them.
+A runtime's module has a function ``open_runtime(data_folder)``. The module, and with it the
+packages of the runtime, is imported only when the runtime is opened.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +21,13 @@ class RuntimeEntry:
 
     module: str
     packages: tuple[str, ...] = ()
-    """Importable names that come with an extra of this package; none for what is always there."""
+    """Importable names that come with an extra of this package; empty if it needs no extra."""
     install: str = ""
     """The command that installs them."""
 
     @property
     def is_installed(self) -> bool:
-        """Whether all that it needs can be imported."""
+        """Whether all packages that it needs can be imported."""
         return all(importlib.util.find_spec(package) is not None for package in self.packages)
 
 
@@ -36,7 +35,6 @@ RUNTIMES: dict[str, RuntimeEntry] = {
     "eager": RuntimeEntry("bnbench.models.runtimes.eager"),
     "torchscript": RuntimeEntry("bnbench.models.runtimes.torchscript"),
     "libtorch": RuntimeEntry("bnbench.models.runtimes.libtorch"),
-    "float64": RuntimeEntry("bnbench.models.reference"),
     "onnxruntime": RuntimeEntry(
         "bnbench.models.runtimes.onnxruntime",
         packages=("onnx", "onnxscript", "onnxruntime"),
@@ -44,14 +42,16 @@ RUNTIMES: dict[str, RuntimeEntry] = {
     ),
     "aotinductor": RuntimeEntry("bnbench.models.runtimes.aotinductor"),
 }
-DEFAULT_RUNTIMES = ("eager", "torchscript", "libtorch", "float64")
+DEFAULT_RUNTIMES = ("eager", "torchscript", "libtorch")
+REFERENCE_NAMES = ("float64", "binary64", "reference")
+"""What people may call the reference, which is no runtime."""
 
 
 def choose_runtimes(names: str | None) -> tuple[str, ...]:
     """The runtimes that a text such as ``all`` or ``eager,libtorch`` names.
 
     Raises:
-        SpecError: one is unknown; the text lists those there are.
+        SpecError: a name is unknown; the text lists the known ones.
     """
     if names is None:
         return DEFAULT_RUNTIMES
@@ -60,15 +60,19 @@ def choose_runtimes(names: str | None) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(part.strip() for part in names.split(",") if part.strip()))
     unknown = [name for name in chosen if name not in RUNTIMES]
     if unknown or not chosen:
-        raise SpecError(
-            f"runtimes: expected 'all' or some of {', '.join(RUNTIMES)}, got "
-            f"{unknown[0] if unknown else names!r}"
-        )
+        found = repr(unknown[0] if unknown else names)
+        if unknown and unknown[0] in REFERENCE_NAMES:
+            found += ", the reference that every runtime is compared with; leave it out"
+        raise SpecError(f"runtimes: expected 'all' or some of {', '.join(RUNTIMES)}, got {found}")
     return chosen
 
 
-def open_runtime(name: str, models: Sequence[Path], data_folder: Path) -> Runtime:
-    """Open a runtime for `models`, the only ones it will be asked to load.
+def open_runtime(name: str, data_folder: Path) -> Runtime:
+    """Open a runtime.
+
+    Args:
+        name: a key of `RUNTIMES`.
+        data_folder: where a runtime that reads the test set by itself finds it.
 
     Raises:
         RuntimeUnavailableError: it is not installed; the text has the command that installs it.
@@ -76,5 +80,5 @@ def open_runtime(name: str, models: Sequence[Path], data_folder: Path) -> Runtim
     entry = RUNTIMES[name]
     if not entry.is_installed:
         raise RuntimeUnavailableError(f"{name}: not installed; {entry.install} installs it")
-    runtime: Runtime = importlib.import_module(entry.module).open_runtime(models, data_folder)
+    runtime: Runtime = importlib.import_module(entry.module).open_runtime(data_folder)
     return runtime

@@ -7,39 +7,43 @@ import logging
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 from torch._inductor.utils import fresh_cache
 
 from bnbench.errors import RunError, RuntimeUnavailableError
-from bnbench.models.runtimes.eager import TorchModel, collect_weights, read_variant, rebuild_network
+from bnbench.models.exported_model import ExportedModel
+from bnbench.models.runtimes.interface import SingleModelRuntime
+from bnbench.models.torch_network import collect_weights, evaluate_images, rebuild_network
 from bnbench.networks import build_network
 from bnbench.specs import VariantSpec
 
 _OPTIONS = {
-    # The package then has no weights of its own, so that none but the file's can be evaluated.
+    # The package holds no weights, so only the file's can be evaluated.
     "aot_inductor.package_constants_in_so": False,
-    # Vectors of up to eight values would otherwise become numbers in the code.
+    # Otherwise vectors of up to eight values become numbers in the code.
     "always_keep_tensor_constants": True,
-    # What is computed from weights alone must not be computed when compiling: the weights come
-    # later. Both are the default, which an environment variable can change.
+    # Nothing may be computed from the weights when compiling: the real weights come later. Both
+    # are the default, which an environment variable can change.
     "freezing": False,
     "aot_inductor.use_runtime_constant_folding": False,
-    # A pool of processes gains nothing for one network.
+    # One network compiles no faster in several processes.
     "compile_threads": 1,
 }
-# What torch's loggers would tell of things that are as they should be.
+# Messages of torch's loggers about what is normal here.
 _NOTICES = {
     "torch.utils.cpp_extension": "No CUDA runtime is found",  # it compiles for the CPU
-    "torch._inductor.utils": "temporary cache dir kept",  # it goes with the runtime's folder
+    "torch._inductor.utils": "temporary cache dir kept",  # removed with the runtime's folder
 }
 
 
 def compile_variant(variant: VariantSpec, package: Path) -> None:
-    """Compile a variant, any number of images a call, into a ``.pt2`` file without weights.
+    """Compile a variant, for any number of images per call, into a ``.pt2`` file without weights.
 
     Takes tens of seconds.
 
@@ -63,12 +67,14 @@ def compile_variant(variant: VariantSpec, package: Path) -> None:
         ) from error
 
 
-def load_package(package: Path, weights: Mapping[str, torch.Tensor]) -> TorchModel:
-    """Load a compiled network and give it its weights.
+def load_package(
+    package: Path, weights: Mapping[str, torch.Tensor]
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Load a compiled network and give it weights.
 
     Args:
         package: as `compile_variant` writes it.
-        weights: of the same variant, so that the shapes are right: torch checks names alone.
+        weights: of the same variant; torch checks their names and not their shapes.
 
     Raises:
         RunError: the names are not those of the compiled network.
@@ -81,7 +87,8 @@ def load_package(package: Path, weights: Mapping[str, torch.Tensor]) -> TorchMod
             f"has {sorted(required)}"
         )
     network.load_constants(dict(weights), check_full_update=True)
-    return TorchModel(network)
+    loaded: Callable[[torch.Tensor], torch.Tensor] = network
+    return loaded
 
 
 @contextlib.contextmanager
@@ -98,35 +105,39 @@ def _without_notices() -> Iterator[None]:
         yield
 
 
-class AOTInductorRuntime:
+class AOTInductorRuntime(SingleModelRuntime):
     """Compiles each variant once; a model is its variant's code with its own weights."""
 
     name = "aotinductor"
     version = f"torch {torch.__version__}"
 
-    def __init__(self, models: Sequence[Path]) -> None:
-        """Compile the variants of `models`, into a folder that goes with the runtime.
+    def __init__(self) -> None:
+        """Make a folder for compiled variants, which is removed with the runtime."""
+        self._folder = Path(tempfile.mkdtemp(prefix="bnbench-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._packages: dict[VariantSpec, Path] = {}
+
+    def get_package(self, variant: VariantSpec) -> Path:
+        """The compiled variant; the first call for a variant compiles it.
 
         Raises:
             RuntimeUnavailableError: there is no C++ compiler, or it fails.
-            RunError: a model's manifest can't be read.
         """
-        variants = dict.fromkeys(map(read_variant, models))
-        folder = Path(tempfile.mkdtemp(prefix="bnbench-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.packages = {
-            variant: folder / f"{number}.pt2" for number, variant in enumerate(variants)
-        }
-        with _without_notices(), fresh_cache(dir=str(folder)):
-            for variant, package in self.packages.items():
+        if variant not in self._packages:
+            package = self._folder / f"{len(self._packages)}.pt2"
+            with _without_notices(), fresh_cache(dir=str(self._folder)):
                 compile_variant(variant, package)
+            self._packages[variant] = package
+        return self._packages[variant]
 
-    def load(self, model: Path) -> TorchModel:
-        """See `Runtime`."""
+    def compute_logits(
+        self, model: ExportedModel, images: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """See `SingleModelRuntime`."""
         weights = collect_weights(rebuild_network(model))
-        return load_package(self.packages[read_variant(model)], weights)
+        return evaluate_images(load_package(self.get_package(model.variant), weights), images)
 
 
-def open_runtime(models: Sequence[Path], data_folder: Path) -> AOTInductorRuntime:  # noqa: ARG001
+def open_runtime(data_folder: Path) -> AOTInductorRuntime:  # noqa: ARG001
     """See `bnbench.models.runtimes`."""
-    return AOTInductorRuntime(models)
+    return AOTInductorRuntime()

@@ -1,40 +1,90 @@
-"""What every runtime can do: load an exported model and give its logits."""
+"""What every runtime does: evaluate exported models and give their logits."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import abc
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-if TYPE_CHECKING:  # choosing among runtimes must not wait for NumPy
+from bnbench.errors import RunError
+from bnbench.records import VerificationStatus
+
+if TYPE_CHECKING:  # listing the runtimes must not wait for NumPy
     import numpy as np
     from numpy.typing import NDArray
 
+    from bnbench.models.exported_model import ExportedModel
 
-class LoadedModel(Protocol):
-    """An exported model, ready to be evaluated."""
 
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.floating[Any]]:
-        """Evaluate the model.
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a runtime gives for one model."""
 
-        Args:
-            images: uint8, shape (num_images, 28, 28).
-
-        Returns:
-            Shape (num_images, 10), in the runtime's own precision.
-        """
+    logits: NDArray[np.floating[Any]] | None
+    """Shape (num_images, 10), in the runtime's own precision; None if it can't evaluate the
+    model."""
+    status: VerificationStatus = "agreed"
+    """``unusable`` if it can't evaluate the model; ``disagreed`` if the runtime compares the model
+    with its manifest itself and finds a difference."""
+    reason: str | None = None
+    """Why the status is not ``agreed``."""
 
 
 class Runtime(Protocol):
     """One way to evaluate exported models."""
 
     name: str
-    """As it is asked for, such as ``torchscript``."""
+    """As the user asks for it, such as ``torchscript``."""
     version: str
     """The software that evaluates and its version, such as ``torch 2.14.1``."""
 
-    def load(self, model: Path) -> LoadedModel:
-        """Load a model whose hash was checked; its manifest lies beside it.
+    def evaluate(
+        self, models: Sequence[ExportedModel], images: NDArray[np.uint8]
+    ) -> Iterator[Evaluation]:
+        """Evaluate models one after the other.
+
+        Args:
+            models: with the hash that their manifest names.
+            images: uint8, shape (num_images, 28, 28).
+
+        Yields:
+            One evaluation per model, in the order of `models`.
 
         Raises:
-            RunError: the runtime cannot load it.
+            RuntimeUnavailableError: the runtime does not work on this machine.
         """
+
+
+class SingleModelRuntime(abc.ABC):
+    """A runtime that is given one model at a time."""
+
+    name: str
+    version: str
+
+    @abc.abstractmethod
+    def compute_logits(
+        self, model: ExportedModel, images: NDArray[np.uint8]
+    ) -> NDArray[np.floating[Any]]:
+        """Evaluate one model.
+
+        Args:
+            model: with the hash that its manifest names.
+            images: uint8, shape (num_images, 28, 28).
+
+        Returns:
+            Shape (num_images, 10).
+
+        Raises:
+            RunError: the runtime cannot load the model.
+        """
+
+    def evaluate(
+        self, models: Sequence[ExportedModel], images: NDArray[np.uint8]
+    ) -> Iterator[Evaluation]:
+        """See `Runtime`."""
+        for model in models:
+            try:
+                yield Evaluation(self.compute_logits(model, images))
+            except RunError as error:
+                yield Evaluation(None, "unusable", str(error))

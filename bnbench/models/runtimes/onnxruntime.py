@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,16 @@ import torch
 from numpy.typing import NDArray
 
 from bnbench.errors import RunError
-from bnbench.models.runtimes.eager import BATCH_SIZE, collect_weights, read_variant, rebuild_network
+from bnbench.models.exported_model import ExportedModel
+from bnbench.models.runtimes.interface import SingleModelRuntime
+from bnbench.models.torch_network import BATCH_SIZE, collect_weights, rebuild_network
 from bnbench.networks import build_network
 from bnbench.specs import VariantSpec
 
 
 @functools.cache
 def export_graph(variant: VariantSpec) -> onnx.ModelProto:
-    """Export a variant with some weights; once, for exporting takes seconds.
+    """Export a variant with arbitrary weights; cached, since exporting takes seconds.
 
     Returns:
         A graph from ``images``, float32 of shape (N, 1, 28, 28), to ``logits`` of shape (N, 10),
@@ -33,12 +35,12 @@ def export_graph(variant: VariantSpec) -> onnx.ModelProto:
         output_names=["logits"],
         dynamic_shapes=({0: torch.export.Dim("num_images")},),
         dynamo=True,
-        # torch's optimizer folds batch normalization into the linear layer before it: what would
-        # be evaluated then is another network.
+        # torch's optimizer folds batch normalization into the linear layer before it; then another
+        # network would be evaluated.
         optimize=False,
         verbose=False,
     )
-    assert program is not None  # it is None only where a file is written
+    assert program is not None  # it is None only if a file is written
     graph: onnx.ModelProto = program.model_proto
     return graph
 
@@ -74,14 +76,14 @@ def insert_weights(
 
 
 def make_options() -> onnxruntime.SessionOptions:
-    """How sessions are run: the graph as it is, on as many threads as torch takes."""
+    """Options of a session: the graph as it is, on as many threads as torch uses."""
     options = onnxruntime.SessionOptions()
-    # Every level of optimization may merge nodes, and which ones changes from version to version;
-    # only without any is it certain that batch normalization is evaluated as such.
+    # Any level of optimization may merge nodes, and which ones depends on the version. Without
+    # optimization, batch normalization is certain to be evaluated as such.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1
-    # Threads that wait for work must not take a core from another session's.
+    # Waiting threads must not take a core from another session.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
@@ -89,41 +91,32 @@ def make_options() -> onnxruntime.SessionOptions:
 def open_session(
     graph: onnx.ModelProto, options: onnxruntime.SessionOptions
 ) -> onnxruntime.InferenceSession:
-    """Have ONNX Runtime load a graph on the CPU."""
+    """Load a graph into ONNX Runtime on the CPU."""
     return onnxruntime.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
 
 
-class OnnxModel:
-    """A session of ONNX Runtime as a `LoadedModel`."""
-
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
-        self._session = session
-
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `LoadedModel`."""
-        parts = []
-        for first in range(0, len(images), BATCH_SIZE):
-            batch = images[first : first + BATCH_SIZE, None].astype(np.float32) / np.float32(255)
-            parts += self._session.run(["logits"], {"images": batch})
-        return np.concatenate(parts)
-
-
-class OnnxRuntime:
+class OnnxRuntime(SingleModelRuntime):
     """Exports each variant once and puts every model's weights into its graph."""
 
     name = "onnxruntime"
     version = f"onnxruntime {onnxruntime.__version__}"
 
-    def load(self, model: Path) -> OnnxModel:
-        """See `Runtime`."""
+    def compute_logits(
+        self, model: ExportedModel, images: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """See `SingleModelRuntime`."""
         tensors = collect_weights(rebuild_network(model))
         weights = {name: tensor.numpy() for name, tensor in tensors.items()}
-        graph = insert_weights(export_graph(read_variant(model)), weights)
-        return OnnxModel(open_session(graph, make_options()))
+        session = open_session(insert_weights(export_graph(model.variant), weights), make_options())
+        parts = []
+        for first in range(0, len(images), BATCH_SIZE):
+            batch = images[first : first + BATCH_SIZE, None].astype(np.float32) / np.float32(255)
+            parts += session.run(["logits"], {"images": batch})
+        return np.concatenate(parts)
 
 
-def open_runtime(models: Sequence[Path], data_folder: Path) -> OnnxRuntime:  # noqa: ARG001
+def open_runtime(data_folder: Path) -> OnnxRuntime:  # noqa: ARG001
     """See `bnbench.models.runtimes`."""
     return OnnxRuntime()

@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bnbench.errors import RunError
-from bnbench.models.runtimes.eager import TorchModel
+from bnbench.models.exported_model import ExportedModel
+from bnbench.models.runtimes.interface import SingleModelRuntime
+from bnbench.models.torch_network import evaluate_images
 
 
-class TorchScriptRuntime:
-    """Loads the file's code and weights with ``torch.jit.load``, and runs it in its own mode."""
+class TorchScriptRuntime(SingleModelRuntime):
+    """Runs the file's code and weights, in the mode that the file was saved in."""
 
     name = "torchscript"
     version = f"torch {torch.__version__}"
 
-    def load(self, model: Path) -> TorchModel:
-        """See `Runtime`."""
+    def compute_logits(
+        self, model: ExportedModel, images: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """See `SingleModelRuntime`."""
         with warnings.catch_warnings():
-            # The announcement that torch.export will succeed TorchScript; docs/architecture.md.
+            # torch announces that torch.export will replace TorchScript; see docs/architecture.md.
             warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
             try:
-                return TorchModel(torch.jit.load(io.BytesIO(model.read_bytes())))
+                network = torch.jit.load(io.BytesIO(model.content))
             except RuntimeError as error:
                 raise RunError(
-                    f"{model}: expected a TorchScript file, got what torch cannot load: "
+                    f"{model.path}: expected a TorchScript file, got what torch cannot load: "
                     f"{str(error).strip().splitlines()[0]}"
                 ) from None
+        return evaluate_images(network, images)
 
 
-def open_runtime(models: Sequence[Path], data_folder: Path) -> TorchScriptRuntime:  # noqa: ARG001
+def open_runtime(data_folder: Path) -> TorchScriptRuntime:  # noqa: ARG001
     """See `bnbench.models.runtimes`."""
     return TorchScriptRuntime()

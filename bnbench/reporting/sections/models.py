@@ -1,20 +1,25 @@
-"""How the runtimes agree about a run's exported models: the summary and its section."""
+"""A run's exported models in every runtime: the summary, its section and its sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bnbench.records import AgreementRecord, CertificateRecord
+from bnbench.records import CertificateRecord, VerificationRecord
 from bnbench.reporting.content import Section, Table
-from bnbench.reporting.wording import format_count, format_percent
+from bnbench.reporting.wording import format_count, format_percent, join_words
 
 TITLE = "The same models in other runtimes"
 
 
+CERTIFIED_RUNTIMES = (
+    "any runtime that rounds each operation to nearest in binary32, with ordinary matrix products"
+)
+
+
 @dataclass(frozen=True)
-class AgreementSummary:
-    """All models of one variant in one runtime, held against binary64."""
+class VerificationSummary:
+    """All models of one variant in one runtime, compared with binary64."""
 
     runtime: str
     version: str
@@ -23,10 +28,13 @@ class AgreementSummary:
     num_agreed: int
     num_predictions: int
     num_differing: int
-    num_explained: int
+    """Predictions that differ from the ones in binary64."""
+    num_unexplained: int
+    """Differing predictions that rounding cannot explain."""
     max_abs_diff: float | None
-    max_ulp_diff: float | None
     max_bound_share: float | None
+    first_reason: str | None
+    """Why the first model that does not agree does not; None if all agree."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +45,42 @@ class CertificateSummary:
     num_models: int
     num_predictions: int
     num_certified: int | None
-    """Predictions that are the same in every binary32 runtime; None where no bound covers the
-    network."""
+    """Predictions that rounding cannot change; None if no bound covers the network."""
     lowest_certified: float | None
     """The smallest fraction of certified predictions of a model."""
     num_undecided: int | None
-    """Hidden units, summed over models and images, whose sign the bound can't decide."""
+    """Hidden units, summed over models and images, whose sign rounding could change."""
     largest_bound: float | None
 
 
-def summarize_agreement(records: Sequence[AgreementRecord]) -> tuple[AgreementSummary, ...]:
+@dataclass(frozen=True)
+class ModelsSummary:
+    """Everything that is known about a run's exported models."""
+
+    verifications: tuple[VerificationSummary, ...]
+    certificates: tuple[CertificateSummary, ...]
+
+
+def summarize_models(
+    verifications: Sequence[VerificationRecord], certificates: Sequence[CertificateRecord]
+) -> ModelsSummary:
+    """Summarize the verification of all models of a run."""
+    return ModelsSummary(
+        verifications=summarize_verifications(verifications),
+        certificates=summarize_certificates(certificates),
+    )
+
+
+def summarize_verifications(
+    records: Sequence[VerificationRecord],
+) -> tuple[VerificationSummary, ...]:
     """A summary for each runtime and variant, in the order of the records."""
-    groups: dict[tuple[str, str, str], list[AgreementRecord]] = {}
+    groups: dict[tuple[str, str, str], list[VerificationRecord]] = {}
     for record in records:
         groups.setdefault((record.runtime, record.version, record.variant), []).append(record)
     order = {name: number for number, (name, *_) in enumerate(dict.fromkeys(groups))}
     return tuple(
-        AgreementSummary(
+        VerificationSummary(
             runtime=runtime,
             version=version,
             variant=variant,
@@ -61,10 +88,12 @@ def summarize_agreement(records: Sequence[AgreementRecord]) -> tuple[AgreementSu
             num_agreed=sum(record.status == "agreed" for record in group),
             num_predictions=sum(record.total or 0 for record in group),
             num_differing=sum(record.differing or 0 for record in group),
-            num_explained=sum(record.explained or 0 for record in group),
+            num_unexplained=sum(record.unexplained or 0 for record in group),
             max_abs_diff=_find_largest(record.max_abs_diff for record in group),
-            max_ulp_diff=_find_largest(record.max_ulp_diff for record in group),
             max_bound_share=_find_largest(record.max_bound_share for record in group),
+            first_reason=next(
+                (f"{r.model}: {r.reason}" for r in group if r.status != "agreed"), None
+            ),
         )
         for (runtime, version, variant), group in sorted(
             groups.items(), key=lambda item: order[item[0][0]]
@@ -95,59 +124,88 @@ def summarize_certificates(records: Sequence[CertificateRecord]) -> tuple[Certif
     return tuple(summaries)
 
 
-def compose_agreement(
-    agreements: Sequence[AgreementSummary], certificates: Sequence[CertificateSummary]
-) -> Section | None:
-    """The section of the report, or None where runtimes were not compared."""
-    if not agreements:
+def compose_models(summary: ModelsSummary) -> Section | None:
+    """The section of the report, or None if no model was verified."""
+    if not summary.verifications:
         return None
-    rows = tuple(
-        (
-            summary.runtime,
-            summary.version,
-            summary.variant,
-            f"{summary.num_agreed}/{summary.num_models}",
-            f"{summary.num_differing:,} of {summary.num_predictions:,}",
-            f"{summary.num_differing - summary.num_explained:,}",
-            _format_small(summary.max_abs_diff),
-            "not known" if summary.max_ulp_diff is None else f"{summary.max_ulp_diff:.1f}",
-            format_percent(summary.max_bound_share)
-            if summary.max_bound_share is not None
-            else "no bound",
-        )
-        for summary in agreements
-    )
     return Section(
         TITLE,
         (
-            "Each trained network was exported to TorchScript, and every test image was classified "
-            "again by other programs. Each logit is held against the same weights in binary64, "
-            "read from the file without torch, and against a rigorous bound on what rounding to "
-            "binary32 can do to it in any order of summation. A prediction that differs is "
-            "explained only if that bound reaches the lead of the class; anything else is a "
-            "fault. The difference is the largest of a logit, also in units in the last place of "
-            "the image's largest logit, and as a share of the bound on that very logit.",
-            *(_say_certificate(summary) for summary in certificates),
-        ),
-        table=Table(
-            (
-                "runtime",
-                "version",
-                "variant",
-                "agree",
-                "predictions that differ",
-                "unexplained",
-                "difference",
-                "units in the last place",
-                "of bound",
+            "Each trained network was exported to TorchScript, and other programs classified every "
+            "test image again. Each logit is compared with the same weights in binary64, read from "
+            "the file without torch. A rigorous bound says how far rounding to binary32 can move "
+            "it, in any order of summation. Rounding explains a prediction that differs only if "
+            "the bound reaches the lead of its class; anything else is a fault. The difference is "
+            "the largest of a logit, in the last column as a share of the bound on that logit.",
+            *(_say_certificate(certificate) for certificate in summary.certificates),
+            *(
+                f"{verification.runtime} does not agree: {verification.first_reason}"
+                for verification in summary.verifications
+                if verification.first_reason is not None
             ),
-            rows,
         ),
+        table=tabulate_models(summary),
+        in_terminal=True,
+    )
+
+
+def tabulate_models(summary: ModelsSummary) -> Table:
+    """One row per runtime and variant, as texts."""
+    return Table(
+        (
+            "runtime",
+            "version",
+            "variant",
+            "agree",
+            "predictions that differ",
+            "unexplained",
+            "difference",
+            "of bound",
+        ),
+        tuple(
+            (
+                row.runtime,
+                row.version,
+                row.variant,
+                f"{row.num_agreed}/{row.num_models}",
+                f"{row.num_differing:,} of {row.num_predictions:,}",
+                f"{row.num_unexplained:,}",
+                _format_small(row.max_abs_diff),
+                "no bound" if row.max_bound_share is None else format_percent(row.max_bound_share),
+            )
+            for row in summary.verifications
+        ),
+        details=("version", "predictions that differ"),
+    )
+
+
+def say_models(summary: ModelsSummary) -> tuple[str, ...]:
+    """The answer's sentence on the agreement of runtimes."""
+    verifications = summary.verifications
+    if not verifications:
+        return ("The exported models were not re-evaluated in other runtimes yet.",)
+    runtimes = list(dict.fromkeys(v.runtime for v in verifications))
+    num_models = sum(v.num_models for v in verifications if v.runtime == runtimes[0])
+    models = format_count(num_models, "exported model")
+    off = [v for v in verifications if v.num_agreed < v.num_models]
+    if off:
+        num_off = sum(v.num_models - v.num_agreed for v in off)
+        names = join_words(list(dict.fromkeys(v.runtime for v in off)))
+        return (
+            f"Rounding can NOT explain what {names} gives in "
+            f"{format_count(num_off, 'evaluation')} of {models}.",
+        )
+    share = say_share_certified(summary.certificates)
+    certified = "" if share is None else f"; {share} are proven for {CERTIFIED_RUNTIMES}"
+    num_predictions = sum(v.num_predictions for v in verifications)
+    return (
+        f"In {join_words(runtimes)}, {models} give the predictions of the binary64 reference "
+        f"within rounding, all {num_predictions:,}{certified}.",
     )
 
 
 def say_share_certified(certificates: Sequence[CertificateSummary]) -> str | None:
-    """How many predictions any binary32 runtime must give, in words; None where not known."""
+    """The share of predictions that rounding cannot change, in words; None if unknown."""
     known = [summary for summary in certificates if summary.num_certified is not None]
     if not known or len(known) < len(certificates):
         return None
@@ -161,11 +219,11 @@ def _say_certificate(summary: CertificateSummary) -> str:
     if summary.num_certified is None or summary.lowest_certified is None:
         return (
             f"{summary.variant}: no bound covers this network, so a difference of a logit up to "
-            "1e-4 of the image's largest is let pass, and no prediction that differs."
+            "1e-4 of the image's largest is allowed, and no prediction that differs."
         )
     return (
         f"{summary.variant}: {summary.num_certified:,} of {summary.num_predictions:,} predictions "
-        f"of {models} are certified to be the same in every IEEE 754 binary32 runtime "
+        f"of {models} are certified to be the same in {CERTIFIED_RUNTIMES} "
         f"({int(summary.lowest_certified * 10_000) / 100:.2f} % or more of each model's); "
         f"a logit can be off by {_format_small(summary.largest_bound)} at most, and "
         f"{format_count(summary.num_undecided or 0, 'hidden unit')} of all images have a sign "

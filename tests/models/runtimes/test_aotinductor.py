@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 from torch._inductor import config as inductor_config
 
 from bnbench.errors import RunError, RuntimeUnavailableError
-from bnbench.models.runtimes import open_runtime
+from bnbench.models.exported_model import open_model
+from bnbench.models.reference import compute_logits
 from bnbench.models.runtimes.aotinductor import AOTInductorRuntime, load_package
-from bnbench.models.runtimes.eager import BATCH_SIZE, collect_weights, rebuild_network
+from bnbench.models.torch_network import (
+    BATCH_SIZE,
+    collect_weights,
+    evaluate_images,
+    rebuild_network,
+)
 from tests.conftest import BASELINE, BATCHNORM
-from tests.models.conftest import Exporter
-
-
-def evaluate(runtime: str, model: Path, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    return np.asarray(open_runtime(runtime, [model], Path()).load(model).logits(images))
+from tests.models.conftest import Exporter, evaluate
 
 
 @pytest.mark.slow
@@ -25,9 +27,13 @@ def test_two_models_of_a_variant_each_have_their_own_networks_logits(
     compiled: AOTInductorRuntime, export: Exporter, images: NDArray[np.uint8]
 ) -> None:
     models = [export(BATCHNORM, seed) for seed in (1, 2)]
+    package = compiled.get_package(BATCHNORM)
     # Both are loaded before either is evaluated: they must not share their weights.
-    loaded = [compiled.load(model) for model in models]
-    found = [network.logits(images) for network in loaded]
+    loaded = [
+        load_package(package, collect_weights(rebuild_network(open_model(model))))
+        for model in models
+    ]
+    found = [evaluate_images(network, images) for network in loaded]
     for model, logits in zip(models, found, strict=True):
         assert logits.dtype == np.float32
         assert np.allclose(logits, evaluate("eager", model, images), rtol=0, atol=1e-5)
@@ -39,7 +45,7 @@ def test_every_weight_that_is_given_counts(
     compiled: AOTInductorRuntime, export: Exporter, images: NDArray[np.uint8]
 ) -> None:
     model = export(BATCHNORM, 1)
-    network, (package,) = rebuild_network(model), compiled.packages.values()
+    network, package = rebuild_network(open_model(model)), compiled.get_package(BATCHNORM)
     for name in collect_weights(network):
         other = copy.deepcopy(network)
         with torch.no_grad():
@@ -49,22 +55,22 @@ def test_every_weight_that_is_given_counts(
         loaded = load_package(package, collect_weights(other))
         with torch.inference_mode():
             expected = other(torch.tensor(images).float().div(255)).numpy()
-        assert np.allclose(loaded.logits(images), expected, rtol=1e-5, atol=1e-4), name
+        assert np.allclose(evaluate_images(loaded, images), expected, rtol=1e-5, atol=1e-4), name
 
 
 @pytest.mark.slow
 def test_a_loaded_model_keeps_its_weights_when_those_it_was_given_change(
     compiled: AOTInductorRuntime, export: Exporter, images: NDArray[np.uint8]
 ) -> None:
-    weights = collect_weights(rebuild_network(export(BATCHNORM)))
-    (package,) = compiled.packages.values()
+    weights = collect_weights(rebuild_network(open_model(export(BATCHNORM))))
+    package = compiled.get_package(BATCHNORM)
     loaded = load_package(package, weights)
-    before = loaded.logits(images)
+    before = evaluate_images(loaded, images)
     for tensor in weights.values():
         tensor.zero_()
     del weights
     gc.collect()
-    assert np.array_equal(loaded.logits(images), before)
+    assert np.array_equal(evaluate_images(loaded, images), before)
 
 
 @pytest.mark.slow
@@ -72,23 +78,28 @@ def test_a_loaded_model_keeps_its_weights_when_those_it_was_given_change(
 def test_any_number_of_images_is_evaluated_in_its_order(
     num_images: int, compiled: AOTInductorRuntime, export: Exporter, images: NDArray[np.uint8]
 ) -> None:
-    many, model = np.resize(images, (num_images, 28, 28)), export(BATCHNORM)
-    logits = compiled.load(model).logits(many)
-    assert np.allclose(logits, evaluate("float64", model, many), rtol=0, atol=1e-5)
+    many, model = np.resize(images, (num_images, 28, 28)), open_model(export(BATCHNORM))
+    logits = compiled.compute_logits(model, many)
+    assert np.allclose(logits, compute_logits(model.network, many), rtol=0, atol=1e-5)
 
 
 @pytest.mark.slow
 def test_weights_of_another_variant_are_refused(
     compiled: AOTInductorRuntime, export: Exporter
 ) -> None:
-    (package,) = compiled.packages.values()
+    package = compiled.get_package(BATCHNORM)
     with pytest.raises(RunError, match="expected weights of the compiled network's names"):
-        load_package(package, collect_weights(rebuild_network(export(BASELINE))))
+        load_package(package, collect_weights(rebuild_network(open_model(export(BASELINE)))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", ["/nowhere/g++", "/bin/false"])
 def test_without_a_compiler_that_works_the_runtime_is_unavailable_and_leaves_nothing(
-    compiler: str, export: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compiler: str,
+    export: Exporter,
+    images: NDArray[np.uint8],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model, temporary = export(BATCHNORM), tmp_path / "temporary"
     temporary.mkdir()
@@ -97,6 +108,6 @@ def test_without_a_compiler_that_works_the_runtime_is_unavailable_and_leaves_not
         inductor_config.patch({"cpp.cxx": (None, compiler)}),
         pytest.raises(RuntimeUnavailableError, match=rf"expected a C\+\+ compiler.*{compiler}"),
     ):
-        open_runtime("aotinductor", [model], Path())
+        evaluate("aotinductor", model, images)
     gc.collect()
     assert list(temporary.iterdir()) == []

@@ -6,12 +6,13 @@ import pytest
 from numpy.typing import NDArray
 
 from bnbench.errors import RunError
-from bnbench.models.runtimes import open_runtime
-from bnbench.models.runtimes.eager import BATCH_SIZE, collect_weights
+from bnbench.models.exported_model import open_model
+from bnbench.models.reference import compute_logits
+from bnbench.models.torch_network import BATCH_SIZE, collect_weights
 from bnbench.networks import build_network
 from bnbench.specs import VariantSpec
 from tests.conftest import BASELINE, BATCHNORM
-from tests.models.conftest import Exporter, make_state
+from tests.models.conftest import Exporter, evaluate, make_state
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
@@ -27,16 +28,13 @@ from bnbench.models.runtimes.onnxruntime import (
 LAYERNORM = VariantSpec("layernorm", hidden_sizes=(8, 6), normalization="layer")
 
 
-def evaluate(runtime: str, model: Path, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    return np.asarray(open_runtime(runtime, [model], Path()).load(model).logits(images))
-
-
 def make_weights(variant: VariantSpec, seed: int) -> dict[str, NDArray[np.float32]]:
     network = build_network(variant)
     network.load_state_dict(make_state(variant, seed))
     return {name: tensor.numpy() for name, tensor in collect_weights(network).items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", [BASELINE, BATCHNORM, LAYERNORM], ids=lambda v: v.name)
 def test_two_models_of_a_variant_each_have_their_own_networks_logits(
     variant: VariantSpec, export: Exporter, images: NDArray[np.uint8]
@@ -46,7 +44,9 @@ def test_two_models_of_a_variant_each_have_their_own_networks_logits(
         model = export(variant, seed)
         found.append(evaluate("onnxruntime", model, images))
         assert found[-1].dtype == np.float32
-        assert np.allclose(found[-1], evaluate("float64", model, images), rtol=0, atol=1e-5)
+        assert np.allclose(
+            found[-1], compute_logits(open_model(model).network, images), rtol=0, atol=1e-5
+        )
     assert np.abs(found[0] - found[1]).max() > 0.1
 
 
@@ -55,7 +55,7 @@ def test_any_number_of_images_is_evaluated_in_its_order(
     num_images: int, export: Exporter, images: NDArray[np.uint8]
 ) -> None:
     many, model = np.resize(images, (num_images, 28, 28)), export(BATCHNORM)
-    expected = evaluate("float64", model, many)
+    expected = compute_logits(open_model(model).network, many)
     assert np.allclose(evaluate("onnxruntime", model, many), expected, rtol=0, atol=1e-5)
 
 

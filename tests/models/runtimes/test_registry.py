@@ -3,9 +3,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bnbench.errors import RuntimeUnavailableError, SpecError
+from bnbench.models.certificate import Certificate, certify
+from bnbench.models.exported_model import open_model
 from bnbench.models.runtimes import (
     DEFAULT_RUNTIMES,
     RUNTIMES,
@@ -13,6 +17,10 @@ from bnbench.models.runtimes import (
     choose_runtimes,
     open_runtime,
 )
+from bnbench.models.runtimes.aotinductor import AOTInductorRuntime
+from bnbench.specs import VariantSpec
+from tests.conftest import BASELINE, BATCHNORM
+from tests.models.conftest import Exporter, evaluate
 
 
 def test_nothing_chosen_means_the_default_and_all_means_all() -> None:
@@ -21,7 +29,7 @@ def test_nothing_chosen_means_the_default_and_all_means_all() -> None:
 
 
 def test_names_are_taken_once_in_their_order() -> None:
-    assert choose_runtimes(" float64, eager,float64,") == ("float64", "eager")
+    assert choose_runtimes(" libtorch, eager,libtorch,") == ("libtorch", "eager")
 
 
 @pytest.mark.parametrize(("text", "found"), [("eager,tflite", "'tflite'"), (" , ", "' , '")])
@@ -31,13 +39,18 @@ def test_an_unknown_name_is_refused_with_those_there_are(text: str, found: str) 
         choose_runtimes(text)
 
 
+def test_asking_for_the_reference_says_that_it_is_no_runtime() -> None:
+    with pytest.raises(SpecError, match="got 'float64', the reference that every runtime is"):
+        choose_runtimes("eager,float64")
+
+
 def test_a_runtime_whose_packages_are_missing_names_the_command_that_installs_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     entry = RuntimeEntry("bnbench.models.runtimes.eager", ("no_such_package",), "pip install such")
     monkeypatch.setitem(RUNTIMES, "fancy", entry)
     with pytest.raises(RuntimeUnavailableError, match="^fancy: not installed; pip install such"):
-        open_runtime("fancy", [], Path())
+        open_runtime("fancy", Path())
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
@@ -61,3 +74,38 @@ def test_listing_runtimes_imports_none_of_their_packages() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "set()", result.stderr
+
+
+# libtorch sees what is on disk and needs the C++ program: tests/cpp/test_bnbench_eval.py runs it.
+NAMES = [name for name in RUNTIMES if name not in ("libtorch", "aotinductor")]
+
+
+def check(logits: NDArray[np.floating], certificate: Certificate) -> None:
+    difference = np.abs(logits.astype(np.float64) - certificate.logits)
+    assert (difference <= certificate.logit_bounds).all()
+    certified = certificate.certified
+    assert certified.mean() > 0.9
+    assert (logits.argmax(axis=1) == certificate.predictions)[certified].all()
+
+
+@pytest.mark.parametrize("variant", [BASELINE, BATCHNORM], ids=lambda v: v.name)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_runtime_stays_within_the_certificates_bounds(
+    name: str, variant: VariantSpec, export: Exporter, images: NDArray[np.uint8]
+) -> None:
+    for package in RUNTIMES[name].packages:
+        pytest.importorskip(package)
+    model = export(variant, 3)
+    certificate = certify(open_model(model).network, images)
+    assert certificate is not None
+    check(evaluate(name, model, images), certificate)
+
+
+@pytest.mark.slow
+def test_compiled_code_stays_within_the_certificates_bounds(
+    compiled: AOTInductorRuntime, export: Exporter, images: NDArray[np.uint8]
+) -> None:
+    model = open_model(export(BATCHNORM, 3))
+    certificate = certify(model.network, images)
+    assert certificate is not None
+    check(compiled.compute_logits(model, images), certificate)

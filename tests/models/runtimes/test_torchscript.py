@@ -1,19 +1,15 @@
+import dataclasses
 import io
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from numpy.typing import NDArray
 
-from bnbench.errors import RunError
+from bnbench.models.exported_model import open_model
 from bnbench.models.runtimes import open_runtime
 from tests.conftest import BATCHNORM
-from tests.models.conftest import Exporter
-
-
-def evaluate(runtime: str, model: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.asarray(open_runtime(runtime, [model], Path()).load(model).logits(images))
+from tests.models.conftest import Exporter, evaluate
 
 
 def test_the_file_gives_the_eager_networks_logits_within_rounding(
@@ -27,16 +23,23 @@ def test_the_file_gives_the_eager_networks_logits_within_rounding(
 def test_a_file_saved_in_training_mode_is_evaluated_as_it_was_saved(
     export: Exporter, images: NDArray[np.uint8]
 ) -> None:
-    model = export(BATCHNORM)
-    scripted = torch.jit.load(io.BytesIO(model.read_bytes()))
-    torch.jit.save(scripted.train(), str(model))
-    # Another runtime takes evaluation mode for granted; this one must show the difference.
-    difference = evaluate("torchscript", model, images) - evaluate("eager", model, images)
-    assert np.abs(difference).max() > 1e-2
+    model = open_model(export(BATCHNORM))
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.load(io.BytesIO(model.content)).train(), buffer)
+    training = dataclasses.replace(model, content=buffer.getvalue())
+    # The eager runtime assumes evaluation mode; this one must show the difference.
+    logits, expected = (
+        next(open_runtime(name, Path()).evaluate([training], images)).logits
+        for name in ("torchscript", "eager")
+    )
+    assert np.abs(np.subtract(logits, expected)).max() > 1e-2
 
 
-def test_what_torch_cannot_load_is_refused_by_the_files_name(export: Exporter) -> None:
-    model = export(BATCHNORM)
-    model.write_bytes(model.read_bytes()[:1000])
-    with pytest.raises(RunError, match=r"batchnorm-seed0-cpu\.pt: expected a TorchScript file"):
-        open_runtime("torchscript", [model], Path()).load(model)
+def test_what_torch_cannot_load_is_refused_by_the_files_name(
+    export: Exporter, images: NDArray[np.uint8]
+) -> None:
+    model = open_model(export(BATCHNORM))
+    damaged = dataclasses.replace(model, content=model.content[:1000])
+    (evaluation,) = open_runtime("torchscript", Path()).evaluate([damaged], images)
+    assert evaluation.status == "unusable"
+    assert "batchnorm-seed0-cpu.pt: expected a TorchScript file" in str(evaluation.reason)

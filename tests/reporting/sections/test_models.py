@@ -2,15 +2,17 @@ import dataclasses
 
 import pytest
 
-from bnbench.records import AgreementRecord, CertificateRecord
+from bnbench.records import CertificateRecord, VerificationRecord
 from bnbench.reporting.sections.models import (
-    compose_agreement,
+    compose_models,
+    say_models,
     say_share_certified,
-    summarize_agreement,
     summarize_certificates,
+    summarize_models,
+    summarize_verifications,
 )
 
-AGREED = AgreementRecord(
+AGREED = VerificationRecord(
     model="baseline-seed0-cpu.pt",
     variant="baseline",
     runtime="eager",
@@ -18,9 +20,10 @@ AGREED = AgreementRecord(
     total=100,
     correct=80,
     differing=1,
-    explained=1,
+    accuracy=0.8,
+    expected_correct=80,
+    unexplained=0,
     max_abs_diff=2e-6,
-    max_ulp_diff=3.0,
     max_bound_share=0.01,
     status="agreed",
 )
@@ -33,22 +36,22 @@ def test_models_of_a_variant_are_summed_up_in_each_runtime() -> None:
         dataclasses.replace(AGREED, variant="batchnorm"),
         dataclasses.replace(AGREED, runtime="libtorch"),
         dataclasses.replace(
-            AGREED, max_abs_diff=5e-6, differing=2, explained=0, status="disagreed"
+            AGREED, max_abs_diff=5e-6, differing=2, unexplained=2, reason="off", status="disagreed"
         ),
     ]
-    first, second, third = summarize_agreement(records)
+    first, second, third = summarize_verifications(records)
     assert (first.runtime, first.variant, first.num_models) == ("eager", "baseline", 2)
-    assert (first.num_agreed, first.num_differing, first.num_explained) == (1, 3, 1)
+    assert (first.num_agreed, first.num_differing, first.num_unexplained) == (1, 3, 2)
     assert (first.num_predictions, first.max_abs_diff) == (200, 5e-6)
     assert (second.runtime, second.variant) == ("eager", "batchnorm")
     assert (third.runtime, third.num_agreed) == ("libtorch", 1)
 
 
 def test_a_model_that_was_not_evaluated_does_not_count_as_agreed() -> None:
-    unusable = AgreementRecord(
-        "b.pt", "baseline", "eager", "torch 2", *(None,) * 7, status="unusable", reason="gone"
+    unusable = VerificationRecord(
+        "b.pt", "baseline", "eager", "torch 2", status="unusable", reason="gone"
     )
-    (summary,) = summarize_agreement([AGREED, unusable])
+    (summary,) = summarize_verifications([AGREED, unusable])
     assert (summary.num_models, summary.num_agreed, summary.num_predictions) == (2, 1, 100)
 
 
@@ -75,9 +78,7 @@ def test_a_share_just_below_all_is_not_rounded_to_all() -> None:
 
 
 def test_the_section_has_a_row_for_each_runtime_and_variant() -> None:
-    section = compose_agreement(
-        summarize_agreement([AGREED]), summarize_certificates([CERTIFICATE])
-    )
+    section = compose_models(summarize_models([AGREED], [CERTIFICATE]))
     assert section is not None
     assert section.table is not None
     row = dict(zip(section.table.columns, section.table.rows[0], strict=True))
@@ -89,7 +90,6 @@ def test_the_section_has_a_row_for_each_runtime_and_variant() -> None:
         "predictions that differ": "1 of 100",
         "unexplained": "0",
         "difference": "2e-06",
-        "units in the last place": "3.0",
         "of bound": "1.00 %",
     }
     assert "99 of 100 predictions of 1 model are certified" in section.paragraphs[1]
@@ -98,10 +98,29 @@ def test_the_section_has_a_row_for_each_runtime_and_variant() -> None:
 @pytest.mark.parametrize("certified", [None, 99])
 def test_the_section_says_whether_there_is_a_bound(certified: int | None) -> None:
     record = dataclasses.replace(CERTIFICATE, certified=certified)
-    section = compose_agreement(summarize_agreement([AGREED]), summarize_certificates([record]))
+    section = compose_models(summarize_models([AGREED], [record]))
     assert section is not None
     assert ("no bound covers this network" in section.paragraphs[1]) == (certified is None)
 
 
-def test_a_run_whose_runtimes_were_not_compared_has_no_section() -> None:
-    assert compose_agreement((), ()) is None
+def test_the_section_gives_the_reason_of_a_disagreement() -> None:
+    off = dataclasses.replace(AGREED, status="disagreed", reason="pixels_scaled: left as bytes")
+    section = compose_models(summarize_models([off], []))
+    assert section is not None
+    reason = "eager does not agree: baseline-seed0-cpu.pt: pixels_scaled: left as bytes"
+    assert section.paragraphs[-1] == reason
+
+
+def test_a_run_that_was_not_verified_has_no_section() -> None:
+    assert compose_models(summarize_models([], [])) is None
+
+
+def test_the_answer_says_whether_all_runtimes_agree_and_under_which_condition() -> None:
+    other = dataclasses.replace(AGREED, runtime="libtorch")
+    assert "not re-evaluated" in say_models(summarize_models([], []))[0]
+    (sentence,) = say_models(summarize_models([AGREED, other], [CERTIFICATE]))
+    assert "In eager and libtorch, 1 exported model give" in sentence
+    assert "all 200; 99.00 % are proven for any runtime that rounds each" in sentence
+    off = dataclasses.replace(other, status="disagreed", reason="off")
+    (sentence,) = say_models(summarize_models([AGREED, off], [CERTIFICATE]))
+    assert "can NOT explain what libtorch gives in 1 evaluation of 1 exported model" in sentence

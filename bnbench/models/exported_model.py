@@ -1,0 +1,108 @@
+"""An exported model, opened once: its file's bytes, its manifest and the network in them.
+
+Everything that handles a model (runtimes, certificate, agreement, diagnosis) is given one of these.
+It does not evaluate the network and needs no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bnbench.errors import RunError, SpecError
+from bnbench.mapping import build_from_mapping
+from bnbench.models.manifest import read_manifest
+from bnbench.models.stored_network import StoredNetwork, read_stored_network
+from bnbench.specs import TrialSpec, VariantSpec
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedModel:
+    """A TorchScript file and its manifest."""
+
+    path: Path
+    """The ``.pt`` file; the C++ program reads it again by itself."""
+    content: bytes
+    """The file's bytes. They hold code: run them only if `is_unaltered`."""
+    manifest: dict[str, Any]
+    """As `read_manifest` gives it: nobody altered it since the export."""
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @cached_property
+    def is_unaltered(self) -> bool:
+        """Whether the file's SHA-256 is the one in the manifest."""
+        digest: str = self.manifest["model"]["sha256"]
+        return hashlib.sha256(self.content).hexdigest() == digest
+
+    @cached_property
+    def network(self) -> StoredNetwork:
+        """The network in the file, read once and without running any of its code.
+
+        Raises:
+            RunError: the file is damaged, or its network is no plain stack of known layers.
+        """
+        try:
+            return read_stored_network(self.content)
+        except RunError as error:
+            raise RunError(f"{self.path}: {error}") from None
+
+    @cached_property
+    def variant(self) -> VariantSpec:
+        """The variant that the manifest describes.
+
+        Raises:
+            RunError: the manifest's entry is no variant of this version.
+        """
+        try:
+            return build_from_mapping(VariantSpec, self.manifest["variant"], "variant")
+        except SpecError as error:
+            raise RunError(f"{get_manifest_path(self.path)}: {error}") from None
+
+
+def open_model(path: Path) -> ExportedModel:
+    """Read a model's file and the manifest beside it, and compare the file's hash.
+
+    Raises:
+        RunError: one of them is missing, or the file is not the one that was exported.
+    """
+    model = read_model(path)
+    if not model.is_unaltered:
+        raise RunError(
+            f"{path}: expected the file that was exported, by the SHA-256 in its manifest, got "
+            f"another one; 'bnbench diagnose {path}' says what differs"
+        )
+    return model
+
+
+def read_model(path: Path, manifest_path: Path | None = None) -> ExportedModel:
+    """Read a model's file without comparing its hash, for `diagnose_file` to say what is wrong.
+
+    Args:
+        path: the ``.pt`` file.
+        manifest_path: its manifest; None for the one beside it.
+
+    Raises:
+        RunError: the file or the manifest cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path}: expected a model's file, got none: {error.strerror}") from None
+    return ExportedModel(path, content, read_manifest(manifest_path or get_manifest_path(path)))
+
+
+def name_model_file(trial: TrialSpec) -> str:
+    """The name of the file that a trial's model is exported to."""
+    return f"{trial.key}.pt"
+
+
+def get_manifest_path(model: Path) -> Path:
+    """Where the manifest of a model's file lies."""
+    return model.with_suffix(".json")
