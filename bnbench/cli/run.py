@@ -273,7 +273,7 @@ def _run(store: RunStore, dataset: Any, executor: Executor, options: str) -> int
             records = run_study(store, dataset, progress, executor)
         if any(r.status == "finished" and r.trial.purpose == "score" for r in records):
             verdicts = verify_run(store, dataset, DEFAULT_RUNTIMES)
-        show_report(store)
+        show_report(store, store.read_trials())
     except KeyboardInterrupt:
         click.echo(
             "Interrupted; finished trials are kept. Go on with: "

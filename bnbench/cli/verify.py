@@ -56,7 +56,7 @@ def verify_and_show(store: RunStore, data_dir: Path | None, runtimes: str | None
     from bnbench.reporting.terminal import print_agreement
 
     records, agreements = verify_run(store, load_fashion_mnist(data_dir), names)
-    print_agreement(write_report(store), Console())
+    print_agreement(write_report(store, store.read_trials()), Console())
     return show_verdict(records, agreements)
 
 
