@@ -59,7 +59,7 @@ def say_headline(summary: RunSummary) -> str:
         return start_sentence(f"{say_decision(contrast)}.")
     if summary.study.tuning is not None:
         verdict = _say_gain(contrast) or say_decision(contrast)
-        return start_sentence(f"{verdict} once both networks use their best learning rate.")
+        return start_sentence(f"{verdict} once both learning rates are tuned.")
     return start_sentence(f"{condition}{_say_distance(contrast) or say_decision(contrast)}.")
 
 
@@ -102,6 +102,8 @@ def _say_distance(contrast: ContrastSummary) -> str | None:
         return None
     is_gain, points = found
     candidate, baseline = name_variant(contrast.candidate), name_variant(contrast.baseline)
+    if contrast.baseline == "baseline":
+        return f"{candidate} ends {points} {'ahead' if is_gain else 'behind'}"
     return f"{candidate} ends {points} {'ahead of' if is_gain else 'behind'} {baseline}"
 
 

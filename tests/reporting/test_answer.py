@@ -28,16 +28,16 @@ Make = Callable[[MakeRun], RunStore]
 HEADLINES: dict[str, tuple[Make, str]] = {
     "tuned, better": (
         lambda make: make(separate, seeds=THIRTY, tuning=TUNING, rates=RATES),
-        "Batch normalization helps by 20.0 points once both networks use their best learning rate.",
+        "Batch normalization helps by 20.0 points once both learning rates are tuned.",
     ),
     "tuned, worse": (
         lambda make: make(exchange(separate), seeds=THIRTY, tuning=TUNING, rates=RATES),
-        "Batch normalization costs 20.0 points once both networks use their best learning rate.",
+        "Batch normalization costs 20.0 points once both learning rates are tuned.",
     ),
     "tuned, not meaningfully better": (
         lambda make: make(overlap, seeds=THIRTY, tuning=TUNING, rates=RATES),
-        "Batch normalization is not meaningfully better than the baseline once both networks use "
-        "their best learning rate.",
+        "Batch normalization is not meaningfully better than the baseline once both "
+        "learning rates are tuned.",
     ),
     "no conclusion": (
         lambda make: make(separate, seeds=(0, 1)),
@@ -45,11 +45,11 @@ HEADLINES: dict[str, tuple[Make, str]] = {
     ),
     "one rate, better": (
         lambda make: make(separate, seeds=THIRTY),
-        "At learning rate 0.1, batch normalization ends 20.0 points ahead of the baseline.",
+        "At learning rate 0.1, batch normalization ends 20.0 points ahead.",
     ),
     "one rate, worse": (
         lambda make: make(exchange(separate), seeds=THIRTY),
-        "At learning rate 0.1, batch normalization ends 20.0 points behind the baseline.",
+        "At learning rate 0.1, batch normalization ends 20.0 points behind.",
     ),
     "one rate, not meaningfully better": (
         lambda make: make(overlap, seeds=THIRTY),
