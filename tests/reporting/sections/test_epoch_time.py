@@ -3,6 +3,8 @@ import dataclasses
 import pytest
 
 from bnbench.reporting.sections.epoch_time import say_epoch_time
+from bnbench.stats import Estimate
+from bnbench.stats.estimates import Method
 from tests.reporting.conftest import MakeRun, separate, summarize
 
 
@@ -21,7 +23,8 @@ def test_times_are_called_equal_only_if_the_interval_is_narrow(
     make_run: MakeRun, value: float, low: float | None, high: float | None, words: str
 ) -> None:
     (contrast,) = summarize(make_run(separate)).epoch_time
-    ratio = dataclasses.replace(contrast.result.ratio, value=value, low=low, high=high)
+    method = None if low is None else Method.BCA
+    ratio = Estimate(value, low, high, 0.95, method, 8)
     result = dataclasses.replace(contrast.result, ratio=ratio)
     sentence = say_epoch_time([dataclasses.replace(contrast, result=result)])
     assert sentence is not None
