@@ -161,8 +161,8 @@ def _tabulate_variants(summary: AccuracySummary, num_epochs: int) -> Table:
             "engine",
             "learning rate",
             "finished",
-            "after epoch 1",
-            f"after epoch {num_epochs}" if num_epochs > 1 else "final",
+            "after the first",
+            f"after epoch {num_epochs}",
             "lowest – highest",
         ),
         tuple(
@@ -178,7 +178,7 @@ def _tabulate_variants(summary: AccuracySummary, num_epochs: int) -> Table:
             )
             for variant in summary.variants
         ),
-        details=("after epoch 1", "lowest – highest"),
+        details=("after the first", "lowest – highest"),
     )
 
 
