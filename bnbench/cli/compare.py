@@ -1,4 +1,4 @@
-"""``bnbench compare``: what two runs say of each other."""
+"""``bnbench compare``: compare two runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 @click.argument("first", metavar="RUN_A", type=click.Path(path_type=Path))
 @click.argument("second", metavar="RUN_B", type=click.Path(path_type=Path))
 def compare(first: Path, second: Path) -> None:
-    """Hold RUN_B against RUN_A: another machine, version of torch, or recipe.
+    """Compare RUN_B with RUN_A: another machine, version of torch, or recipe.
 
     Both must have trained a variant from the same seeds on the same data.
     """
@@ -23,11 +23,11 @@ def compare(first: Path, second: Path) -> None:
 
     comparison = compare_runs(RunStore.open(first), RunStore.open(second))
     print_rows(tabulate_comparison(comparison), Console())
-    for condition in comparison.conditions or ("nothing that is on record",):
+    for condition in comparison.conditions or ("nothing on record",):
         click.echo(f"differs: {condition}")
     for refusal in comparison.refusals:
         click.echo(f"not compared: {refusal}")
     click.echo(
-        "Times of two runs were not measured side by side: between runs, a machine's speed alone "
-        "may differ by as much."
+        "The times of two runs were not measured side by side: the machine's speed may have "
+        "changed between them."
     )

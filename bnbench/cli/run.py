@@ -194,7 +194,7 @@ def complete_run(store: RunStore, dataset: Any, executor: Executor, options: str
             records = run_study(store, dataset, progress, executor)
         if any(r.status == "finished" and r.trial.purpose == "score" for r in records):
             verifications = verify_models(store, records, dataset)
-        show_report(store)
+        show_report(store, records)
     except KeyboardInterrupt:
         click.echo(
             "Interrupted; finished trials are kept. Go on with: "

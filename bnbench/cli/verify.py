@@ -49,9 +49,10 @@ def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> Non
     from bnbench.reporting.report import write_report
     from bnbench.reporting.terminal import print_agreement
 
-    records = verify_models(store, store.read_trials(), load_fashion_mnist(data_dir), names)
-    print_agreement(write_report(store), Console())
-    sys.exit(show_verdict(records))
+    trials = store.read_trials()
+    verifications = verify_models(store, trials, load_fashion_mnist(data_dir), names)
+    print_agreement(write_report(store, trials), Console())
+    sys.exit(show_verdict(verifications))
 
 
 def verify_models(

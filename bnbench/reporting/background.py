@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bnbench.reporting.content import Section, Table
-from bnbench.reporting.sections.nodes import TimedNode
+from bnbench.reporting.sections.nodes import list_nodes, say_nodes
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.wording import format_count
 
@@ -20,7 +20,7 @@ REFERENCES = (
 
 
 def compose_method(summary: RunSummary) -> Section:
-    """How it was trained, compared and timed, with references."""
+    """How networks were trained, compared and timed, with references."""
     study, recipe = summary.study, summary.study.recipe
     sizes = "; ".join(
         f"{variant.name}: 784 → {' → '.join(map(str, variant.hidden_sizes))} → 10, "
@@ -33,35 +33,45 @@ def compose_method(summary: RunSummary) -> Section:
         for variant in study.variants
     )
     training = (
-        f"Networks ({sizes}) are trained with cross-entropy and SGD (batch size "
+        f"Networks ({sizes}) are trained with cross-entropy loss and SGD: batch size "
         f"{recipe.batch_size}, momentum {recipe.momentum:g}, weight decay "
-        f"{recipe.weight_decay:g}) for {format_count(recipe.epochs, 'epoch')} on "
-        f"{summary.data.num_train_images:,} images with pixels in [0, 1], shuffled every epoch, "
-        f"and evaluated on {summary.data.num_test_images:,} test images after every epoch. "
-        "Within a seed all variants start from the same random state, so trials are paired by seed."
+        f"{recipe.weight_decay:g}, {format_count(recipe.epochs, 'epoch')}. "
+        f"The {summary.data.num_train_images:,} training images have pixels in [0, 1] and are "
+        f"shuffled every epoch. The {summary.data.num_test_images:,} test images are evaluated "
+        "after every epoch. For one seed, all variants start from the same random state, so "
+        "trials are paired by seed."
     )
-    statistics = (
-        "Brackets hold 95 % confidence intervals: BCa bootstrap over seeds for means, differences "
-        "and probabilities (Efron 1987), Kaplan and Meier's for times to a target, with trials "
-        "that never arrive kept as censored. The verdict follows Bouthillier et al. (2021): "
-        "better, if the probability that a new trial wins is above 0.5 for certain and may be "
-        "above 0.75; not meaningfully better, if it is below 0.75 for certain; otherwise no "
-        "conclusion."
+    intervals = (
+        "Brackets hold 95 % confidence intervals. Means, differences and probabilities use the "
+        "BCa bootstrap over seeds (Efron 1987). Times to a target use the Kaplan-Meier estimator; "
+        "trials that never reach the target are censored."
+    )
+    verdict = (
+        "The verdict follows Bouthillier et al. (2021) and rests on the probability that a new "
+        "trial of the candidate wins. Better: the interval lies above 0.5 and reaches above 0.75. "
+        "Not meaningfully better: the interval lies below 0.75. Worse: the candidate loses by the "
+        "same rule. Otherwise there is no conclusion."
     )
     timing = (
-        "Time per epoch is that of training alone, on a monotonic clock, the device synchronized "
-        "before each reading, after a warm-up that is thrown away; variants alternate (AB, BA, …) "
-        "so that drift of the machine meets both alike."
+        "Time per epoch is training alone, without evaluation, on a monotonic clock. The device is "
+        "synchronized before each reading, and a warm-up is thrown away. Variants alternate "
+        "(AB, BA, …), so drift of the machine affects both alike."
     )
-    timing += "".join(_say_what_is_left_out(each) for each in summary.timed_nodes)
     return Section(
         "Method",
-        (training, statistics, timing, "References: " + "; ".join(REFERENCES) + "."),
+        (
+            training,
+            intervals,
+            verdict,
+            timing,
+            *say_nodes(summary.nodes),
+            "References: " + "; ".join(REFERENCES) + ".",
+        ),
     )
 
 
 def compose_environment(summary: RunSummary) -> Section:
-    """What it was run on."""
+    """The machine and software of the run."""
     environment = summary.environment
     memory = environment.memory_bytes
     rows = [
@@ -69,39 +79,21 @@ def compose_environment(summary: RunSummary) -> Section:
         ("cores, threads", f"{environment.cores}, {environment.threads}"),
         ("instruction set", environment.instruction_set or "not known"),
         ("memory", "not known" if memory is None else f"{memory / 2**30:.0f} GiB"),
-        *((f"device {name}", maker) for name, maker in environment.devices.items()),
+        *((f"device {name}", model) for name, model in environment.devices.items()),
         ("system", environment.system),
         *environment.versions.items(),
         ("commit", environment.commit or "not known"),
-        ("begun", environment.started_at),
-        *(
-            (
-                f"node {node.name}",
-                f"{format_count(node.num_trials, 'trial')}: {node.environment.cpu}, "
-                f"{format_count(node.environment.cores, 'core')}, "
-                f"{node.environment.instruction_set}, "
-                + ", ".join(f"{name} {maker}" for name, maker in node.environment.devices.items()),
-            )
-            for node in summary.nodes
-        ),
+        ("started", environment.started_at),
+        *list_nodes(summary.nodes),
     ]
     return Section("Environment", table=Table(("what", "found"), tuple(rows)))
 
 
-def _say_what_is_left_out(timed: TimedNode) -> str:
-    purpose = {"time": "timed alone", "score": "scored", "tune": "of the tuning"}[timed.purpose]
-    return (
-        f" Of the trials {purpose} ({timed.engine} engine, {timed.device}), times are those of "
-        f"node {timed.node} alone: {format_count(timed.num_left_out, 'trial')} ran on other nodes, "
-        "and times of different nodes are never compared."
-    )
-
-
 def compose_reproduction(summary: RunSummary) -> Section:
-    """The one command that runs it again."""
+    """The command that repeats the run."""
     threads = summary.environment.threads
     return Section(
         "Reproduce it",
-        ("The study stands in run.json. In this folder, with the same versions:",),
+        ("run.json holds the study. With the same versions installed, run this in its folder:",),
         code=f"bnbench run --study run.json --threads {threads} --out ../again",
     )

@@ -1,21 +1,19 @@
-"""Two runs held against each other, variant by variant, with the statistics of a report."""
+"""Comparison of two runs, variant by variant, with the statistics of a report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from bnbench import stats
 from bnbench.errors import RunError
 from bnbench.records import TrialRecord
 from bnbench.reporting.content import Table
-from bnbench.reporting.sections.nodes import keep_times_of_one_node
-from bnbench.reporting.summary import BOOTSTRAP_SEED
+from bnbench.reporting.sections.accuracy import share_seeds
+from bnbench.reporting.trials import RunTrials, make_generator
 from bnbench.reporting.wording import format_accuracy, format_number, format_points
 from bnbench.store import RunStore
-from bnbench.tables import Matrix, tabulate_trials
+from bnbench.tables import Matrix
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,13 @@ class VariantComparison:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """What two runs say of each other."""
+    """How the second run differs from the first."""
 
     conditions: tuple[str, ...]
     """What differs between the runs."""
     variants: tuple[VariantComparison, ...]
     refusals: tuple[str, ...]
-    """What was not compared, and why."""
+    """What could not be compared, and why."""
 
 
 def compare_runs(first: RunStore, second: RunStore) -> RunComparison:
@@ -57,20 +55,20 @@ def compare_runs(first: RunStore, second: RunStore) -> RunComparison:
         raise RunError(
             f"expected runs on the same data, got {first.data.name} with "
             f"{first.data.num_train_images:,} training images and {second.data.name} with "
-            f"{second.data.num_train_images:,}; accuracies on them are not of one kind"
+            f"{second.data.num_train_images:,}; their accuracies are not comparable"
         )
-    records = (
-        keep_times_of_one_node(first.read_trials())[0],
-        keep_times_of_one_node(second.read_trials())[0],
+    trials = (
+        RunTrials(first.study, first.data, tuple(first.read_trials())),
+        RunTrials(second.study, second.data, tuple(second.read_trials())),
     )
     comparisons, refusals = [], []
-    for key in _list_variants(records[0]) | _list_variants(records[1]):
-        of_variant = _select(records[0], "score", key), _select(records[1], "score", key)
+    for key in _list_variants(trials[0].records) | _list_variants(trials[1].records):
+        of_variant = trials[0].select("score", *key), trials[1].select("score", *key)
         refusal = _find_obstacle(*of_variant)
         if refusal is not None:
             refusals.append(f"{key[0]} on {key[1]}: {refusal}")
             continue
-        comparison, time_refusal = _compare_variant(key, of_variant, records)
+        comparison, time_refusal = _compare_variant(key, of_variant, trials)
         comparisons.append(comparison)
         if time_refusal is not None:
             refusals.append(f"time of {key[0]} on {key[1]}: {time_refusal}")
@@ -127,50 +125,36 @@ def _list_variants(records: Sequence[TrialRecord]) -> dict[Key, None]:
     }
 
 
-def _select(records: Sequence[TrialRecord], purpose: str, key: Key) -> list[TrialRecord]:
-    return [
-        record
-        for record in records
-        if record.trial.purpose == purpose
-        and (record.trial.variant.name, record.trial.device) == key
-    ]
-
-
 def _find_obstacle(first: list[TrialRecord], second: list[TrialRecord]) -> str | None:
     """Say why two runs' trials of a variant cannot be compared; None if they can."""
     if not first or not second:
         return f"only the {'first' if first else 'second'} run has trials of it"
     if first[0].trial.variant != second[0].trial.variant:
-        return "the runs mean different networks by this name"
-    if not _share_seeds(first, second):
-        return "the runs have no seed in common, so nothing can be paired; use the same --seeds"
+        return "the runs use this name for different networks"
+    if not share_seeds(first, second):
+        return "the runs have no seed in common; use the same --seeds"
     return None
-
-
-def _share_seeds(first: list[TrialRecord], second: list[TrialRecord]) -> list[int]:
-    seeds = {record.trial.seed for record in second}
-    return [record.trial.seed for record in first if record.trial.seed in seeds]
 
 
 def _compare_variant(
     key: Key,
     scored: tuple[list[TrialRecord], list[TrialRecord]],
-    records: tuple[Sequence[TrialRecord], Sequence[TrialRecord]],
+    trials: tuple[RunTrials, RunTrials],
 ) -> tuple[VariantComparison, str | None]:
-    seeds = _share_seeds(*scored)
+    seeds = share_seeds(*scored)
     # The accuracy that counts is that after the last epoch, however many there were.
     finals = [
-        tabulate_trials(trials, seeds, trials[0].trial.recipe.epochs).accuracy[:, -1:]
-        for trials in scored
+        run.tabulate(of_run, seeds).accuracy[:, -1:]
+        for run, of_run in zip(trials, scored, strict=True)
     ]
-    improvement = stats.estimate_improvement(finals[0][:, 0], finals[1][:, 0], _make_generator())
-    ratio, engine, refusal = _compare_times(scored, records, key)
+    improvement = stats.estimate_improvement(finals[0][:, 0], finals[1][:, 0], make_generator())
+    ratio, engine, refusal = _compare_times(scored, trials, key)
     comparison = VariantComparison(
         *key,
         num_pairs=len(seeds),
         first=_estimate_mean(finals[0]),
         second=_estimate_mean(finals[1]),
-        difference=stats.compare_pairs(finals[0], finals[1], _make_generator())[0],
+        difference=stats.compare_pairs(finals[0], finals[1], make_generator())[0],
         decision=stats.decide_improvement(improvement.probability),
         time_ratio=ratio,
         time_engine=engine,
@@ -180,27 +164,27 @@ def _compare_variant(
 
 def _compare_times(
     scored: tuple[list[TrialRecord], list[TrialRecord]],
-    records: tuple[Sequence[TrialRecord], Sequence[TrialRecord]],
+    trials: tuple[RunTrials, RunTrials],
     key: Key,
 ) -> tuple[stats.Estimate | None, str | None, str | None]:
     """Compare the times of trials that the reference engine ran one at a time."""
     timed = []
-    for of_score, of_run in zip(scored, records, strict=True):
-        alone = _select(of_run, "time", key) or of_score
+    for of_score, run in zip(scored, trials, strict=True):
+        alone = run.select("time", *key) or of_score
         timed.append([r for r in alone if r.trial.engine == "reference" and r.epochs])
-    sizes = {record.trial.recipe.batch_size for trials in timed for record in trials}
-    seeds = _share_seeds(*timed)
+    sizes = {record.trial.recipe.batch_size for of_run in timed for record in of_run}
+    seeds = share_seeds(*timed)
     if len(sizes) > 1:
-        return None, None, "an epoch of other batches is another amount of work"
+        return None, None, "the runs have different batch sizes, so their epochs are different work"
     if not seeds:
-        return None, None, "the runs have no trials in common that were timed one at a time"
-    num_epochs = min(len(record.epochs) for trials in timed for record in trials)
+        return None, None, "the runs share no seed whose trials were timed one at a time"
+    num_epochs = min(len(record.epochs) for of_run in timed for record in of_run)
     baseline, candidate = (
-        tabulate_trials(trials, seeds, trials[0].trial.recipe.epochs).train_seconds[:, :num_epochs]
-        for trials in timed
+        run.tabulate(of_run, seeds).train_seconds[:, :num_epochs]
+        for run, of_run in zip(trials, timed, strict=True)
     )
     return (
-        stats.compare_epoch_time(baseline, candidate, _make_generator()).ratio,
+        stats.compare_epoch_time(baseline, candidate, make_generator()).ratio,
         "reference",
         None,
     )
@@ -230,8 +214,4 @@ def _list_conditions(first: RunStore, second: RunStore) -> tuple[str, ...]:
 
 
 def _estimate_mean(accuracy: Matrix) -> stats.Estimate:
-    return stats.estimate_means(accuracy, _make_generator(), bounds=(0.0, 1.0))[0]
-
-
-def _make_generator() -> np.random.Generator:
-    return np.random.default_rng(BOOTSTRAP_SEED)
+    return stats.estimate_means(accuracy, make_generator(), bounds=(0.0, 1.0))[0]

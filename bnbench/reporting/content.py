@@ -1,4 +1,4 @@
-"""The report as content: titles, sentences and tables, before anybody writes them as a file."""
+"""The report as content: titles, sentences and tables, before they are written as a file."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Section:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """Everything a report says, in its order."""
+    """Everything a report says, in order."""
 
     title: str
     answer: tuple[str, ...]
-    """At most three sentences; the first one answers the question."""
+    """Paragraphs; the first one is the headline."""
     sections: tuple[Section, ...]

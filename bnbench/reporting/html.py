@@ -75,7 +75,7 @@ def _write_section(section: Section, number: int, figures: Mapping[str, Figure])
     heading = f"section-{number}"
     figure = figures.get(section.figure) if section.figure is not None else None
     parts = [
-        f'<section aria-labeledby="{heading}">',
+        f'<section aria-labelledby="{heading}">',
         f'<h2 id="{heading}">{html.escape(section.title)}</h2>',
         _write_figure(figure) if figure is not None else "",
         _write_paragraphs(section.paragraphs),
@@ -138,13 +138,13 @@ def _write_table(table: Table, heading: str) -> str:
         for row in table.rows
     )
     return (
-        f'<div class="table" role="region" aria-labeledby="{heading}" tabindex="0">\n<table>\n'
+        f'<div class="table" role="region" aria-labelledby="{heading}" tabindex="0">\n<table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
 
 
 def _write_code(code: str, heading: str) -> str:
     return (
-        f'<pre role="region" aria-labeledby="{heading}" tabindex="0">'
+        f'<pre role="region" aria-labelledby="{heading}" tabindex="0">'
         f"<code>{html.escape(code.strip())}</code></pre>"
     )

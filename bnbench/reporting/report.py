@@ -1,30 +1,60 @@
-"""Writing all files of a report, from nothing but what the run folder holds."""
+"""Writing all files of a run's report: trials → summary → content → pages."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
-from bnbench.reporting.compose import compose_report
-from bnbench.reporting.content import ReportContent
+from bnbench.records import TrialRecord
+from bnbench.reporting.answer import compose_answer
+from bnbench.reporting.background import (
+    compose_environment,
+    compose_method,
+    compose_reproduction,
+)
+from bnbench.reporting.content import ReportContent, Section
 from bnbench.reporting.figures import draw_figures
 from bnbench.reporting.html import render_html
 from bnbench.reporting.markdown import render_markdown
-from bnbench.reporting.sections.nodes import keep_times_of_one_node
-from bnbench.reporting.summary import summarize_run
+from bnbench.reporting.sections.accuracy import compose_accuracy
+from bnbench.reporting.sections.epoch_time import compose_epoch_time
+from bnbench.reporting.sections.failures import compose_failures
+from bnbench.reporting.sections.models import compose_models
+from bnbench.reporting.sections.rates import compose_rates
+from bnbench.reporting.sections.time_to_target import compose_time_to_target
+from bnbench.reporting.summary import RunSummary, summarize_run
+from bnbench.reporting.trials import RunTrials
+from bnbench.reporting.wording import join_words
 from bnbench.store import RunStore
 
 SUMMARY_FORMAT_VERSION = 2
 
+SECTIONS: tuple[Callable[[RunSummary], Section | None], ...] = (
+    lambda summary: compose_accuracy(summary.accuracy, summary.study),
+    lambda summary: compose_rates(summary.rates, summary.study),
+    lambda summary: compose_time_to_target(summary.time_to_target, summary.study),
+    lambda summary: compose_epoch_time(summary.epoch_time),
+    lambda summary: compose_models(summary.models),
+    lambda summary: compose_failures(summary.failures),
+    compose_method,
+    compose_environment,
+    compose_reproduction,
+)
+"""The report's sections in their order; a section without content is left out."""
 
-def write_report(store: RunStore) -> ReportContent:
+
+def write_report(store: RunStore, records: Sequence[TrialRecord]) -> ReportContent:
     """Write ``summary.json``, ``report.md``, ``report.html`` and each figure with its data.
 
     The same run folder gives the same bytes.
+
+    Args:
+        store: the run.
+        records: all of its trials.
     """
-    records = store.read_trials()
-    summary = summarize_run(store)
+    summary = summarize_run(store, records)
     content = compose_report(summary)
-    figures = draw_figures(summary, keep_times_of_one_node(records)[0])
+    figures = draw_figures(summary, RunTrials(store.study, store.data, tuple(records)))
     store.write_epochs(records)
     for name, figure in figures.items():
         store.write_bytes(f"{name}.png", figure.png)
@@ -41,3 +71,14 @@ def write_report(store: RunStore) -> ReportContent:
     store.write_bytes("report.md", render_markdown(content, alt_texts).encode())
     store.write_bytes("report.html", render_html(content, figures).encode())
     return content
+
+
+def compose_report(summary: RunSummary) -> ReportContent:
+    """Put the whole report together."""
+    names = join_words([variant.name for variant in summary.study.variants])
+    sections = (compose(summary) for compose in SECTIONS)
+    return ReportContent(
+        title=f"{names} on {summary.data.name}: the {summary.study.name} study",
+        answer=compose_answer(summary),
+        sections=tuple(section for section in sections if section is not None),
+    )

@@ -1,10 +1,34 @@
-"""Numbers as texts, the same way everywhere; what is undefined is said in words."""
+"""Numbers and names as texts, the same way everywhere; undefined numbers are "not known"."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from bnbench.stats import Estimate
+
+VARIANT_NAMES = {
+    "baseline": "the baseline",
+    "batchnorm": "batch normalization",
+    "layernorm": "layer normalization",
+}
+
+
+def name_variant(variant: str) -> str:
+    """A variant's name within a sentence."""
+    return VARIANT_NAMES.get(variant, variant)
+
+
+def start_sentence(text: str) -> str:
+    """Begin with a capital, unless the text begins with a variant's own name."""
+    starts = (*VARIANT_NAMES.values(), "at ", "no ", "only ", "whether ")
+    return text[0].upper() + text[1:] if text.startswith(starts) else text
+
+
+def format_interval(estimate: Estimate, factor: float = 1.0, form: str = ".2f") -> str:
+    """The interval in brackets, after a space; nothing where there is none."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f" [{estimate.low * factor:{form}}, {estimate.high * factor:{form}}]"
 
 
 def format_percent(fraction: float | None, digits: int = 2) -> str:
@@ -16,24 +40,18 @@ def format_points(estimate: Estimate) -> str:
     """A difference of accuracies in percentage points, signed, with its interval."""
     if estimate.value is None:
         return "not known"
-    text = f"{estimate.value * 100:+.2f} points"
-    if estimate.low is not None and estimate.high is not None:
-        text += f" [{estimate.low * 100:+.2f}, {estimate.high * 100:+.2f}]"
-    return text
+    return f"{estimate.value * 100:+.2f} points{format_interval(estimate, 100, '+.2f')}"
 
 
 def format_accuracy(estimate: Estimate) -> str:
     """A mean accuracy in percent with its interval."""
     if estimate.value is None:
         return "not known"
-    text = format_percent(estimate.value)
-    if estimate.low is not None and estimate.high is not None:
-        text += f" [{estimate.low * 100:.2f}, {estimate.high * 100:.2f}]"
-    return text
+    return format_percent(estimate.value) + format_interval(estimate, 100)
 
 
 def format_number(estimate: Estimate, digits: int = 2) -> str:
-    """A plain number with its interval; an open end is said."""
+    """A plain number with its interval; an end without a bound is "open"."""
     if estimate.value is None:
         return "not known"
     text = f"{estimate.value:,.{digits}f}"
@@ -45,13 +63,13 @@ def format_number(estimate: Estimate, digits: int = 2) -> str:
 
 
 def format_seconds(seconds: float | None) -> str:
-    """A time with three digits that count."""
+    """A time with three significant digits."""
     return "not known" if seconds is None else f"{seconds:.3g} s"
 
 
-def format_count(number: int, noun: str) -> str:
+def format_count(number: int, noun: str, plural: str | None = None) -> str:
     """``1 seed``, ``2 seeds``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def join_words(words: Sequence[str]) -> str:

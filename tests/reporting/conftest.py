@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from bnbench.records import EnvironmentRecord, TrialRecord
+from bnbench.reporting.content import ReportContent
+from bnbench.reporting.report import write_report
+from bnbench.reporting.summary import RunSummary, summarize_run
+from bnbench.reporting.trials import RunTrials
 from bnbench.specs import EngineName, StudySpec, TrialSpec
 from bnbench.store import RunStore
 from tests.conftest import SYNTHETIC, make_epochs
@@ -67,3 +71,18 @@ def overlap(trial: TrialSpec) -> list[float] | None:
 def diverge(trial: TrialSpec) -> list[float] | None:
     """Batch normalization trains; nothing else does."""
     return separate(trial) if trial.variant.name == "batchnorm" else None
+
+
+def read_trials(store: RunStore) -> RunTrials:
+    """The trials of a run as a report reads them."""
+    return RunTrials(store.study, store.data, tuple(store.read_trials()))
+
+
+def summarize(store: RunStore) -> RunSummary:
+    """Summarize all trials of a run."""
+    return summarize_run(store, store.read_trials())
+
+
+def report(store: RunStore) -> ReportContent:
+    """Write the report of all trials of a run."""
+    return write_report(store, store.read_trials())

@@ -1,79 +1,121 @@
-from bnbench.reporting.answer import compose_answer
-from bnbench.reporting.summary import summarize_run
-from bnbench.specs import TuningSpec
-from tests.reporting.conftest import MakeRun, diverge, overlap, separate
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from bnbench.reporting.answer import compose_answer, say_headline
+from bnbench.specs import TrialSpec, TuningSpec, VariantSpec
+from bnbench.store import RunStore
+from tests.reporting.conftest import Accuracies, MakeRun, diverge, overlap, separate, summarize
 
 THIRTY = tuple(range(30))
 TUNING = TuningSpec((0.1, 1.0), (100,), 20)
 RATES = {("baseline", "cpu"): 1.0, ("batchnorm", "cpu"): 0.1}
 
 
-def test_at_one_learning_rate_the_first_sentence_says_so_and_claims_no_more(
-    make_run: MakeRun,
+def exchange(accuracies: Accuracies) -> Accuracies:
+    """Give each network what the other one reaches."""
+
+    def reach(trial: TrialSpec) -> list[float] | None:
+        other = "baseline" if trial.variant.name == "batchnorm" else "batchnorm"
+        variant = dataclasses.replace(trial.variant, name=other)
+        return accuracies(dataclasses.replace(trial, variant=variant))
+
+    return reach
+
+
+Make = Callable[[MakeRun], RunStore]
+HEADLINES: dict[str, tuple[Make, str]] = {
+    "tuned, better": (
+        lambda make: make(separate, seeds=THIRTY, tuning=TUNING, rates=RATES),
+        "Batch normalization helps by 20.0 points once both learning rates are tuned.",
+    ),
+    "tuned, worse": (
+        lambda make: make(exchange(separate), seeds=THIRTY, tuning=TUNING, rates=RATES),
+        "Batch normalization costs 20.0 points once both learning rates are tuned.",
+    ),
+    "tuned, not meaningfully better": (
+        lambda make: make(overlap, seeds=THIRTY, tuning=TUNING, rates=RATES),
+        "Batch normalization is not meaningfully better than the baseline once both "
+        "learning rates are tuned.",
+    ),
+    "no conclusion": (
+        lambda make: make(separate, seeds=(0, 1)),
+        "Whether batch normalization beats the baseline is open after 2 seeds: run 27 more seeds.",
+    ),
+    "one rate, better": (
+        lambda make: make(separate, seeds=THIRTY),
+        "At learning rate 0.1, batch normalization ends 20.0 points ahead.",
+    ),
+    "one rate, worse": (
+        lambda make: make(exchange(separate), seeds=THIRTY),
+        "At learning rate 0.1, batch normalization ends 20.0 points behind.",
+    ),
+    "one rate, not meaningfully better": (
+        lambda make: make(overlap, seeds=THIRTY),
+        "At learning rate 0.1, batch normalization is not meaningfully better than the baseline.",
+    ),
+    "one variant": (
+        lambda make: make(separate, variants=(VariantSpec("batchnorm", (8,), "batch"),)),
+        "Only batch normalization has results, so nothing is compared.",
+    ),
+    "one variant diverged": (
+        lambda make: make(diverge, seeds=THIRTY),
+        "At learning rate 0.1, only batch normalization trains: every trial of the baseline "
+        "failed.",
+    ),
+    "all diverged": (
+        lambda make: make(lambda trial: None),
+        "No trial finished, so there is no result.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "sentence"), HEADLINES.values(), ids=HEADLINES)
+def test_the_headline_says_the_verdict_in_one_short_sentence(
+    make_run: MakeRun, make: Make, sentence: str
 ) -> None:
-    answer = compose_answer(summarize_run(make_run(separate, seeds=THIRTY)))
-    assert answer[0].startswith(
-        "At learning rate 0.1 for both, batch normalization is better than the baseline: "
-        "+20.00 points"
-    )
-    assert "This holds at this learning rate only" in answer[0]
+    headline = say_headline(summarize(make(make_run)))
+    assert headline == sentence
+    assert len(headline) <= 120
+    assert "[" not in headline
 
 
-def test_where_the_tuned_contrast_supports_it_batch_normalization_is_better(
+def test_at_one_learning_rate_the_answer_does_not_credit_the_technique(make_run: MakeRun) -> None:
+    answer = compose_answer(summarize(make_run(separate, seeds=THIRTY)))
+    assert "does not tell the technique from the tuning" in answer[1]
+
+
+def test_the_second_paragraph_has_difference_probability_and_chosen_rates(
     make_run: MakeRun,
 ) -> None:
     store = make_run(separate, seeds=THIRTY, tuning=TUNING, rates=RATES)
-    answer = compose_answer(summarize_run(store))
-    assert answer[0].startswith(
-        "With the learning rate chosen for each network on validation images (1 for the baseline, "
-        "0.1 for batch normalization), batch normalization is better than the baseline: +20.00"
+    text = compose_answer(summarize(store))[1]
+    assert "The difference in test accuracy after 2 epochs is +20.00 points [" in text
+    assert "A new trial of batch normalization beats one of the baseline with probability" in text
+    assert "chosen on validation images: 1 for the baseline, 0.1 for batch normalization." in text
+
+
+def test_further_variants_are_named_after_the_first_one(make_run: MakeRun) -> None:
+    variants = (
+        VariantSpec("baseline", (8,)),
+        VariantSpec("batchnorm", (8,), "batch"),
+        VariantSpec("wide", (16,)),
     )
-
-
-def test_where_the_tuned_contrast_does_not_support_it_nothing_says_better(
-    make_run: MakeRun,
-) -> None:
-    store = make_run(overlap, seeds=THIRTY, tuning=TUNING, rates=RATES)
-    answer = compose_answer(summarize_run(store))
-    assert "batch normalization is not meaningfully better than the baseline" in answer[0]
-    assert "is better" not in answer[0]
-
-
-def test_with_few_seeds_the_answer_is_how_many_more_to_run(make_run: MakeRun) -> None:
-    answer = compose_answer(summarize_run(make_run(separate, seeds=(0, 1))))
-    assert "is open (no conclusion: run 27 more seeds)" in answer[0]
-
-
-def test_the_second_sentence_is_about_time_by_the_plain_loop(make_run: MakeRun) -> None:
-    answer = compose_answer(summarize_run(make_run(separate, engine="native", seeds=THIRTY)))
-    assert answer[1].startswith("An epoch of batch normalization takes 20 % longer than one")
-    assert "plain PyTorch loop on cpu" in answer[1]
-
-
-def test_the_third_sentence_is_about_the_other_runtime(make_run: MakeRun) -> None:
-    store = make_run(separate, seeds=THIRTY)
-    assert "not re-evaluated" in compose_answer(summarize_run(store))[2]
+    answer = compose_answer(summarize(make_run(separate, seeds=THIRTY, variants=variants)))
+    assert answer[0].startswith("At learning rate 0.1, batch normalization ends 20.0 points")
+    assert "wide is not meaningfully better than the baseline." in answer[1]
 
 
 def test_an_interrupted_run_says_so_first(make_run: MakeRun) -> None:
     store = make_run(separate, only=lambda trial: trial.seed == 0)
-    answer = compose_answer(summarize_run(store))
-    assert answer[0].startswith("This run is not complete: 4 trials of its study are still")
+    answer = compose_answer(summarize(store))
+    assert answer[0] == "This run is incomplete: it lacks 4 trials, so its result may change."
+    assert answer[1].startswith("So far: Whether batch normalization beats the baseline is open")
 
 
-def test_where_nothing_trained_the_answer_says_so(make_run: MakeRun) -> None:
-    answer = compose_answer(summarize_run(make_run(lambda trial: None)))
-    assert "is open" in answer[0]
-    assert "no seed of 3 seeds finished 2 epochs in both networks" in answer[0]
-
-
-def test_a_variant_that_always_diverges_loses(make_run: MakeRun) -> None:
-    answer = compose_answer(summarize_run(make_run(diverge, seeds=THIRTY)))
-    assert "batch normalization is better than the baseline" in answer[0]
-    assert "no seed of 30 seeds finished 2 epochs in both networks" in answer[0]
-
-
-def test_a_variant_alone_is_not_compared(make_run: MakeRun, small_study) -> None:  # type: ignore[no-untyped-def]
-    store = make_run(separate, variants=small_study.variants[1:])
-    answer = compose_answer(summarize_run(store))
-    assert answer[0].startswith("There is only one network with results")
+def test_time_follows_accuracy_and_models_follow_time(make_run: MakeRun) -> None:
+    answer = compose_answer(summarize(make_run(separate, engine="native", seeds=THIRTY)))
+    assert answer[2].startswith("An epoch of batch normalization takes 20 % longer than one")
+    assert "plain PyTorch loop on cpu" in answer[2]
+    assert "not re-evaluated" in answer[3]

@@ -10,10 +10,10 @@ from bnbench.reporting.content import ReportContent, Section, Table
 from bnbench.reporting.figures import Figure, draw_figures
 from bnbench.reporting.figures.palette import CSS_VARIABLES
 from bnbench.reporting.html import render_html
-from bnbench.reporting.summary import summarize_run
 from bnbench.specs import RecipeSpec, StudySpec
 from bnbench.store import RunStore
 from tests.conftest import BASELINE, BATCHNORM, REFERENCE, SYNTHETIC, make_epochs
+from tests.reporting.conftest import read_trials, summarize
 
 VOID = {"meta", "link", "br", "hr", "img"}
 
@@ -93,7 +93,7 @@ def real_figures(tmp_path: Path, environment: EnvironmentRecord) -> dict[str, Fi
         for trial in study.list_scored_trials(REFERENCE):
             epochs = make_epochs([0.5 + 0.01 * trial.seed + 0.03 * i for i in range(5)])
             store.append_trial(TrialRecord(trial, "finished", epochs))
-    return draw_figures(summarize_run(store), store.read_trials())
+    return draw_figures(summarize(store), read_trials(store))
 
 
 def test_the_page_is_whole_and_says_its_language_and_width(page: str) -> None:
@@ -171,7 +171,7 @@ def test_a_table_scrolls_in_a_box_of_its_own_that_the_keyboard_reaches(page: str
     parsed = Page(page)
     boxes = [attributes for attributes in parsed.find("div") if attributes["class"] == "table"]
     assert boxes == [
-        {"class": "table", "role": "region", "aria-labeledby": "section-1", "tabindex": "0"}
+        {"class": "table", "role": "region", "aria-labelledby": "section-1", "tabindex": "0"}
     ]
     assert parsed.find("h2")[0] == {"id": "section-1"}
 

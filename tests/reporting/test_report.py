@@ -4,11 +4,10 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from bnbench.reporting.report import write_report
 from bnbench.reporting.terminal import print_content
 from bnbench.specs import TuningSpec
 from bnbench.store import RunStore
-from tests.reporting.conftest import MakeRun, diverge, overlap, separate
+from tests.reporting.conftest import MakeRun, diverge, overlap, report, separate
 
 CASES: dict[str, Callable[[MakeRun], RunStore]] = {
     "thirty seeds": lambda make: make(separate, seeds=tuple(range(30))),
@@ -46,7 +45,7 @@ def test_every_kind_of_run_gives_a_report_without_undefined_numbers(
     make_run: MakeRun, case: str
 ) -> None:
     store = CASES[case](make_run)
-    content = write_report(store)
+    content = report(store)
     console = Console(width=80, record=True)
     print_content(content, console)
     texts = {
@@ -69,7 +68,7 @@ def test_the_same_run_folder_always_gives_the_same_bytes(make_run: MakeRun, case
     store = CASES[case](make_run)
 
     def read_all() -> dict[str, bytes]:
-        write_report(RunStore.open(store.folder))
+        report(RunStore.open(store.folder))
         return {path.name: path.read_bytes() for path in store.folder.iterdir() if path.is_file()}
 
     first = read_all()
@@ -79,25 +78,25 @@ def test_the_same_run_folder_always_gives_the_same_bytes(make_run: MakeRun, case
 
 def test_the_tuned_report_tells_which_rates_work(make_run: MakeRun) -> None:
     store = CASES["tuned"](make_run)
-    write_report(store)
-    report = (store.folder / "report.md").read_text()
-    assert "## Validation accuracy by learning rate" in report
-    assert "![" in report
-    assert "learning_rate.png" in report
+    report(store)
+    text = (store.folder / "report.md").read_text()
+    assert "## Validation accuracy by learning rate" in text
+    assert "![" in text
+    assert "learning_rate.png" in text
     assert (store.folder / "learning_rate.csv").exists()
 
 
 def test_engines_are_named_and_never_mixed(make_run: MakeRun) -> None:
     store = CASES["native"](make_run)
-    write_report(store)
-    report = (store.folder / "report.md").read_text()
-    assert "reference engine on cpu: an epoch of batch normalization takes 1.20" in report
-    assert "native engine on cpu: an epoch of batch normalization takes 1.20" in report
+    report(store)
+    text = (store.folder / "report.md").read_text()
+    assert "reference engine on cpu: an epoch of batch normalization takes 1.20" in text
+    assert "native engine on cpu: an epoch of batch normalization takes 1.20" in text
 
 
 def test_failures_are_listed_with_their_reasons(make_run: MakeRun) -> None:
     store = CASES["one variant always diverged"](make_run)
-    write_report(store)
-    report = (store.folder / "report.md").read_text()
-    assert "3 trials failed" in report
-    assert report.count("diverged: training loss is nan") == 3
+    report(store)
+    text = (store.folder / "report.md").read_text()
+    assert "3 trials failed" in text
+    assert text.count("diverged: training loss is nan") == 3

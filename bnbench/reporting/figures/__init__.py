@@ -1,4 +1,4 @@
-"""The report's figures, drawn from a run's summary and the trials behind it.
+"""The report's figures, drawn from a run's summary and its trials.
 
 ==================  =====================================================================
 ``accuracy``        test accuracy by epoch
@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bnbench.reporting.figures.accuracy import draw_accuracy
@@ -29,25 +29,30 @@ from bnbench.reporting.figures.output import use_settings
 from bnbench.reporting.figures.time_to_target import draw_time_to_target
 
 if TYPE_CHECKING:
-    from bnbench.records import TrialRecord
     from bnbench.reporting.summary import RunSummary
+    from bnbench.reporting.trials import RunTrials
 
 __all__ = ["Figure", "draw_figures"]
 
-DRAWERS = (draw_accuracy, draw_learning_rate, draw_time_to_target, draw_epoch_time)
+FIGURES: dict[str, Callable[[RunSummary, RunTrials], Figure | None]] = {
+    "accuracy": draw_accuracy,
+    "learning_rate": draw_learning_rate,
+    "time_to_target": draw_time_to_target,
+    "epoch_time": draw_epoch_time,
+}
+"""What draws each figure, by the name of its files and in the report's order."""
 
 
-def draw_figures(summary: RunSummary, records: Sequence[TrialRecord]) -> dict[str, Figure]:
+def draw_figures(summary: RunSummary, trials: RunTrials) -> dict[str, Figure]:
     """Draw every figure the run has data for, by name and in the report's order.
 
     Args:
         summary: what was computed of the run.
-        records: the run's trials, from which each single trial and epoch is drawn.
+        trials: the run's trials, of which each trial and epoch is drawn.
 
     Returns:
-        Some of ``accuracy``, ``learning_rate``, ``time_to_target`` and ``epoch_time``; what
-        cannot be drawn is absent. The same run gives the same bytes.
+        The figures in `FIGURES` that the run has data for. The same run gives the same bytes.
     """
     with use_settings():
-        drawn = [draw(summary, records) for draw in DRAWERS]
-    return {figure.name: figure for figure in drawn if figure is not None}
+        drawn = {name: draw(summary, trials) for name, draw in FIGURES.items()}
+    return {name: figure for name, figure in drawn.items() if figure is not None}

@@ -32,28 +32,32 @@ if TYPE_CHECKING:
 
     from bnbench.records import TrialRecord
     from bnbench.reporting.figures.figure import Cell, Figure
-    from bnbench.reporting.summary import RunSummary, VariantSummary
+    from bnbench.reporting.sections.accuracy import VariantSummary
+    from bnbench.reporting.summary import RunSummary
+    from bnbench.reporting.trials import RunTrials
 
 TITLE = "Test accuracy by epoch"
 COLUMNS = ("device", "variant", "series", "seed", "epoch", "test_accuracy", "low", "high")
 MOST_MARKED_EPOCHS = 20
 
 
-def draw_accuracy(summary: RunSummary, records: Sequence[TrialRecord]) -> Figure | None:
+def draw_accuracy(summary: RunSummary, trials: RunTrials) -> Figure | None:
     """Draw accuracy by epoch, a panel a device; None where no scored trial finished an epoch."""
-    shown = [variant for variant in summary.variants if _list_means(variant)]
+    shown = [variant for variant in summary.accuracy.variants if _list_means(variant)]
     devices = [d for d in summary.study.devices if any(v.device == d for v in shown)]
     if not devices:
         return None
     styles = style_series(tuple(variant.name for variant in summary.study.variants))
-    scored = [record for record in records if record.trial.purpose == "score" and record.epochs]
+    scored = [
+        record for record in trials.records if record.trial.purpose == "score" and record.epochs
+    ]
     right = max(measure_text(_write_label(variant)) for variant in shown) + LABEL_GUTTER + EDGE
     drawing, panels = make_panels(TITLE, [Panel(2.9)] * len(devices), 0.5, right)
     low, high = _find_limits(shown, scored)
     for axes, device in zip(panels, devices, strict=True):
         of_device = [variant for variant in shown if variant.device == device]
-        trials = [record for record in scored if record.trial.device == device]
-        _draw_panel(axes, of_device, trials, styles, summary.study.recipe.epochs)
+        of_panel = [record for record in scored if record.trial.device == device]
+        _draw_panel(axes, of_device, of_panel, styles, summary.study.recipe.epochs)
         axes.set_ylim(low, high)
         _label_means(axes, of_device, styles, summary.study.recipe.epochs)
         where = f"{device}: " if len(devices) > 1 else ""
@@ -196,17 +200,17 @@ def _write_caption(summary: RunSummary, shown: Sequence[VariantSummary]) -> str:
             f"{100 * confidence:g} % intervals; each faint line is one trial."
         )
     else:
-        sentences.append("Each line is a single trial, so that there is no interval.")
+        sentences.append("Each line is a single trial, so there is no interval.")
     sentences.extend(
         f"{variant.num_failed} of {write_count(variant.num_trials, 'trial')} of {variant.variant} "
-        f"failed{_write_device(summary, variant)}; a cross is where one ended, and later means are "
-        "without it."
+        f"failed{_write_device(summary, variant)}; a cross marks where one ended, and later means "
+        "leave it out."
         for variant in shown
         if variant.num_failed
     )
     sentences.extend(
         f"No trial of {variant.variant} finished an epoch{_write_device(summary, variant)}."
-        for variant in summary.variants
+        for variant in summary.accuracy.variants
         if variant not in shown
     )
     return " ".join(sentences)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,17 +21,17 @@ from bnbench.reporting.figures.wording import (
 )
 
 if TYPE_CHECKING:
-    from bnbench.records import TrialRecord
     from bnbench.reporting.figures.figure import Cell, Figure
     from bnbench.reporting.summary import RunSummary
+    from bnbench.reporting.trials import RunTrials
 
 TITLE = "Time per epoch"
 COLUMNS = ("device", "engine", "variant", "series", "seed", "epoch", "train_seconds")
 
 
-def draw_epoch_time(summary: RunSummary, records: Sequence[TrialRecord]) -> Figure | None:
+def draw_epoch_time(summary: RunSummary, trials: RunTrials) -> Figure | None:
     """Draw seconds per epoch, a panel an engine and device; None where nothing was compared."""
-    timings = _list_timings(summary, records)
+    timings = _list_timings(summary, trials)
     groups = list(dict.fromkeys((timing.device, timing.engine) for timing in timings))
     if not groups:
         return None
@@ -56,14 +55,14 @@ def draw_epoch_time(summary: RunSummary, records: Sequence[TrialRecord]) -> Figu
     )
 
 
-def _list_timings(summary: RunSummary, records: Sequence[TrialRecord]) -> list[Timing]:
+def _list_timings(summary: RunSummary, trials: RunTrials) -> list[Timing]:
     """The timings that the summary compares, each variant once."""
     timings: dict[tuple[str, str, str], Timing] = {}
-    for contrast in summary.times:
+    for contrast in summary.epoch_time:
         where = (contrast.device, contrast.engine)
         of_engine = [
             record
-            for record in records
+            for record in trials.records
             if (record.trial.device, record.trial.engine) == where
             and record.epochs
             and record.trial.purpose != "tune"
@@ -81,8 +80,8 @@ def _list_timings(summary: RunSummary, records: Sequence[TrialRecord]) -> list[T
                 (record.trial.seed, epoch.epoch, epoch.train_seconds)
                 for record in timed
                 if record.trial.variant.name == name and record.trial.seed in seeds[0] & seeds[1]
+                if trials.is_timed(record)
                 for epoch in record.epochs
-                if not math.isnan(epoch.train_seconds)  # of another node
             )
             timings.setdefault((*where, name), Timing(*where, name, time, epochs))
     return list(timings.values())
@@ -90,14 +89,14 @@ def _list_timings(summary: RunSummary, records: Sequence[TrialRecord]) -> list[T
 
 def _write_caption(timings: Sequence[Timing]) -> str:
     text = (
-        "Each dot is one epoch; the upright line is the median, and the box reaches from the lower "
-        "to the upper quartile. Evaluation is not in it."
+        "Each dot is one epoch, without evaluation. The vertical line is the median; the box spans "
+        "the quartiles."
     )
     num_slow = sum(len(timing.time.outliers) for timing in timings)
     if num_slow:
         text += (
-            f" {write_count(num_slow, 'epoch')} took much longer than is usual (crosses, or beyond "
-            "the axis); nothing computed leaves them out."
+            f" {write_count(num_slow, 'epoch')} took much longer than usual (crosses, or beyond "
+            "the axis); they count in every number."
         )
     return text
 

@@ -27,7 +27,9 @@ from bnbench.reporting.figures.wording import (
 if TYPE_CHECKING:
     from bnbench.records import TrialRecord
     from bnbench.reporting.figures.figure import Cell, Figure
-    from bnbench.reporting.summary import RunSummary, SensitivitySummary
+    from bnbench.reporting.sections.rates import SensitivitySummary
+    from bnbench.reporting.summary import RunSummary
+    from bnbench.reporting.trials import RunTrials
     from bnbench.stats import RateSummary
 
 TITLE = "Validation accuracy by learning rate"
@@ -47,14 +49,14 @@ COLUMNS = (
 )
 
 
-def draw_learning_rate(summary: RunSummary, records: Sequence[TrialRecord]) -> Figure | None:
+def draw_learning_rate(summary: RunSummary, trials: RunTrials) -> Figure | None:
     """Draw accuracy by learning rate, a panel a device; None where no tuning is complete."""
-    shown = summary.sensitivities
+    shown = summary.rates
     devices = [d for d in summary.study.devices if any(s.device == d for s in shown)]
     if not devices:
         return None
     styles = style_series(tuple(variant.name for variant in summary.study.variants))
-    trials = [record for record in records if record.trial.purpose == "tune"]
+    tuning = [record for record in trials.records if record.trial.purpose == "tune"]
     right = max(measure_text(write_row_label(s), SMALL_FONT_SIZE) for s in shown) + 0.1 + EDGE
     of_devices = [[s for s in shown if s.device == device] for device in devices]
     layout = [
@@ -65,7 +67,7 @@ def draw_learning_rate(summary: RunSummary, records: Sequence[TrialRecord]) -> F
     drawing, panels = make_panels(TITLE, layout, 0.5, right)
     for index, of_device in enumerate(of_devices):
         strip, axes = panels[2 * index : 2 * index + 2]
-        draw_sensitivities(axes, of_device, trials, styles)
+        draw_sensitivities(axes, of_device, tuning, styles)
         draw_strip(strip, of_device, styles)
         strip.set_xlim(axes.get_xlim())
         where = f"{of_device[0].device}: " if len(devices) > 1 else ""
@@ -79,7 +81,7 @@ def draw_learning_rate(summary: RunSummary, records: Sequence[TrialRecord]) -> F
         _write_caption(shown),
         _write_alt(summary, shown),
         COLUMNS,
-        _list_rows(shown, trials),
+        _list_rows(shown, tuning),
     )
 
 
@@ -89,11 +91,11 @@ def _write_caption(shown: Sequence[SensitivitySummary]) -> str:
     if any(rate.accuracy.has_interval for rate in rates):
         confidence = 100 * rates[0].accuracy.confidence
         parts.append(f"vertical bars are the means' {confidence:g} % intervals")
-    parts.append("each dot is one trial, a ring the best rate")
+    parts.append("each dot is one trial; a ring marks the best rate")
     if any(rate.num_diverged for rate in rates):
-        parts.append("a cross is a trial that failed, counted as chance")
+        parts.append("a cross is a trial that failed, which counts as chance")
     text = join_parts(parts)
-    return f"{text[0].upper()}{text[1:]}. Accuracy is that on the validation split."
+    return f"{text[0].upper()}{text[1:]}. Accuracy is on the validation images."
 
 
 def _write_alt(summary: RunSummary, shown: Sequence[SensitivitySummary]) -> str:
@@ -109,7 +111,7 @@ def _describe_sensitivity(sensitivity: SensitivitySummary) -> str:
     rates = f"{write_rate(result.rates[0].learning_rate)} to "
     rates += write_rate(result.rates[-1].learning_rate)
     if result.best_rate is None or result.band is None:
-        return f"learns nothing at any rate from {rates}"
+        return f"learns at no rate from {rates}"
     best = next(rate for rate in result.rates if rate.learning_rate == result.best_rate)
     band = result.band
     text = f"is best at {write_rate(result.best_rate)} with {write_estimate(best.accuracy)}, "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bnbench.records import TrialRecord
     from bnbench.reporting.figures.palette import SeriesStyle
-    from bnbench.reporting.summary import SensitivitySummary
+    from bnbench.reporting.sections.rates import SensitivitySummary
 
 
 def draw_sensitivities(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bnbench.reporting.figures.palette import SeriesStyle
-    from bnbench.reporting.summary import SensitivitySummary
+    from bnbench.reporting.sections.rates import SensitivitySummary
 
 
 ROW_HEIGHT = 0.44

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -30,9 +29,10 @@ from bnbench.reporting.figures.wording import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bnbench.records import TrialRecord
     from bnbench.reporting.figures.figure import Cell, Figure
-    from bnbench.reporting.summary import RunSummary, VariantSummary
+    from bnbench.reporting.sections.time_to_target import ArrivalSummary
+    from bnbench.reporting.summary import RunSummary
+    from bnbench.reporting.trials import RunTrials
 
 TITLE = "Time to the target accuracy"
 COLUMNS = (
@@ -49,13 +49,13 @@ END = 1.04
 """Where the x axis ends, in epochs of a trial, so that the last step has a tread."""
 
 
-def draw_time_to_target(summary: RunSummary, _records: Sequence[TrialRecord]) -> Figure | None:
+def draw_time_to_target(summary: RunSummary, _trials: RunTrials) -> Figure | None:
     """Draw the share of trials that have arrived, a panel a device; None without a target.
 
     The share is one minus the Kaplan-Meier estimate. Every trial counts as watched for all
     epochs (one that failed will not arrive any more), so that it is the plain share as well.
     """
-    shown = [v for v in summary.variants if summary.targets.get(v.device) is not None]
+    shown = summary.time_to_target.arrivals
     devices = [d for d in summary.study.devices if any(v.device == d for v in shown)]
     if not devices:
         return None
@@ -67,9 +67,9 @@ def draw_time_to_target(summary: RunSummary, _records: Sequence[TrialRecord]) ->
         of_device = [variant for variant in shown if variant.device == device]
         _draw_panel(axes, of_device, styles, num_epochs)
         where = f"{device}: " if len(devices) > 1 else ""
-        target = write_percent(summary.targets[device] or 0.0)
+        target = write_percent(summary.time_to_target.targets[device] or 0.0)
         write_heading(axes, f"{where}% of trials that have reached {target}")
-        write_x_label(axes, f"epoch ({_count_steps(summary):,} steps each)")
+        write_x_label(axes, f"epoch ({summary.time_to_target.steps_per_epoch:,} steps each)")
     return make_figure(
         drawing,
         "time_to_target",
@@ -83,7 +83,7 @@ def draw_time_to_target(summary: RunSummary, _records: Sequence[TrialRecord]) ->
 
 def _draw_panel(
     axes: Axes,
-    variants: Sequence[VariantSummary],
+    variants: Sequence[ArrivalSummary],
     styles: dict[str, SeriesStyle],
     num_epochs: int,
 ) -> None:
@@ -117,7 +117,7 @@ def _draw_panel(
     label_line_ends(axes, ends)
 
 
-def _count_arrivals(variant: VariantSummary, num_epochs: int) -> list[int]:
+def _count_arrivals(variant: ArrivalSummary, num_epochs: int) -> list[int]:
     """How many trials have arrived after 0, 1, ..., `num_epochs` epochs."""
     arrivals = variant.convergence.arrival_epochs if variant.convergence else ()
     return [
@@ -126,35 +126,31 @@ def _count_arrivals(variant: VariantSummary, num_epochs: int) -> list[int]:
     ]
 
 
-def _count_steps(summary: RunSummary) -> int:
-    return math.ceil(summary.data.num_train_images / summary.study.recipe.batch_size)
-
-
-def _count_arrived(variant: VariantSummary) -> int:
+def _count_arrived(variant: ArrivalSummary) -> int:
     return variant.convergence.num_arrived if variant.convergence else 0
 
 
-def _write_label(variant: VariantSummary) -> str:
+def _write_label(variant: ArrivalSummary) -> str:
     return f"{shorten_name(variant.variant)}\n{_count_arrived(variant)} of {variant.num_trials}"
 
 
-def _write_caption(shown: Sequence[VariantSummary]) -> str:
+def _write_caption(shown: Sequence[ArrivalSummary]) -> str:
     text = (
-        "Each step is an epoch's end, the first at which a trial is known to have arrived; "
-        "where a line crosses the dotted one, half of the trials are there."
+        "Accuracy is measured at the end of each epoch. "
+        "Where a line crosses the dotted one, half of the trials have reached the target."
     )
     if not any(_count_arrived(variant) for variant in shown):
         return f"No trial reached the target. {text}"
     if any(_count_arrived(variant) < variant.num_trials for variant in shown):
-        text += " Trials that never arrive stay in the count."
+        text += " Trials that never reach it are counted too."
     return text
 
 
-def _write_alt(summary: RunSummary, shown: Sequence[VariantSummary]) -> str:
+def _write_alt(summary: RunSummary, shown: Sequence[ArrivalSummary]) -> str:
     parts = []
     for variant in shown:
         where = f" on {variant.device}" if len(summary.study.devices) > 1 else ""
-        target = write_percent(summary.targets[variant.device] or 0.0)
+        target = write_percent(summary.time_to_target.targets[variant.device] or 0.0)
         text = (
             f"{_count_arrived(variant)} of {write_count(variant.num_trials, 'trial')} of "
             f"{variant.variant}{where} reach {target}"
@@ -166,13 +162,13 @@ def _write_alt(summary: RunSummary, shown: Sequence[VariantSummary]) -> str:
     return f"Share of trials that have reached the target, by epoch: {join_parts(parts)}."
 
 
-def _list_rows(summary: RunSummary, shown: Sequence[VariantSummary]) -> list[tuple[Cell, ...]]:
-    steps = _count_steps(summary)
+def _list_rows(summary: RunSummary, shown: Sequence[ArrivalSummary]) -> list[tuple[Cell, ...]]:
+    steps = summary.time_to_target.steps_per_epoch
     return [
         (
             variant.device,
             variant.variant,
-            summary.targets[variant.device],
+            summary.time_to_target.targets[variant.device],
             epoch,
             epoch * steps,
             count,

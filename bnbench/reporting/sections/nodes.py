@@ -1,28 +1,15 @@
-"""Times of one node: what ran on another one is left out wherever seconds are compared."""
+"""The nodes that trials ran on, and which node's times the report shows."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bnbench.records import LOCAL_NODE, EnvironmentRecord, TrialRecord
-
-
-@dataclass(frozen=True)
-class TimedNode:
-    """The node whose times are reported, for trials of one purpose, device and engine."""
-
-    purpose: str
-    device: str
-    engine: str
-    node: str
-    num_trials: int
-    """That ran there."""
-    num_left_out: int
-    """That ran on other nodes: their accuracy counts, their seconds do not."""
+from bnbench.records import LOCAL_NODE, EnvironmentRecord
+from bnbench.reporting.trials import RunTrials
+from bnbench.reporting.wording import format_count
+from bnbench.tables import find_group
 
 
 @dataclass(frozen=True)
@@ -34,52 +21,72 @@ class NodeSummary:
     num_trials: int
 
 
-def keep_times_of_one_node(
-    records: Sequence[TrialRecord],
-) -> tuple[list[TrialRecord], tuple[TimedNode, ...]]:
-    """Blank the seconds of all trials that did not run on their group's main node.
+@dataclass(frozen=True)
+class TimedNode:
+    """The node whose times are reported, for trials of one purpose, device and engine."""
 
-    A group is the trials of one purpose, device and engine; its main node ran the most of them
-    (the first in order of name, where several did).
+    purpose: str
+    device: str
+    engine: str
+    node: str
+    num_trials: int
+    """Trials that ran on this node."""
+    num_left_out: int
+    """Trials that ran on other nodes: their accuracy counts, their seconds do not."""
 
-    Returns:
-        The records in their order, seconds of other nodes NaN; and each group's node.
-    """
-    counts: dict[tuple[str, str, str], Counter[str]] = {}
-    for record in records:
-        counts.setdefault(_find_group(record), Counter())[record.node] += 1
-    nodes = {}
-    for group, of_group in counts.items():
-        name, num_trials = min(of_group.items(), key=lambda each: (-each[1], each[0]))
-        nodes[group] = TimedNode(*group, name, num_trials, of_group.total() - num_trials)
-    kept = [
-        record if record.node == nodes[_find_group(record)].node else _blank_times(record)
-        for record in records
-    ]
-    return kept, tuple(nodes.values())
+
+@dataclass(frozen=True)
+class NodesSummary:
+    """Where trials ran."""
+
+    nodes: tuple[NodeSummary, ...]
+    """Empty where all trials ran in the process of the study."""
+    timed: tuple[TimedNode, ...]
+    """One per group of trials that ran on several nodes."""
 
 
 def summarize_nodes(
-    records: Sequence[TrialRecord], environments: dict[str, EnvironmentRecord]
-) -> tuple[NodeSummary, ...]:
-    """The nodes that trials ran on; none where all ran in the process of the study."""
-    counts = Counter(record.node for record in records)
-    return tuple(
-        NodeSummary(name, environments[name], counts[name])
-        for name in sorted(counts)
-        if name != LOCAL_NODE and name in environments
+    trials: RunTrials, environments: Mapping[str, EnvironmentRecord]
+) -> NodesSummary:
+    """Count the trials of each node, and name the nodes whose times are shown."""
+    counts = Counter(record.node for record in trials.records)
+    by_group = Counter((find_group(record), record.node) for record in trials.records)
+    of_groups = Counter(find_group(record) for record in trials.records)
+    return NodesSummary(
+        nodes=tuple(
+            NodeSummary(name, environments[name], counts[name])
+            for name in sorted(counts)
+            if name != LOCAL_NODE and name in environments
+        ),
+        timed=tuple(
+            TimedNode(*group, node, by_group[group, node], num_left_out)
+            for group, node in trials.timed_nodes.items()
+            if (num_left_out := of_groups[group] - by_group[group, node])
+        ),
     )
 
 
-def _find_group(record: TrialRecord) -> tuple[str, str, str]:
-    return record.trial.purpose, record.trial.device, record.trial.engine
+def say_nodes(summary: NodesSummary) -> tuple[str, ...]:
+    """Which times the report leaves out, one paragraph per group of trials."""
+    kinds = {"time": "Timed trials", "score": "Scored trials", "tune": "Tuning trials"}
+    return tuple(
+        f"{kinds[timed.purpose]} ({timed.engine} engine, {timed.device}) ran on several nodes. "
+        f"Their times are those of node {timed.node}; the times of "
+        f"{format_count(timed.num_left_out, 'trial')} on other nodes are left out, since times of "
+        "different nodes are not comparable."
+        for timed in summary.timed
+    )
 
 
-def _blank_times(record: TrialRecord) -> TrialRecord:
-    return dataclasses.replace(
-        record,
-        epochs=tuple(
-            dataclasses.replace(epoch, train_seconds=math.nan, eval_seconds=math.nan)
-            for epoch in record.epochs
-        ),
+def list_nodes(summary: NodesSummary) -> tuple[tuple[str, str], ...]:
+    """Rows of the environment's table: each node and what it is."""
+    return tuple(
+        (
+            f"node {node.name}",
+            f"{format_count(node.num_trials, 'trial')}: {node.environment.cpu}, "
+            f"{format_count(node.environment.cores, 'core')}, "
+            f"{node.environment.instruction_set or 'instruction set not known'}, "
+            + ", ".join(f"{name} {model}" for name, model in node.environment.devices.items()),
+        )
+        for node in summary.nodes
     )

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from bnbench.records import EnvironmentRecord, TrialRecord
-from bnbench.reporting.report import write_report
-from bnbench.reporting.sections.nodes import keep_times_of_one_node
-from bnbench.reporting.summary import summarize_run
+from bnbench.reporting.sections.nodes import summarize_nodes
+from bnbench.reporting.trials import RunTrials
 from bnbench.specs import StudySpec
 from bnbench.store import RunStore
 from tests.conftest import REFERENCE, SYNTHETIC, fake_record, make_epochs
-from tests.reporting.conftest import MakeRun, separate
+from tests.reporting.conftest import MakeRun, report, separate, summarize
 
 
 def spread(
@@ -36,19 +35,20 @@ def make_records(study: StudySpec, nodes: list[str]) -> list[TrialRecord]:
 
 def test_seconds_of_the_node_that_ran_most_trials_are_kept(small_study: StudySpec) -> None:
     records = make_records(small_study, ["slow", "fast", "slow"])
-    kept, (timed,) = keep_times_of_one_node(records)
+    trials = RunTrials(small_study, SYNTHETIC, tuple(records))
+    assert trials.timed_nodes == {("score", "cpu", "reference"): "slow"}
+    table = trials.tabulate(trials.select("score", "baseline", "cpu"))
+    assert table.is_masked.tolist() == [False, True, False]
+    assert np.isnan(table.train_seconds).all(axis=1).tolist() == [False, True, False]
+    assert not np.isnan(table.accuracy).any()
+    (timed,) = summarize_nodes(trials, {}).timed
     assert (timed.node, timed.num_trials, timed.num_left_out) == ("slow", 4, 2)
-    for before, after in zip(records, kept, strict=True):
-        assert [e.test_accuracy for e in after.epochs] == [e.test_accuracy for e in before.epochs]
-        missing = [np.isnan(e.train_seconds) and np.isnan(e.eval_seconds) for e in after.epochs]
-        assert missing == [before.node == "fast"] * 2
 
 
-def test_nothing_changes_where_all_ran_on_one_node(small_study: StudySpec) -> None:
-    records = make_records(small_study, ["slow"] * 3)
-    kept, (timed,) = keep_times_of_one_node(records)
-    assert kept == records
-    assert timed.num_left_out == 0
+def test_nothing_is_masked_where_all_ran_on_one_node(small_study: StudySpec) -> None:
+    trials = RunTrials(small_study, SYNTHETIC, tuple(make_records(small_study, ["slow"] * 3)))
+    assert not trials.tabulate(trials.select("score", "baseline", "cpu")).is_masked.any()
+    assert summarize_nodes(trials, {}).timed == ()
 
 
 @pytest.fixture
@@ -66,35 +66,35 @@ def spread_run(tmp_path: Path, small_study: StudySpec, environment: EnvironmentR
 
 
 def test_no_time_of_a_run_mixes_nodes(spread_run: RunStore) -> None:
-    summary = summarize_run(spread_run)
-    (times,) = summary.times
+    summary = summarize(spread_run)
+    (times,) = summary.epoch_time
     assert times.result.baseline.num_epochs == 6 * 2
     assert times.result.baseline.median_seconds == times.result.baseline.upper_quartile_seconds
     assert times.result.ratio.value == 1.0
     assert times.result.ratio.count == 6
-    (contrast,) = summary.contrasts
+    (contrast,) = summary.accuracy.contrasts
     assert contrast.num_pairs == 9  # accuracy counts wherever it was reached
-    assert contrast.speed_up is not None
-    assert contrast.speed_up.costlier_steps.count == 6
-    for variant in summary.variants:
-        assert variant.convergence is not None
-        assert variant.convergence.num_trials == 9
-        if variant.convergence.train_seconds.value is not None:
-            assert variant.convergence.train_seconds.value <= 2.0
+    (speed_up,) = summary.time_to_target.speed_ups
+    assert speed_up.result.costlier_steps.count == 6
+    for arrival in summary.time_to_target.arrivals:
+        assert arrival.convergence is not None
+        assert arrival.num_trials == 9
+        if arrival.convergence.train_seconds.value is not None:
+            assert arrival.convergence.train_seconds.value <= 2.0
 
 
 def test_the_report_says_whose_times_they_are_and_what_the_nodes_were(
     spread_run: RunStore,
 ) -> None:
-    write_report(spread_run)
+    report(spread_run)
     text = (spread_run.folder / "report.md").read_text()
     assert (
-        "Of the trials scored (reference engine, cpu), times are those of node fast alone: 6 "
-        "trials ran on other nodes, and times of different nodes are never compared."
+        "Scored trials (reference engine, cpu) ran on several nodes. Their times are those of node "
+        "fast; the times of 6 trials on other nodes are left out"
     ) in text
     assert "| node slow | 6 trials: a slow one, 2 cores" in text
     summary = json.loads((spread_run.folder / "summary.json").read_text())
-    assert [node["name"] for node in summary["nodes"]] == ["fast", "slow"]
+    assert [node["name"] for node in summary["nodes"]["nodes"]] == ["fast", "slow"]
     rows = (spread_run.folder / "epochs.csv").read_text().splitlines()
     assert rows[0].endswith(",node")
     assert sum(row.endswith(",9.0,0.1,slow") for row in rows) == 3 * 2 * 2
@@ -102,5 +102,5 @@ def test_the_report_says_whose_times_they_are_and_what_the_nodes_were(
 
 def test_the_report_of_a_run_in_one_process_says_nothing_of_nodes(make_run: MakeRun) -> None:
     store = make_run(separate)
-    write_report(store)
+    report(store)
     assert "node" not in (store.folder / "report.md").read_text()

@@ -1,0 +1,220 @@
+"""Test accuracy of each variant, and each variant against the baseline by seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bnbench import stats
+from bnbench.records import TrialRecord
+from bnbench.reporting.content import Section, Table
+from bnbench.reporting.trials import RunTrials, make_generator
+from bnbench.reporting.wording import (
+    format_accuracy,
+    format_count,
+    format_interval,
+    format_number,
+    format_points,
+    name_variant,
+)
+from bnbench.specs import StudySpec
+from bnbench.stats import Outcome
+
+
+@dataclass(frozen=True)
+class VariantSummary:
+    """The scored trials of one variant on one device."""
+
+    variant: str
+    device: str
+    engine: str
+    learning_rate: float
+    num_trials: int
+    num_failed: int
+    curve: tuple[stats.EpochSummary, ...]
+    """Test accuracy by epoch over the trials that finished the epoch."""
+
+
+@dataclass(frozen=True)
+class ContrastSummary:
+    """A variant (the candidate) against the study's first one (the baseline), by seed."""
+
+    baseline: str
+    candidate: str
+    device: str
+    engine: str
+    num_pairs: int
+    differences: tuple[stats.Estimate, ...]
+    """Accuracy of the candidate minus that of the baseline, by epoch."""
+    pairing: stats.Pairing
+    improvement: stats.Improvement
+    decision: stats.Decision
+
+
+@dataclass(frozen=True)
+class AccuracySummary:
+    """The accuracy of every variant, and what the study compares."""
+
+    variants: tuple[VariantSummary, ...]
+    contrasts: tuple[ContrastSummary, ...]
+
+
+def summarize_accuracy(trials: RunTrials) -> AccuracySummary:
+    """Summarize the scored trials of a run."""
+    variants = [
+        _summarize_variant(trials, records)
+        for device in trials.study.devices
+        for variant in trials.study.variants
+        if (records := trials.select("score", variant.name, device))
+    ]
+    contrasts = [
+        _summarize_contrast(trials, of_baseline, of_candidate, seeds)
+        for baseline, candidate, device in trials.contrasts
+        if (of_baseline := trials.select("score", baseline.name, device))
+        and (of_candidate := trials.select("score", candidate.name, device))
+        and (seeds := share_seeds(of_baseline, of_candidate))
+    ]
+    return AccuracySummary(tuple(variants), tuple(contrasts))
+
+
+def share_seeds(first: list[TrialRecord], second: list[TrialRecord]) -> list[int]:
+    """List the seeds of which both have a trial, in the order of the first."""
+    seeds = {record.trial.seed for record in second}
+    return [record.trial.seed for record in first if record.trial.seed in seeds]
+
+
+def compose_accuracy(summary: AccuracySummary, study: StudySpec) -> Section:
+    """The section of the report."""
+    return Section(
+        "Test accuracy by epoch",
+        tuple(_analyze_contrast(contrast) for contrast in summary.contrasts),
+        figure="accuracy",
+        table=_tabulate_variants(summary, study.recipe.epochs) if summary.variants else None,
+        in_terminal=True,
+    )
+
+
+def say_decision(contrast: ContrastSummary) -> str:
+    """The verdict on a contrast as a clause."""
+    candidate, baseline = name_variant(contrast.candidate), name_variant(contrast.baseline)
+    if contrast.decision.outcome is Outcome.NO_CONCLUSION:
+        more = contrast.decision.num_more_pairs
+        advice = "" if more is None else f": run {format_count(more, 'more seed')}"
+        seeds = format_count(contrast.num_pairs, "seed")
+        return f"whether {candidate} beats {baseline} is open after {seeds}{advice}"
+    return f"{candidate} is {contrast.decision.outcome} than {baseline}"
+
+
+def say_probability(contrast: ContrastSummary) -> str:
+    """How often the candidate wins, with its interval, as a sentence."""
+    probability = contrast.decision.probability
+    candidate, baseline = name_variant(contrast.candidate), name_variant(contrast.baseline)
+    if probability.value is None:
+        return f"How often {candidate} beats {baseline} is not known."
+    return (
+        f"A new trial of {candidate} beats one of {baseline} with probability "
+        f"{probability.value:.2f}{format_interval(probability)}."
+    )
+
+
+def _summarize_variant(trials: RunTrials, records: list[TrialRecord]) -> VariantSummary:
+    trial = records[0].trial
+    return VariantSummary(
+        variant=trial.variant.name,
+        device=trial.device,
+        engine=trial.engine,
+        learning_rate=trial.recipe.learning_rate,
+        num_trials=len(records),
+        num_failed=sum(record.status == "failed" for record in records),
+        curve=stats.summarize_curve(trials.tabulate(records).accuracy, make_generator()),
+    )
+
+
+def _summarize_contrast(
+    trials: RunTrials,
+    of_baseline: list[TrialRecord],
+    of_candidate: list[TrialRecord],
+    seeds: list[int],
+) -> ContrastSummary:
+    baseline = trials.tabulate(of_baseline, seeds).accuracy
+    candidate = trials.tabulate(of_candidate, seeds).accuracy
+    finals = baseline[:, -1], candidate[:, -1]
+    improvement = stats.estimate_improvement(*finals, make_generator())
+    trial = of_baseline[0].trial
+    return ContrastSummary(
+        baseline=trial.variant.name,
+        candidate=of_candidate[0].trial.variant.name,
+        device=trial.device,
+        engine=trial.engine,
+        num_pairs=len(seeds),
+        differences=stats.compare_pairs(baseline, candidate, make_generator()),
+        pairing=stats.summarize_pairing(*finals),
+        improvement=improvement,
+        decision=stats.decide_improvement(improvement.probability),
+    )
+
+
+def _tabulate_variants(summary: AccuracySummary, num_epochs: int) -> Table:
+    return Table(
+        (
+            "variant",
+            "device",
+            "engine",
+            "learning rate",
+            "finished",
+            "after the first",
+            f"after epoch {num_epochs}",
+            "lowest – highest",
+        ),
+        tuple(
+            (
+                variant.variant,
+                variant.device,
+                variant.engine,
+                f"{variant.learning_rate:.3g}",
+                f"{variant.num_trials - variant.num_failed}/{variant.num_trials}",
+                format_accuracy(variant.curve[0].mean),
+                format_accuracy(variant.curve[-1].mean),
+                _format_range(variant.curve[-1]),
+            )
+            for variant in summary.variants
+        ),
+        details=("after the first", "lowest – highest"),
+    )
+
+
+def _format_range(last: stats.EpochSummary) -> str:
+    if last.lowest is None or last.highest is None:
+        return "not known"
+    return f"{last.lowest * 100:.2f} – {last.highest * 100:.2f} %"
+
+
+def _analyze_contrast(contrast: ContrastSummary) -> str:
+    first, last = contrast.differences[0], contrast.differences[-1]
+    found = contrast.improvement
+    sentences = [
+        f"On {contrast.device}, {say_decision(contrast)}.",
+        say_probability(contrast),
+        f"Seed by seed it has {format_count(found.num_wins, 'win')}, "
+        f"{format_count(found.num_ties, 'tie')} and "
+        f"{format_count(found.num_losses, 'loss', 'losses')}.",
+    ]
+    if first.value is not None:
+        sentences.append(f"The difference is {format_points(first)} after epoch 1.")
+    if last.value is not None and len(contrast.differences) > 1:
+        sentences.append(f"It is {format_points(last)} after the last epoch.")
+    return " ".join([*sentences, _say_pairing(contrast.pairing)])
+
+
+def _say_pairing(pairing: stats.Pairing) -> str:
+    if pairing.correlation.value is None or pairing.variance_ratio is None:
+        return "There are too few pairs to tell whether pairing by seed helped."
+    effect = {
+        True: "Pairing by seed made the comparison more precise",
+        False: "Pairing by seed made the comparison less precise",
+        None: "It is not certain whether pairing by seed helped",
+    }[pairing.helped]
+    return (
+        f"{effect}: the difference has {pairing.variance_ratio:.2f} times the variance of "
+        "unpaired trials. Accuracies of the two variants correlate at "
+        f"{format_number(pairing.correlation)} over seeds."
+    )

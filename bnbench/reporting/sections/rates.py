@@ -1,0 +1,109 @@
+"""Validation accuracy by learning rate: which rates work for which variant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bnbench import stats
+from bnbench.reporting.content import Section, Table
+from bnbench.reporting.trials import RunTrials, make_generator
+from bnbench.reporting.wording import format_accuracy, format_count, join_words, name_variant
+from bnbench.specs import StudySpec
+from bnbench.tables import tabulate_tuning
+
+
+@dataclass(frozen=True)
+class SensitivitySummary:
+    """Validation accuracy of one variant on one device by learning rate."""
+
+    variant: str
+    device: str
+    result: stats.RateSensitivity
+
+
+def summarize_rates(trials: RunTrials) -> tuple[SensitivitySummary, ...]:
+    """Summarize the tuning of each variant whose tuning is complete."""
+    study, tuning = trials.study, trials.study.tuning
+    if tuning is None:
+        return ()
+    num_trials = len(tuning.learning_rates) * len(tuning.seeds)
+    return tuple(
+        SensitivitySummary(
+            variant.name,
+            device,
+            stats.summarize_sensitivity(
+                np.array(tuning.learning_rates),
+                tabulate_tuning(study, trials.records, variant.name, device),
+                make_generator(),
+            ),
+        )
+        for device in study.devices
+        for variant in study.variants
+        # A rate that was not tried yet must not look like one that diverged.
+        if len(trials.select("tune", variant.name, device)) == num_trials
+    )
+
+
+def compose_rates(summaries: Sequence[SensitivitySummary], study: StudySpec) -> Section | None:
+    """The section of the report, or None where no tuning is complete."""
+    tuning = study.tuning
+    if not summaries or tuning is None:
+        return None
+    rates = tuning.learning_rates
+    tolerance = summaries[0].result.tolerance
+    how = (
+        f"Each variant was trained at {format_count(len(rates), 'learning rate')} from "
+        f"{rates[0]:g} to {rates[-1]:g}, with {format_count(len(tuning.seeds), 'seed')} each. "
+        f"{tuning.num_validation_images:,} training images were held back for validation; test "
+        "images were not used. "
+        f"A rate works if its accuracy is within {tolerance * 100:g} points of the variant's best."
+    )
+    return Section(
+        "Validation accuracy by learning rate",
+        (how, *(_analyze_sensitivity(summary) for summary in summaries)),
+        figure="learning_rate",
+        table=Table(
+            ("learning rate", *(f"{s.variant}, {s.device}" for s in summaries)),
+            tuple(
+                (f"{rate:.3g}", *(_format_rate(s.result.rates[row]) for s in summaries))
+                for row, rate in enumerate(rates)
+            ),
+        ),
+    )
+
+
+def _format_rate(rate: stats.RateSummary) -> str:
+    text = format_accuracy(rate.accuracy)
+    if rate.num_diverged:
+        text += f", {rate.num_diverged}/{rate.num_trials} failed to learn"
+    return text
+
+
+def _analyze_sensitivity(sensitivity: SensitivitySummary) -> str:
+    result, name = sensitivity.result, name_variant(sensitivity.variant)
+    where = f"On {sensitivity.device}, {name}"
+    if result.best_rate is None or result.band is None:
+        return f"{where} learned at no rate of the grid."
+    band = result.band
+    sentences = [
+        f"{where} is best at learning rate {result.best_rate:.3g}.",
+        f"Rates from {band.low_rate:.3g} to {band.high_rate:.3g} work, a band of "
+        f"{band.decades:.1f} decades.",
+    ]
+    ends = [
+        end
+        for end, is_reached in (("lower", band.reaches_lowest), ("upper", band.reaches_highest))
+        if is_reached
+    ]
+    if ends:
+        sentences.append(
+            f"The band reaches the {join_words(ends)} end of the grid, so it may be wider."
+        )
+    if result.half_diverge_rate is not None:
+        sentences.append(
+            f"From {result.half_diverge_rate:.3g} on, at least half of the trials fail to learn."
+        )
+    return " ".join(sentences)
