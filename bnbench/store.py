@@ -152,7 +152,9 @@ class RunStore:
                 EnvironmentRecord, _read_json(folder / "environment.json", folder), "environment"
             )
         except SpecError as error:
-            raise RunError(f"{folder}: the run's description is damaged: {error}") from None
+            raise RunError(
+                f"{folder}: expected a description of the run, got damage: {error}"
+            ) from None
         return cls(folder, description.study, description.engines, description.data, environment)
 
     def require_environment(self, found: EnvironmentRecord) -> None:
@@ -200,10 +202,12 @@ class RunStore:
                     record = build_from_mapping(TrialRecord, json.loads(line))
                     order_of(record.trial)
                 except (ValueError, SpecError) as error:
-                    raise RunError(f"{path}: line {number} is damaged: {error}") from None
+                    raise RunError(
+                        f"{path}, line {number}: expected a trial, got: {error}"
+                    ) from None
                 records[record.trial] = record
         except OSError as error:
-            raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+            raise RunError(f"{path}: expected a readable log, got: {error.strerror}") from None
         return sorted(records.values(), key=lambda record: order_of(record.trial))
 
     def write_rates(self, rates: Sequence[ChosenRateRecord]) -> None:
@@ -310,7 +314,8 @@ class RunStore:
                 return [_parse_row(record_type, row) for row in reader]
             except (ValueError, SpecError) as error:
                 raise RunError(
-                    f"{path}: is damaged: {error}; 'bnbench verify {self.folder}' writes it anew"
+                    f"{path}: expected its rows, got: {error}; write it anew: "
+                    f"bnbench verify {self.folder}"
                 ) from None
 
     def write_table(

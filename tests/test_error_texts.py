@@ -25,18 +25,7 @@ STATISTICS_ERROR_NAMES = ERROR_NAMES | {"ValueError"}
 MAX_LENGTH = 300
 """Longest text, without its placeholders; a person at the terminal reads it at one look."""
 
-OLD_FORM = "the text has still to be put into this form"
-EXEMPT = {
-    "cli/diagnosing.py:_read_logits": OLD_FORM,
-    "cli/tracking.py:show_history": OLD_FORM,
-    "gate/revisions.py:_git": OLD_FORM,
-    "models/manifest.py:read_manifest": OLD_FORM,
-    "models/runtimes/__init__.py:open_runtime": OLD_FORM,
-    "models/runtimes/libtorch.py:__init__": OLD_FORM,
-    "store.py:_read_records": OLD_FORM,
-    "store.py:open": OLD_FORM,
-    "store.py:read_trials": OLD_FORM,
-}
+EXEMPT: dict[str, str] = {}
 """``file:function`` of texts of another form, each with the reason."""
 
 

@@ -76,7 +76,7 @@ def test_a_torn_last_line_is_cut_off_and_the_rest_stays(store: RunStore, torn: b
 
 def test_a_damaged_line_in_the_middle_is_named(store: RunStore) -> None:
     (store.folder / "trials.jsonl").write_text('{"trial": 1}\n')
-    with pytest.raises(RunError, match="trials.jsonl: line 1 is damaged"):
+    with pytest.raises(RunError, match="trials.jsonl, line 1: expected a trial, got"):
         store.read_trials()
 
 
@@ -137,7 +137,9 @@ def test_a_damaged_table_is_named_with_what_writes_it_anew(store: RunStore) -> N
     store.write_verification([CertificateRecord("a.pt", "baseline", 10, 9, 8, 3, 0.25)], [])
     path = store.folder / "certificates.csv"
     path.write_text(path.read_text().replace("10,9", "ten,9"))
-    with pytest.raises(RunError, match=r"certificates\.csv: is damaged.*'bnbench verify "):
+    with pytest.raises(
+        RunError, match=r"certificates\.csv: expected its rows, got.*bnbench verify "
+    ):
         store.read_certificates()
 
 
@@ -163,7 +165,10 @@ def test_a_damaged_description_is_refused(store: RunStore) -> None:
     with pytest.raises(RunError, match="run.json: expected readable JSON"):
         RunStore.open(store.folder)
     (store.folder / "run.json").write_text('{"format_version": 1, "study": {"name": 3}}')
-    with pytest.raises(RunError, match=r"description is damaged: study\.name: expected a text"):
+    with pytest.raises(
+        RunError,
+        match=r"expected a description of the run, got damage: study\.name: expected a text",
+    ):
         RunStore.open(store.folder)
 
 
@@ -171,7 +176,7 @@ def test_a_trial_of_another_study_is_named(store: RunStore, small_study: StudySp
     trial = dataclasses.replace(small_study.list_scored_trials(REFERENCE)[0], seed=77)
     with store.locked():
         store.append_trial(fake_record(trial))
-    with pytest.raises(RunError, match=r"trials.jsonl: line 1 is damaged"):
+    with pytest.raises(RunError, match=r"trials.jsonl, line 1: expected a trial, got"):
         store.read_trials()
 
 

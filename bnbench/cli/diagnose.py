@@ -114,7 +114,7 @@ def _read_logits(path: Path) -> NDArray[np.floating[Any]]:
     try:
         logits = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise RunError(f"{path}: expected logits in NumPy's .npy format: {error}") from None
+        raise RunError(f"{path}: expected logits in NumPy's .npy format, got: {error}") from None
     if not isinstance(logits, np.ndarray):
         raise RunError(f"{path}: expected a single array (.npy), got an archive of several")
     if not np.issubdtype(logits.dtype, np.floating):

@@ -216,5 +216,8 @@ def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = Non
     except FileNotFoundError:
         raise GateError("expected git, got none on PATH; install it") from None
     if done.returncode != 0:
-        raise GateError(f"git {arguments[0]} failed: {done.stderr.strip() or done.returncode}")
+        raise GateError(
+            f"git {arguments[0]}: expected exit code 0, got {done.returncode}: "
+            f"{done.stderr.strip()}"
+        )
     return done.stdout.strip()

@@ -33,7 +33,7 @@ def test_a_flipped_bit_in_any_byte_is_found(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{}", b"not json", b"x" * 1000])
 def test_what_is_no_manifest_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(RunError, match="not a bnbench manifest"):
+    with pytest.raises(RunError, match="expected a bnbench manifest"):
         read_manifest(path)
 
 

@@ -79,6 +79,8 @@ def open_runtime(name: str, data_folder: Path) -> Runtime:
     """
     entry = RUNTIMES[name]
     if not entry.is_installed:
-        raise RuntimeUnavailableError(f"{name}: not installed; {entry.install} installs it")
+        raise RuntimeUnavailableError(
+            f"{name}: expected its packages, got none installed; run: {entry.install}"
+        )
     runtime: Runtime = importlib.import_module(entry.module).open_runtime(data_folder)
     return runtime

@@ -61,7 +61,10 @@ class LibTorchRuntime:
         self._data_folder = data_folder
         answer = subprocess.run([self._binary, "--version"], capture_output=True, text=True)
         if answer.returncode != 0:
-            raise RuntimeUnavailableError(f"{BINARY} does not run: {answer.stderr.strip()}")
+            raise RuntimeUnavailableError(
+                f"{BINARY}: expected its version, got exit code {answer.returncode}: "
+                f"{answer.stderr.strip()}; build it again with 'pip install .'"
+            )
         self.version = answer.stdout.strip()
 
     def evaluate(
