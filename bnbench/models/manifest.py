@@ -41,8 +41,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
     digest = hashlib.sha256(body).hexdigest().encode()
     if seal != _SEAL_START + digest + _SEAL_END:
         raise RunError(
-            f"{path}: expected a bnbench manifest, whose last line is the SHA-256 of the lines before, "
-            "got another file or an altered one; export the model again"
+            f"{path}: expected a bnbench manifest, which ends with the SHA-256 of the rest, got "
+            "another file or an altered one; export the model again"
         )
     try:
         content: dict[str, Any] = json.loads(raw)
