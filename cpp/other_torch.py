@@ -25,18 +25,20 @@ TORCH_LIBRARY = Path("torch/lib/libtorch_cpu.so")
 
 
 def call(*command: object, **options: Any) -> str:
-    """What a command that must succeed prints."""
+    """Run a command that must succeed; return what it prints."""
     result = subprocess.run([str(part) for part in command], text=True, check=False, **options)
     if result.returncode != 0:
-        sys.exit(f"required success of {' '.join(map(str, command))}, found {result.returncode}")
+        sys.exit(
+            f"{command[0]}: expected exit code 0, got {result.returncode}: "
+            f"{' '.join(map(str, command))}"
+        )
     return result.stdout or ""
 
 
 def install_torch(requirement: str, folder: Path) -> None:
-    """Put torch alone into `folder`, and beside it the CUDA libraries that it cannot start without.
+    """Install torch into `folder` with the CUDA libraries that it loads at start, and no more.
 
-    A CUDA build of torch names a few; its other requirements, gigabytes of them, are for GPUs and
-    for Python.
+    A CUDA build's other requirements, several gigabytes, are for GPUs and for Python.
     """
     pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder)
     if not (folder / TORCH_LIBRARY).exists():
@@ -52,7 +54,7 @@ def install_torch(requirement: str, folder: Path) -> None:
         missing = list_missing(folder)
     if missing:
         sys.exit(
-            f"required libraries for {requirement}, found none: {', '.join(missing)}; install a "
+            f"{requirement}: expected its libraries, got no {', '.join(missing)}; install a "
             "CPU build of torch instead, from PyTorch's index"
         )
 

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Makes sure that the compiler, Python's headers and the C++ libraries are here. What is missing is
-# installed from Debian's packages where root or sudo allows it; otherwise it is named.
+# Checks the compiler, Python's headers and the C++ libraries. Missing Debian packages are installed
+# if you are root or have sudo; otherwise they are listed.
 # Usage: cpp/prepare-system.sh PYTHON
 set -eu
 python=$1
 
 if ! command -v "$python" >/dev/null 2>&1 ||
   ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-  echo "required Python 3.11 or newer, found: $("$python" --version 2>&1 || echo none)." >&2
-  echo "Install it, or name it: make PYTHON=/path/to/python3.12 ..." >&2
+  echo "PYTHON: expected Python 3.11 or newer, got $("$python" --version 2>/dev/null || echo none);" \
+    "install it, or name it: make PYTHON=/path/to/python3.12 ..." >&2
   exit 2
 fi
 
@@ -45,12 +45,12 @@ else
 fi
 if [ "$as_root" = none ] || ! command -v apt-get >/dev/null 2>&1; then
   [ -n "$required" ] || exit 0
-  echo "required, but not installed:$required (names of Debian's packages)." >&2
-  echo "Install them, for instance with: sudo apt-get install$packages" >&2
+  echo "system: expected Debian's packages$required, got none of them installed;" \
+    "install them: sudo apt-get install$packages" >&2
   exit 2
 fi
-echo "installing from Debian's packages:$packages"
+echo "Installing Debian's packages:$packages"
 export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -qq
-# shellcheck disable=SC2086 # the list is meant to be split
+# shellcheck disable=SC2086 # split the list into words
 $as_root apt-get install -y -qq --no-install-recommends $packages >/dev/null
