@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnbench import stats
-from bnbench.records import TrialRecord
+from bnbench.records import ChosenRateRecord, TrialRecord
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import RunTrials, make_generator
 from bnbench.reporting.wording import (
@@ -58,10 +59,19 @@ class AccuracySummary:
     contrasts: tuple[ContrastSummary, ...]
 
 
-def summarize_accuracy(trials: RunTrials) -> AccuracySummary:
-    """Summarize the scored trials of a run."""
+def summarize_accuracy(
+    trials: RunTrials, rates: Sequence[ChosenRateRecord] = ()
+) -> AccuracySummary:
+    """Summarize the scored trials of a run.
+
+    Args:
+        trials: the run's trials.
+        rates: the learning rates that tuning chose; the study's recipe gives the others.
+    """
+    chosen = {(rate.variant, rate.device): rate.learning_rate for rate in rates}
+    default = trials.study.recipe.learning_rate
     variants = [
-        _summarize_variant(trials, records)
+        _summarize_variant(trials, records, chosen.get((variant.name, device), default))
         for device in trials.study.devices
         for variant in trials.study.variants
         if (records := trials.select("score", variant.name, device))
@@ -116,13 +126,15 @@ def say_probability(contrast: ContrastSummary) -> str:
     )
 
 
-def _summarize_variant(trials: RunTrials, records: list[TrialRecord]) -> VariantSummary:
+def _summarize_variant(
+    trials: RunTrials, records: list[TrialRecord], learning_rate: float
+) -> VariantSummary:
     trial = records[0].trial
     return VariantSummary(
         variant=trial.variant.name,
         device=trial.device,
         engine=trial.engine,
-        learning_rate=trial.recipe.learning_rate,
+        learning_rate=learning_rate,
         num_trials=len(records),
         num_failed=sum(record.status == "failed" for record in records),
         curve=stats.summarize_curve(trials.tabulate(records).accuracy, make_generator()),
