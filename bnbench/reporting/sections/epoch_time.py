@@ -9,9 +9,9 @@ from bnbench import stats
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import RunTrials, make_generator
 from bnbench.reporting.wording import format_count, format_number, format_seconds, name_variant
-from bnbench.specs import VariantSpec
+from bnbench.specs import ENGINE_NAMES, REFERENCE_ENGINE, VariantSpec
 
-TIMED = (("time", "reference"), ("time", "native"), ("score", "reference"))
+TIMED = (*(("time", engine) for engine in ENGINE_NAMES), ("score", REFERENCE_ENGINE))
 """Purpose and engine of the trials that were trained one at a time."""
 EQUAL_TIME = 0.10
 """Two times are called about as long if the whole interval of their ratio is within this of 1."""
@@ -75,7 +75,7 @@ def compose_epoch_time(contrasts: Sequence[TimeContrast]) -> Section | None:
 def say_epoch_time(contrasts: Sequence[TimeContrast]) -> str | None:
     """Compare the times in a plain PyTorch loop; None where the reference engine was not timed."""
     for contrast in contrasts:
-        if contrast.engine == "reference" and contrast.result.ratio.value is not None:
+        if contrast.engine == REFERENCE_ENGINE and contrast.result.ratio.value is not None:
             return _say_ratio(contrast, contrast.result.ratio, contrast.result.ratio.value)
     return None
 

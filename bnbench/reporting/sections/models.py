@@ -179,11 +179,11 @@ def tabulate_models(summary: ModelsSummary) -> Table:
     )
 
 
-def say_models(summary: ModelsSummary) -> tuple[str, ...]:
+def say_models(summary: ModelsSummary) -> str:
     """The answer's sentence on the agreement of runtimes."""
     verifications = summary.verifications
     if not verifications:
-        return ("The exported models were not re-evaluated in other runtimes yet.",)
+        return "The exported models were not re-evaluated in other runtimes yet."
     runtimes = list(dict.fromkeys(v.runtime for v in verifications))
     num_models = sum(v.num_models for v in verifications if v.runtime == runtimes[0])
     models = format_count(num_models, "exported model")
@@ -193,14 +193,14 @@ def say_models(summary: ModelsSummary) -> tuple[str, ...]:
         names = join_words(list(dict.fromkeys(v.runtime for v in off)))
         return (
             f"Rounding can NOT explain what {names} gives in "
-            f"{format_count(num_off, 'evaluation')} of {models}.",
+            f"{format_count(num_off, 'evaluation')} of {models}."
         )
     share = say_share_certified(summary.certificates)
     certified = "" if share is None else f"; {share} are proven for {CERTIFIED_RUNTIMES}"
     num_predictions = sum(v.num_predictions for v in verifications)
     return (
         f"In {join_words(runtimes)}, {models} give the predictions of the binary64 reference "
-        f"within rounding, all {num_predictions:,}{certified}.",
+        f"within rounding, all {num_predictions:,}{certified}."
     )
 
 
