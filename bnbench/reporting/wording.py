@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from bnbench.stats import Estimate
 
+LONGEST_NAME = 18
+"""Characters of a name that a figure shows in full."""
 VARIANT_NAMES = {
     "baseline": "the baseline",
     "batchnorm": "batch normalization",
@@ -31,6 +33,14 @@ def format_interval(estimate: Estimate, factor: float = 1.0, form: str = ".2f") 
     return f" [{estimate.low * factor:{form}}, {estimate.high * factor:{form}}]"
 
 
+def shorten_name(name: str, longest: int = LONGEST_NAME) -> str:
+    """Cut a name too long for a figure in its middle, since names differ at their ends."""
+    if len(name) <= longest:
+        return name
+    head = (longest - 1) // 2
+    return f"{name[:head]}…{name[len(name) - (longest - 1 - head) :]}"
+
+
 def format_percent(fraction: float | None, digits: int = 2) -> str:
     """0.8712 as ``87.12 %``."""
     return "not known" if fraction is None else f"{fraction * 100:.{digits}f} %"
@@ -50,6 +60,15 @@ def format_accuracy(estimate: Estimate) -> str:
     return format_percent(estimate.value) + format_interval(estimate, 100)
 
 
+def describe_accuracy(estimate: Estimate) -> str:
+    """A mean accuracy and its interval in words, for those who hear it read."""
+    text = format_percent(estimate.value, 1)
+    if estimate.low is None or estimate.high is None:
+        return text
+    low, high = estimate.low * 100, format_percent(estimate.high, 1)
+    return f"{text} ({estimate.confidence * 100:g} % interval {low:.1f} to {high})"
+
+
 def format_number(estimate: Estimate, digits: int = 2) -> str:
     """A plain number with its interval; an end without a bound is "open"."""
     if estimate.value is None:
@@ -63,8 +82,10 @@ def format_number(estimate: Estimate, digits: int = 2) -> str:
 
 
 def format_seconds(seconds: float | None) -> str:
-    """A time with three significant digits."""
-    return "not known" if seconds is None else f"{seconds:.3g} s"
+    """A time with three digits: ``2.40 s``."""
+    if seconds is None:
+        return "not known"
+    return f"{seconds:.0f} s" if seconds >= 1000 else f"{seconds:#.3g}".rstrip(".") + " s"
 
 
 def format_count(number: int, noun: str, plural: str | None = None) -> str:

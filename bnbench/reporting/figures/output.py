@@ -8,17 +8,16 @@ import io
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import matplotlib.style
+from matplotlib.figure import Figure as Drawing
 from matplotlib.transforms import Bbox
 
 from bnbench.reporting.figures.canvas import FONT_FAMILY, TITLE_HEIGHT
-from bnbench.reporting.figures.figure import Cell, Figure
 from bnbench.reporting.figures.palette import CSS_VARIABLES, PAPER
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
+Cell = str | int | float | bool | None
 
 PNG_DOTS_PER_INCH = 192
 """Twice the 96 of CSS."""
@@ -33,6 +32,24 @@ SETTINGS = {
 }
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A figure in every form the report needs: accuracy in percent, but a fraction in the data."""
+
+    caption: str
+    """How to read it, and which trials of the run are not in it."""
+    alt: str
+    """What it shows, with its numbers, for readers who do not see it."""
+    svg: str
+    """An ``<svg>`` element to put into a page; its colors follow the page's theme."""
+    png: bytes
+    """The same on white, with the title, at two pixels a point of the screen."""
+    columns: tuple[str, ...]
+    """Names of the data's columns."""
+    rows: tuple[tuple[Cell, ...], ...]
+    """Everything drawn, one row per mark; None where there is no value."""
+
+
 @contextlib.contextmanager
 def use_settings() -> Iterator[None]:
     """Draw with matplotlib's defaults and ours, whatever settings the user has."""
@@ -45,53 +62,37 @@ def use_settings() -> Iterator[None]:
 def make_figure(
     drawing: Drawing,
     name: str,
-    title: str,
     caption: str,
     alt: str,
     columns: Sequence[str],
     rows: Sequence[tuple[Cell, ...]],
 ) -> Figure:
-    """Write a finished drawing in all forms; to be called under `use_settings`."""
-    return Figure(
-        name=name,
-        title=title,
-        caption=caption,
-        alt=alt,
-        svg=_write_svg(drawing, name, alt),
-        png=_write_png(drawing),
-        columns=tuple(columns),
-        rows=tuple(rows),
-    )
+    """Write a finished drawing in all forms; to be called under `use_settings`.
 
-
-def _write_png(drawing: Drawing) -> bytes:
-    file = io.BytesIO()
-    drawing.savefig(
-        file,
-        format="png",
-        dpi=PNG_DOTS_PER_INCH,
-        facecolor=PAPER,
-        metadata={"Software": None},
-    )
-    return file.getvalue()
+    Args:
+        drawing: from `make_panels`, with its panels drawn.
+        name: letters and ``_``; begins each id in the SVG, so that figures can share a page.
+        caption: how to read it.
+        alt: what it shows.
+        columns: names of the data's columns.
+        rows: the data.
+    """
+    png = io.BytesIO()
+    metadata = {"Software": None}
+    drawing.savefig(png, format="png", dpi=PNG_DOTS_PER_INCH, facecolor=PAPER, metadata=metadata)
+    svg = _write_svg(drawing, name, alt)
+    return Figure(caption, alt, svg, png.getvalue(), tuple(columns), tuple(rows))
 
 
 def _write_svg(drawing: Drawing, name: str, alt: str) -> str:
-    """Write what lies below the title as one ``<svg>`` element."""
+    """Write what lies below the title as one ``<svg>`` element; the title is gone afterwards."""
     drawing.patch.set_visible(False)
-    title = drawing.texts[0]
-    title.set_visible(False)
+    drawing.texts[0].set_visible(False)
     width, height = drawing.get_size_inches()
-    file = io.StringIO()
+    box = Bbox([[0, 0], [width, height - TITLE_HEIGHT]])
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    drawing.savefig(
-        file,
-        format="svg",
-        bbox_inches=Bbox([[0, 0], [width, height - TITLE_HEIGHT]]),
-        metadata=nothing,
-    )
-    drawing.patch.set_visible(True)
-    title.set_visible(True)
+    file = io.StringIO()
+    drawing.savefig(file, format="svg", bbox_inches=box, metadata=nothing)
     return _adapt_svg(file.getvalue(), name, alt)
 
 

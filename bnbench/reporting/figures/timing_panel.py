@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from bnbench.reporting.figures.canvas import FONT_SIZE, SMALL_FONT_SIZE
+from bnbench.reporting.figures.canvas import SMALL_FONT_SIZE, draw_marks, write_at
 from bnbench.reporting.figures.palette import MUTED, SeriesStyle
-from bnbench.reporting.figures.wording import LONGEST_NAME, shorten_name, write_seconds
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from bnbench.stats import EpochTime
+from bnbench.reporting.wording import LONGEST_NAME, format_seconds, shorten_name
+from bnbench.stats import EpochTime
 
 ROW_HEIGHT = 0.72
 """Inches of a variant's row: a line of text and its dots."""
@@ -34,7 +30,11 @@ class Timing:
     variant: str
     time: EpochTime
     epochs: tuple[tuple[int, int, float], ...]
-    """Seed, epoch from 1, seconds of training."""
+    """Seed, epoch from 1, seconds of training; at least one."""
+
+    def is_slow(self, seconds: float) -> bool:
+        """Whether an epoch of so many seconds is an outlier."""
+        return self.time.limit_seconds is not None and seconds > self.time.limit_seconds
 
 
 def draw_timings(axes: Axes, timings: Sequence[Timing], styles: dict[str, SeriesStyle]) -> None:
@@ -56,69 +56,34 @@ def draw_timings(axes: Axes, timings: Sequence[Timing], styles: dict[str, Series
 
 def _find_farthest(timings: Sequence[Timing]) -> float:
     """Where the axis ends: beyond all usual epochs, and near outliers too."""
-    usual = max(
-        seconds
-        for timing in timings
-        for _, _, seconds in timing.epochs
-        if not is_slow(timing, seconds)
-    )
-    near = [
-        seconds
-        for timing in timings
-        for _, _, seconds in timing.epochs
-        if seconds <= FARTHEST * usual
-    ]
-    return 1.06 * max(near)
-
-
-def is_slow(timing: Timing, seconds: float) -> bool:
-    """Whether an epoch is one of the timing's outliers."""
-    return timing.time.limit_seconds is not None and seconds > timing.time.limit_seconds
+    pairs = [(timing, seconds) for timing in timings for _, _, seconds in timing.epochs]
+    usual = max(seconds for timing, seconds in pairs if not timing.is_slow(seconds))
+    return 1.06 * max(seconds for _, seconds in pairs if seconds <= FARTHEST * usual)
 
 
 def _draw_epochs(
     axes: Axes, timing: Timing, style: SeriesStyle, middle: float, farthest: float
 ) -> None:
     """Draw each epoch as a dot, an outlier as a cross; they are scattered so as not to hide."""
+    usual: list[tuple[float, float]] = []
+    slow: list[tuple[float, float]] = []
+    for index, (_, _, seconds) in enumerate(timing.epochs):
+        if seconds <= farthest:
+            y = middle + 0.34 * ((index * GOLDEN_RATIO) % 1 - 0.5)
+            (slow if timing.is_slow(seconds) else usual).append((seconds, y))
     alpha = min(max(15 / len(timing.epochs), 0.2), 0.6)
-    for slow in (False, True):
-        points = [
-            (seconds, middle + 0.34 * ((index * GOLDEN_RATIO) % 1 - 0.5))
-            for index, (_, _, seconds) in enumerate(timing.epochs)
-            if is_slow(timing, seconds) == slow and seconds <= farthest
-        ]
-        axes.plot(
-            [x for x, _ in points],
-            [y for _, y in points],
-            color=style.color,
-            linestyle="none",
-            marker="x" if slow else "o",
-            markersize=5.5 if slow else 3.6,
-            markeredgewidth=1.3 if slow else 0,
-            alpha=1 if slow else alpha,
-            zorder=2,
-        )
+    draw_marks(axes, usual, "o", 3.6, style.color, 2, markeredgewidth=0, alpha=alpha)
+    draw_marks(axes, slow, "x", 5.5, style.color, 2, markeredgewidth=1.3)
 
 
 def _draw_quartiles(axes: Axes, time: EpochTime, style: SeriesStyle, middle: float) -> None:
-    lower, upper, median = (
-        time.lower_quartile_seconds,
-        time.upper_quartile_seconds,
-        time.median_seconds,
-    )
+    lower, upper = time.lower_quartile_seconds, time.upper_quartile_seconds
+    median = time.median_seconds
     if lower is None or upper is None or median is None:
         return
-    axes.add_patch(
-        Rectangle(
-            (lower, middle - 0.24),
-            upper - lower,
-            0.48,
-            facecolor="none",
-            edgecolor=style.color,
-            linewidth=1.3,
-            zorder=3,
-        )
-    )
+    box = Rectangle((lower, middle - 0.24), upper - lower, 0.48, fill=False, zorder=3)
+    box.set(edgecolor=style.color, linewidth=1.3)
+    axes.add_patch(box)
     axes.plot(
         [median, median],
         [middle - 0.28, middle + 0.28],
@@ -130,26 +95,10 @@ def _draw_quartiles(axes: Axes, time: EpochTime, style: SeriesStyle, middle: flo
 
 
 def _write_row(axes: Axes, timing: Timing, style: SeriesStyle, row: int, farthest: float) -> None:
-    median = timing.time.median_seconds
     beyond = [seconds for _, _, seconds in timing.epochs if seconds > farthest]
     name = shorten_name(timing.variant, 12 if beyond else LONGEST_NAME)
-    axes.annotate(
-        name if median is None else f"{name}, median {write_seconds(median)}",
-        (0, row + 0.2),
-        xycoords=("axes fraction", "data"),
-        va="center",
-        fontsize=FONT_SIZE,
-        color=style.color,
-        annotation_clip=False,
-    )
+    median = format_seconds(timing.time.median_seconds)
+    write_at(axes, f"{name}, median {median}", 0, row + 0.2, style.color)
     if beyond:
-        axes.annotate(
-            f"{len(beyond)} beyond, up to {write_seconds(max(beyond))} →",
-            (1, row + 0.2),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            ha="right",
-            fontsize=SMALL_FONT_SIZE,
-            color=MUTED,
-            annotation_clip=False,
-        )
+        text = f"{len(beyond)} beyond, up to {format_seconds(max(beyond))} →"
+        write_at(axes, text, 1, row + 0.2, MUTED, SMALL_FONT_SIZE, ha="right")

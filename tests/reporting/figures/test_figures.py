@@ -75,14 +75,14 @@ def test_any_run_is_drawn_as_far_as_it_went(
     figures = drawer.draw(study, **options)
     assert list(figures) == names
     for figure in figures.values():
-        said = " ".join([*read_texts(figure), figure.title, figure.caption, figure.alt])
+        said = " ".join([*read_texts(figure), figure.caption, figure.alt])
         assert not re.search(r"\b(nan|inf|None)\b", said)
         numbers = re.findall(r' (?:d|x|y|transform|viewBox)="([^"]*)"', figure.svg)
         assert not re.search("nan|inf|None", " ".join(numbers))
         assert figure.png.startswith(b"\x89PNG")
         assert {len(row) for row in figure.rows} == {len(figure.columns)}
         assert figure.alt.endswith(".")
-        assert "\n" not in figure.title + figure.alt + figure.caption
+        assert "\n" not in figure.alt + figure.caption
 
 
 @pytest.mark.slow
