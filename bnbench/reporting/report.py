@@ -27,7 +27,7 @@ from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import join_words
 from bnbench.store import RunStore
 
-SUMMARY_FORMAT_VERSION = 2
+SUMMARY_FORMAT_VERSION = 3
 
 SECTIONS: tuple[Callable[[RunSummary], Section | None], ...] = (
     lambda summary: compose_accuracy(summary.accuracy, summary.study),
