@@ -60,15 +60,6 @@ def format_accuracy(estimate: Estimate) -> str:
     return format_percent(estimate.value) + format_interval(estimate, 100)
 
 
-def describe_accuracy(estimate: Estimate) -> str:
-    """A mean accuracy and its interval in words, for those who hear it read."""
-    text = format_percent(estimate.value, 1)
-    if estimate.low is None or estimate.high is None:
-        return text
-    low, high = estimate.low * 100, format_percent(estimate.high, 1)
-    return f"{text} ({estimate.confidence * 100:g} % interval {low:.1f} to {high})"
-
-
 def format_number(estimate: Estimate, digits: int = 2) -> str:
     """A plain number with its interval; an end without a bound is "open"."""
     if estimate.value is None:

@@ -23,8 +23,6 @@ def make(value: float | None, low: float | None = None, high: float | None = Non
         (wording.format_seconds(4.1), "4.10 s"),
         (wording.format_seconds(123.4), "123 s"),
         (wording.format_seconds(99999.0), "99999 s"),
-        (wording.describe_accuracy(make(0.8)), "80.0 %"),
-        (wording.describe_accuracy(make(0.8, 0.79, 0.81)), "80.0 % (95 % interval 79.0 to 81.0 %)"),
         (wording.shorten_name("batchnorm"), "batchnorm"),
         (wording.shorten_name("a_network_of_many_layers_v2"), "a_networ…layers_v2"),
         (wording.format_count(1, "seed"), "1 seed"),

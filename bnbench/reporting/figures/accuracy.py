@@ -24,7 +24,6 @@ from bnbench.reporting.sections.accuracy import VariantSummary
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import (
-    describe_accuracy,
     format_count,
     format_percent,
     shorten_name,
@@ -45,11 +44,8 @@ def draw_accuracy(summary: RunSummary, trials: RunTrials) -> Figure | None:
     rows = _list_rows(shown, trials)
     percents = [100 * cell for row in rows for cell in row[-3:] if isinstance(cell, float)]
     margin = max(0.05 * (max(percents) - min(percents)), 0.5)
-    drawing, panels = make_panels(
-        TITLE,
-        [Panel(2.9)] * len(by_device),
-        right=measure_labels([_write_label(variant) for variant in shown]),
-    )
+    labels = {device: [_write_label(v) for v in group] for device, group in by_device.items()}
+    drawing, panels = make_panels(TITLE, [Panel(2.9)] * len(by_device), measure_labels(labels))
     for axes, (device, variants) in zip(panels, by_device.items(), strict=True):
         for variant in variants:
             style = styles[variant.variant]
@@ -63,8 +59,8 @@ def draw_accuracy(summary: RunSummary, trials: RunTrials) -> Figure | None:
         _label_means(axes, variants, styles, summary.study.recipe.epochs)
         where = f"{device}: " if len(by_device) > 1 else ""
         write_heading(axes, f"{where}test accuracy, %")
-    caption, alt = _write_caption(summary, shown), _write_alt(summary, shown)
-    return make_figure(drawing, "accuracy", caption, alt, COLUMNS, rows)
+    caption = _write_caption(summary, shown)
+    return make_figure(drawing, "accuracy", caption, labels, COLUMNS, rows)
 
 
 def _draw_trial(axes: Axes, record: TrialRecord, style: SeriesStyle, num_trials: int) -> None:
@@ -147,7 +143,7 @@ def _write_caption(summary: RunSummary, shown: Sequence[VariantSummary]) -> str:
     else:
         sentences = ["Each line is a single trial, so there is no interval."]
     for variant in summary.accuracy.variants:
-        where = _write_device(summary, variant)
+        where = f" on {variant.device}" if len(summary.study.devices) > 1 else ""
         if variant not in shown:
             sentences.append(f"No trial of {variant.variant} finished an epoch{where}.")
         elif variant.num_failed:
@@ -157,26 +153,6 @@ def _write_caption(summary: RunSummary, shown: Sequence[VariantSummary]) -> str:
                 "leave it out."
             )
     return " ".join(sentences)
-
-
-def _write_alt(summary: RunSummary, shown: Sequence[VariantSummary]) -> str:
-    parts = []
-    for variant in shown:
-        present = [epoch for epoch in variant.curve if epoch.mean.value is not None]
-        first, last = present[0], present[-1]
-        start = "is at"
-        if first is not last:
-            start = f"goes from {describe_accuracy(first.mean)} after epoch {first.epoch} to"
-        parts.append(
-            f"{variant.variant}{_write_device(summary, variant)} {start} "
-            f"{describe_accuracy(last.mean)} after epoch {last.epoch}, over "
-            f"{format_count(last.mean.count, 'trial')}"
-        )
-    return f"Mean test accuracy by epoch: {'; '.join(parts)}."
-
-
-def _write_device(summary: RunSummary, variant: VariantSummary) -> str:
-    return f" on {variant.device}" if len(summary.study.devices) > 1 else ""
 
 
 def _list_rows(shown: Sequence[VariantSummary], trials: RunTrials) -> list[tuple[Cell, ...]]:

@@ -6,8 +6,9 @@ here and not found by a layout engine, so that nothing moves when a label change
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import fmean
 from typing import Any
 
@@ -23,6 +24,8 @@ WIDTH = 4.9
 """Inches: 353 points, about as many as a phone's screen has CSS pixels."""
 TITLE_HEIGHT = 0.42
 """Inches above the panels for the title, which SVG leaves to the page."""
+HEADING_HEIGHT = 0.4
+"""Inches above a panel for its heading."""
 FONT_SIZE = 11.0
 SMALL_FONT_SIZE = 10.0
 LINE_HEIGHT = 1.2
@@ -37,11 +40,9 @@ FONT_FAMILY = "DejaVu Sans"
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel to lay out; all lengths in inches."""
+    """One panel to lay out, in inches."""
 
     height: float
-    above: float = 0.4
-    """Room for its heading."""
     below: float = 0.56
     """Room for tick labels and the label of the x axis."""
 
@@ -57,13 +58,13 @@ def make_panels(
         right: inches to the right of the panels, for the labels of lines.
         left: inches to the left of them, for tick labels.
     """
-    total = TITLE_HEIGHT + sum(p.above + p.height + p.below for p in panels)
+    total = TITLE_HEIGHT + sum(HEADING_HEIGHT + p.height + p.below for p in panels)
     drawing = Drawing(figsize=(WIDTH, total))
     drawing.text(EDGE / WIDTH, 1 - 0.3 / total, title, fontsize=13, fontweight="bold", color=INK)
     axes = []
     top = total - TITLE_HEIGHT
     for panel in panels:
-        bottom = top - panel.above - panel.height
+        bottom = top - HEADING_HEIGHT - panel.height
         box = (left / WIDTH, bottom / total, (WIDTH - left - right) / WIDTH, panel.height / total)
         axes.append(_dress_axes(drawing.add_axes(box)))
         top = bottom - panel.below
@@ -152,12 +153,17 @@ def draw_marks(
     axes.plot(xs, ys, **(marks | look), color=color, zorder=zorder)
 
 
-def measure_labels(labels: Sequence[str], size: float = FONT_SIZE) -> float:
-    """Inches to the right of a panel that the longest line of its labels takes."""
+def measure_labels(labels: Mapping[str, Sequence[str]], size: float = FONT_SIZE) -> float:
+    """Inches to the right of the panels that the longest line of their labels takes.
+
+    Args:
+        labels: by panel, the labels of its lines or rows.
+        size: of the font, in points.
+    """
     font = FontProperties(family=FONT_FAMILY)
     widths = [
         float(TextPath((0, 0), line, size=size, prop=font).get_extents().width)
-        for label in labels
+        for label in chain.from_iterable(labels.values())
         for line in label.split("\n")
         if line.strip()
     ]

@@ -11,7 +11,7 @@ from bnbench.reporting.figures.timing_panel import ROW_HEIGHT, Timing, draw_timi
 from bnbench.reporting.sections.epoch_time import select_timed
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.trials import RunTrials
-from bnbench.reporting.wording import format_count, format_seconds
+from bnbench.reporting.wording import format_count
 
 TITLE = "Time per epoch"
 COLUMNS = ("device", "engine", "variant", "series", "seed", "epoch", "train_seconds")
@@ -24,13 +24,16 @@ def draw_epoch_time(summary: RunSummary, trials: RunTrials) -> Figure | None:
         return None
     layout = [Panel(ROW_HEIGHT * len(group)) for group in groups]
     drawing, panels = make_panels(TITLE, layout, right=0.2, left=0.1)
+    labels = {}
     for axes, group in zip(panels, groups, strict=True):
         draw_timings(axes, group, style_series(summary.study.variants))
-        write_heading(axes, f"{group[0].engine} engine on {group[0].device}")
+        where = f"{group[0].engine} engine on {group[0].device}"
+        labels[where] = [timing.write_label() for timing in group]
+        write_heading(axes, where)
         write_x_label(axes, "seconds of training per epoch")
     timings = [timing for group in groups for timing in group]
-    caption, alt = _write_caption(timings), _write_alt(timings)
-    return make_figure(drawing, "epoch_time", caption, alt, COLUMNS, _list_rows(timings))
+    caption, rows = _write_caption(timings), _list_rows(timings)
+    return make_figure(drawing, "epoch_time", caption, labels, COLUMNS, rows)
 
 
 def _group_timings(summary: RunSummary, trials: RunTrials) -> list[list[Timing]]:
@@ -66,24 +69,6 @@ def _write_caption(timings: Sequence[Timing]) -> str:
             "the axis); they count in every number."
         )
     return text
-
-
-def _write_alt(timings: Sequence[Timing]) -> str:
-    parts = []
-    for timing in timings:
-        time = timing.time
-        text = (
-            f"{timing.variant} with the {timing.engine} engine on {timing.device} takes "
-            f"{format_seconds(time.median_seconds)} in the median, half of the epochs "
-            f"{format_seconds(time.lower_quartile_seconds)} to "
-            f"{format_seconds(time.upper_quartile_seconds)}, "
-            f"over {format_count(time.num_epochs, 'epoch')}"
-        )
-        if time.outliers:
-            slowest = max(outlier.train_seconds for outlier in time.outliers)
-            text += f", {len(time.outliers)} of them slow, up to {format_seconds(slowest)}"
-        parts.append(text)
-    return f"Seconds of training per epoch: {'; '.join(parts)}."
 
 
 def _list_rows(timings: Sequence[Timing]) -> list[tuple[Cell, ...]]:

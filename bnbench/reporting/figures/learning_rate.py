@@ -23,7 +23,6 @@ from bnbench.reporting.figures.rate_panel import (
 from bnbench.reporting.sections.rates import SensitivitySummary
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.trials import RunTrials
-from bnbench.reporting.wording import describe_accuracy, format_count
 
 TITLE = "Validation accuracy by learning rate"
 COLUMNS = (
@@ -48,7 +47,7 @@ def draw_learning_rate(summary: RunSummary, trials: RunTrials) -> Figure | None:
         return None
     styles = style_series(summary.study.variants)
     groups = [list(group) for _, group in groupby(summary.rates, lambda s: s.device)]
-    labels = [write_row_label(sensitivity) for sensitivity in summary.rates]
+    labels = {group[0].device: [write_row_label(s) for s in group] for group in groups}
     layout = [
         panel
         for group in groups
@@ -63,9 +62,8 @@ def draw_learning_rate(summary: RunSummary, trials: RunTrials) -> Figure | None:
         points = 100 * group[0].result.tolerance
         write_heading(strip, f"{where}rates within {points:g} points of the best")
         write_heading(axes, f"{where}validation accuracy, %")
-    caption, alt = _write_caption(summary.rates), _write_alt(summary)
-    rows = _list_rows(summary.rates, trials)
-    return make_figure(drawing, "learning_rate", caption, alt, COLUMNS, rows)
+    caption, rows = _write_caption(summary.rates), _list_rows(summary.rates, trials)
+    return make_figure(drawing, "learning_rate", caption, labels, COLUMNS, rows)
 
 
 def _write_caption(shown: Sequence[SensitivitySummary]) -> str:
@@ -78,33 +76,6 @@ def _write_caption(shown: Sequence[SensitivitySummary]) -> str:
     if any(rate.num_diverged for rate in rates):
         parts.append("a cross is a trial that failed, which counts as chance")
     return f"{'; '.join(parts)}. Accuracy is on the validation images."
-
-
-def _write_alt(summary: RunSummary) -> str:
-    parts = []
-    for sensitivity in summary.rates:
-        where = f" on {sensitivity.device}" if len(summary.study.devices) > 1 else ""
-        parts.append(f"{sensitivity.variant}{where} {_describe_sensitivity(sensitivity)}")
-    return f"Mean validation accuracy by learning rate: {'; '.join(parts)}."
-
-
-def _describe_sensitivity(sensitivity: SensitivitySummary) -> str:
-    result = sensitivity.result
-    if result.best_rate is None or result.band is None:
-        first, last = result.rates[0].learning_rate, result.rates[-1].learning_rate
-        return f"learns at no rate from {first:.3g} to {last:.3g}"
-    best = next(rate for rate in result.rates if rate.learning_rate == result.best_rate)
-    band, points = result.band, f"{100 * result.tolerance:g} points"
-    text = f"is best at {result.best_rate:.3g} with {describe_accuracy(best.accuracy)}, "
-    if band.num_rates == 1:
-        text += f"no other rate of the grid within {points}"
-    else:
-        text += f"stays within {points} of that from {band.low_rate:.3g} to {band.high_rate:.3g}"
-    if result.all_diverge_rate is not None:
-        text += f", and diverges in every trial at {result.all_diverge_rate:.3g}"
-    elif result.half_diverge_rate is not None:
-        text += f", and diverges in half of the trials at {result.half_diverge_rate:.3g}"
-    return f"{text}, over {format_count(best.num_trials, 'trial')} per rate"
 
 
 def _list_rows(shown: Sequence[SensitivitySummary], trials: RunTrials) -> list[tuple[Cell, ...]]:

@@ -7,7 +7,7 @@ import html
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib.style
@@ -39,7 +39,7 @@ class Figure:
     caption: str
     """How to read it, and which trials of the run are not in it."""
     alt: str
-    """What it shows, with its numbers, for readers who do not see it."""
+    """Its title and labels, for readers who do not see it; the section's table says more."""
     svg: str
     """An ``<svg>`` element to put into a page; its colors follow the page's theme."""
     png: bytes
@@ -63,7 +63,7 @@ def make_figure(
     drawing: Drawing,
     name: str,
     caption: str,
-    alt: str,
+    labels: Mapping[str, Sequence[str]],
     columns: Sequence[str],
     rows: Sequence[tuple[Cell, ...]],
 ) -> Figure:
@@ -73,13 +73,16 @@ def make_figure(
         drawing: from `make_panels`, with its panels drawn.
         name: letters and ``_``; begins each id in the SVG, so that figures can share a page.
         caption: how to read it.
-        alt: what it shows.
+        labels: by panel, what its lines or rows are called, with their numbers.
         columns: names of the data's columns.
         rows: the data.
     """
     png = io.BytesIO()
     metadata = {"Software": None}
     drawing.savefig(png, format="png", dpi=PNG_DOTS_PER_INCH, facecolor=PAPER, metadata=metadata)
+    panels = {place: "; ".join(of_panel).replace("\n", " ") for place, of_panel in labels.items()}
+    texts = [f"{place}: {text}" if len(panels) > 1 else text for place, text in panels.items()]
+    alt = f"{drawing.texts[0].get_text()}: {'. '.join(texts)}."
     svg = _write_svg(drawing, name, alt)
     return Figure(caption, alt, svg, png.getvalue(), tuple(columns), tuple(rows))
 

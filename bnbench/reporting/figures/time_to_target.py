@@ -20,7 +20,7 @@ from bnbench.reporting.figures.palette import GRID, MUTED, SeriesStyle, style_se
 from bnbench.reporting.sections.time_to_target import ArrivalSummary
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.trials import RunTrials
-from bnbench.reporting.wording import format_count, format_percent, shorten_name
+from bnbench.reporting.wording import format_percent, shorten_name
 
 TITLE = "Time to the target accuracy"
 COLUMNS = (
@@ -48,11 +48,8 @@ def draw_time_to_target(summary: RunSummary, _trials: RunTrials) -> Figure | Non
         return None
     styles, num_epochs = style_series(summary.study.variants), summary.study.recipe.epochs
     by_device = {d: list(group) for d, group in groupby(found.arrivals, lambda v: v.device)}
-    drawing, panels = make_panels(
-        TITLE,
-        [Panel(2.3)] * len(by_device),
-        right=measure_labels([_write_label(variant) for variant in found.arrivals]),
-    )
+    labels = {device: [_write_label(v) for v in group] for device, group in by_device.items()}
+    drawing, panels = make_panels(TITLE, [Panel(2.3)] * len(by_device), measure_labels(labels))
     for axes, (device, variants) in zip(panels, by_device.items(), strict=True):
         _draw_panel(axes, variants, styles, num_epochs)
         steps = f"epoch ({found.steps_per_epoch:,} steps each)"
@@ -60,8 +57,8 @@ def draw_time_to_target(summary: RunSummary, _trials: RunTrials) -> Figure | Non
         where = f"{device}: " if len(by_device) > 1 else ""
         target = format_percent(found.targets[device], 1)
         write_heading(axes, f"{where}% of trials that have reached {target}")
-    caption, alt = _write_caption(found.arrivals), _write_alt(summary)
-    return make_figure(drawing, "time_to_target", caption, alt, COLUMNS, _list_rows(summary))
+    caption = _write_caption(found.arrivals)
+    return make_figure(drawing, "time_to_target", caption, labels, COLUMNS, _list_rows(summary))
 
 
 def _draw_panel(
@@ -123,20 +120,6 @@ def _write_caption(shown: Sequence[ArrivalSummary]) -> str:
     if any(_count_arrived(variant) < variant.num_trials for variant in shown):
         text += " Trials that never reach it are counted too."
     return text
-
-
-def _write_alt(summary: RunSummary) -> str:
-    parts = []
-    for variant in summary.time_to_target.arrivals:
-        where = f" on {variant.device}" if len(summary.study.devices) > 1 else ""
-        text = (
-            f"{_count_arrived(variant)} of {format_count(variant.num_trials, 'trial')} of "
-            f"{variant.variant}{where} reach "
-            f"{format_percent(summary.time_to_target.targets[variant.device], 1)}"
-        )
-        median = variant.convergence.epochs.value if variant.convergence else None
-        parts.append(text if median is None else f"{text}, the median one by epoch {median:g}")
-    return f"Share of trials that have reached the target, by epoch: {'; '.join(parts)}."
 
 
 def _list_rows(summary: RunSummary) -> list[tuple[Cell, ...]]:

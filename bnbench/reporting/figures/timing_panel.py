@@ -32,6 +32,11 @@ class Timing:
     epochs: tuple[tuple[int, int, float], ...]
     """Seed, epoch from 1, seconds of training; at least one."""
 
+    def write_label(self, longest: int = LONGEST_NAME) -> str:
+        """Write the variant's name, cut to so many characters, and the median."""
+        median = format_seconds(self.time.median_seconds)
+        return f"{shorten_name(self.variant, longest)}, median {median}"
+
     def is_slow(self, seconds: float) -> bool:
         """Whether an epoch of so many seconds is an outlier."""
         return self.time.limit_seconds is not None and seconds > self.time.limit_seconds
@@ -96,9 +101,8 @@ def _draw_quartiles(axes: Axes, time: EpochTime, style: SeriesStyle, middle: flo
 
 def _write_row(axes: Axes, timing: Timing, style: SeriesStyle, row: int, farthest: float) -> None:
     beyond = [seconds for _, _, seconds in timing.epochs if seconds > farthest]
-    name = shorten_name(timing.variant, 12 if beyond else LONGEST_NAME)
-    median = format_seconds(timing.time.median_seconds)
-    write_at(axes, f"{name}, median {median}", 0, row + 0.2, style.color)
+    label = timing.write_label(12 if beyond else LONGEST_NAME)
+    write_at(axes, label, 0, row + 0.2, style.color)
     if beyond:
         text = f"{len(beyond)} beyond, up to {format_seconds(max(beyond))} →"
         write_at(axes, text, 1, row + 0.2, MUTED, SMALL_FONT_SIZE, ha="right")

@@ -15,7 +15,7 @@ def test_a_far_outlier_is_counted_beside_the_axis_and_kept_in_the_data(drawer: D
     assert "1 beyond, up to 30.0 s →" in read_texts(figure)
     assert "30" not in read_texts(figure)  # no tick of the axis lies that far
     assert figure.rows.count(("cpu", "reference", "baseline", "slow epoch", 3, 2, 30.0)) == 1
-    assert "1 epoch took much longer" in figure.caption.replace("\xa0", " ")
+    assert "1 epoch took much longer" in figure.caption
 
 
 def test_each_engine_that_was_timed_has_a_panel_of_its_own(drawer: Drawer) -> None:
