@@ -8,8 +8,7 @@ from bnbench import stats
 from bnbench.errors import RunError
 from bnbench.records import TrialRecord
 from bnbench.reporting.content import Table
-from bnbench.reporting.sections.accuracy import share_seeds
-from bnbench.reporting.trials import RunTrials, make_generator
+from bnbench.reporting.trials import RunTrials, make_generator, share_seeds
 from bnbench.reporting.wording import format_accuracy, format_number, format_points
 from bnbench.specs import REFERENCE_ENGINE
 from bnbench.store import RunStore

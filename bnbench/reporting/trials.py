@@ -69,6 +69,21 @@ class RunTrials:
             for candidate in self.study.variants[1:]
         ]
 
+    @property
+    def scored(self) -> list[list[TrialRecord]]:
+        """The scored trials of each variant on each device, where there are any."""
+        variants = [(v.name, device) for device in self.study.devices for v in self.study.variants]
+        return [found for key in variants if (found := self.select("score", *key))]
+
+    @property
+    def scored_pairs(self) -> list[tuple[list[TrialRecord], list[TrialRecord], list[int]]]:
+        """The scored trials of the baseline and of a candidate, and the seeds that both have."""
+        pairs = [
+            (self.select("score", baseline.name, device), self.select("score", other.name, device))
+            for baseline, other, device in self.contrasts
+        ]
+        return [(*pair, seeds) for pair in pairs if (seeds := share_seeds(*pair))]
+
     def select(
         self, purpose: str, variant: str, device: str, engine: str | None = None
     ) -> list[TrialRecord]:
@@ -108,6 +123,12 @@ class RunTrials:
                 train_seconds[row, : len(epochs)] = [epoch.train_seconds for epoch in epochs]
         train_seconds[is_masked] = np.nan
         return TrialTable(accuracy, train_seconds, is_masked)
+
+
+def share_seeds(first: Sequence[TrialRecord], second: Sequence[TrialRecord]) -> list[int]:
+    """List the seeds of which both have a trial, in the order of the first."""
+    seeds = {record.trial.seed for record in second}
+    return [record.trial.seed for record in first if record.trial.seed in seeds]
 
 
 def find_group(record: TrialRecord) -> Group:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bnbench import stats
@@ -69,27 +69,10 @@ def summarize_accuracy(
         rates: the learning rates that tuning chose; the study's recipe gives the others.
     """
     chosen = {(rate.variant, rate.device): rate.learning_rate for rate in rates}
-    default = trials.study.recipe.learning_rate
-    variants = [
-        _summarize_variant(trials, records, chosen.get((variant.name, device), default))
-        for device in trials.study.devices
-        for variant in trials.study.variants
-        if (records := trials.select("score", variant.name, device))
-    ]
-    contrasts = [
-        _summarize_contrast(trials, of_baseline, of_candidate, seeds)
-        for baseline, candidate, device in trials.contrasts
-        if (of_baseline := trials.select("score", baseline.name, device))
-        and (of_candidate := trials.select("score", candidate.name, device))
-        and (seeds := share_seeds(of_baseline, of_candidate))
-    ]
-    return AccuracySummary(tuple(variants), tuple(contrasts))
-
-
-def share_seeds(first: list[TrialRecord], second: list[TrialRecord]) -> list[int]:
-    """List the seeds of which both have a trial, in the order of the first."""
-    seeds = {record.trial.seed for record in second}
-    return [record.trial.seed for record in first if record.trial.seed in seeds]
+    return AccuracySummary(
+        tuple(_summarize_variant(trials, records, chosen) for records in trials.scored),
+        tuple(_summarize_contrast(trials, *pair) for pair in trials.scored_pairs),
+    )
 
 
 def compose_accuracy(summary: AccuracySummary, study: StudySpec) -> Section:
@@ -127,14 +110,15 @@ def say_probability(contrast: ContrastSummary) -> str:
 
 
 def _summarize_variant(
-    trials: RunTrials, records: list[TrialRecord], learning_rate: float
+    trials: RunTrials, records: list[TrialRecord], chosen: Mapping[tuple[str, str], float]
 ) -> VariantSummary:
     trial = records[0].trial
+    variant, device = trial.variant.name, trial.device
     return VariantSummary(
-        variant=trial.variant.name,
-        device=trial.device,
+        variant=variant,
+        device=device,
         engine=trial.engine,
-        learning_rate=learning_rate,
+        learning_rate=chosen.get((variant, device), trials.study.recipe.learning_rate),
         num_trials=len(records),
         num_failed=sum(record.status == "failed" for record in records),
         curve=stats.summarize_curve(trials.tabulate(records).accuracy, make_generator()),
