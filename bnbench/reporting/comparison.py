@@ -99,34 +99,21 @@ def compare_runs(first: RunStore, second: RunStore) -> RunComparison:
 
 def tabulate_comparison(comparison: RunComparison) -> Table:
     """The comparison as a table of texts."""
-    return Table(
-        (
-            "variant",
-            "device",
-            "pairs",
-            "accuracy in the first run",
-            "accuracy in the second run",
-            "difference",
-            "probability that the second wins",
-            "verdict on the second",
-            "ratio of time per epoch",
-        ),
-        tuple(
-            (
-                found.variant,
-                found.device,
-                str(found.num_pairs),
-                format_accuracy(found.first),
-                format_accuracy(found.second),
-                format_points(found.difference),
-                format_number(found.decision.probability),
-                str(found.decision.outcome),
-                "not compared"
-                if found.time_ratio is None
-                else f"{format_number(found.time_ratio)} ({REFERENCE_ENGINE})",
-            )
-            for found in comparison.variants
-        ),
+    return Table.from_rows(
+        {
+            "variant": found.variant,
+            "device": found.device,
+            "pairs": str(found.num_pairs),
+            "accuracy in the first run": format_accuracy(found.first),
+            "accuracy in the second run": format_accuracy(found.second),
+            "difference": format_points(found.difference),
+            "probability that the second wins": format_number(found.decision.probability),
+            "verdict on the second": str(found.decision.outcome),
+            "ratio of time per epoch": "not compared"
+            if found.time_ratio is None
+            else f"{format_number(found.time_ratio)} ({REFERENCE_ENGINE})",
+        }
+        for found in comparison.variants
     )
 
 

@@ -1,16 +1,6 @@
 """The report's figures, drawn from a run's summary and its trials.
 
-==================  ==========================================================================
-``accuracy``        test accuracy by epoch
-``learning_rate``   validation accuracy by learning rate
-``time_to_target``  share of trials that have reached the target
-``epoch_time``      seconds of training per epoch
-``rate_panel``      the learning rates that work, and accuracy by learning rate, on one device
-``timing_panel``    epochs of one engine on one device
-``canvas``          panels of fixed size, and the labels beside them
-``palette``         colors, markers and line styles
-``output``          a canvas as SVG that follows the page's theme, and as PNG
-==================  ==========================================================================
+One module per figure draws it, with its data and caption; the others hold what figures share.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _draw_panel(
 
 def _count_arrivals(variant: ArrivalSummary, num_epochs: int) -> list[int]:
     """How many trials have arrived after 0, 1, ..., `num_epochs` epochs."""
-    arrivals = variant.convergence.arrival_epochs if variant.convergence else ()
+    arrivals = variant.convergence.arrival_epochs if variant.convergence is not None else ()
     return [
         sum(arrival is not None and arrival <= epoch for arrival in arrivals)
         for epoch in range(num_epochs + 1)

@@ -150,28 +150,18 @@ def _summarize_contrast(
 
 
 def _tabulate_variants(summary: AccuracySummary, num_epochs: int) -> Table:
-    return Table(
+    return Table.from_rows(
         (
-            "variant",
-            "device",
-            "engine",
-            "learning rate",
-            "finished",
-            "after the first",
-            f"after epoch {num_epochs}",
-            "lowest – highest",
-        ),
-        tuple(
-            (
-                variant.variant,
-                variant.device,
-                variant.engine,
-                f"{variant.learning_rate:.3g}",
-                f"{variant.num_trials - variant.num_failed}/{variant.num_trials}",
-                format_accuracy(variant.curve[0].mean),
-                format_accuracy(variant.curve[-1].mean),
-                _format_range(variant.curve[-1]),
-            )
+            {
+                "variant": variant.variant,
+                "device": variant.device,
+                "engine": variant.engine,
+                "learning rate": f"{variant.learning_rate:.3g}",
+                "finished": f"{variant.num_trials - variant.num_failed}/{variant.num_trials}",
+                "after the first": format_accuracy(variant.curve[0].mean),
+                f"after epoch {num_epochs}": format_accuracy(variant.curve[-1].mean),
+                "lowest – highest": _format_range(variant.curve[-1]),
+            }
             for variant in summary.variants
         ),
         details=("after the first", "lowest – highest"),

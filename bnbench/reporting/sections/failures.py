@@ -48,24 +48,23 @@ def compose_failures(summary: FailuresSummary) -> Section | None:
     failed = [record for record in summary.failed if record.trial.purpose != "tune"]
     if not failed:
         return None
-    rows = tuple(
-        (
-            record.trial.variant.name,
-            record.trial.device,
-            str(record.trial.seed),
-            f"{record.trial.recipe.learning_rate:.3g}",
-            str(len(record.epochs)),
-            record.reason or "",
-        )
-        for record in failed
-    )
     return Section(
         "Trials that failed",
         (
             f"{format_count(len(failed), 'trial')} failed. In the probabilities above a failed "
             "trial loses against every trial that finished. Mean accuracies leave it out.",
         ),
-        table=Table(("variant", "device", "seed", "learning rate", "epochs", "reason"), rows),
+        table=Table.from_rows(
+            {
+                "variant": record.trial.variant.name,
+                "device": record.trial.device,
+                "seed": str(record.trial.seed),
+                "learning rate": f"{record.trial.recipe.learning_rate:.3g}",
+                "epochs": str(len(record.epochs)),
+                "reason": record.reason or "",
+            }
+            for record in failed
+        ),
     )
 
 

@@ -146,28 +146,20 @@ def compose_models(summary: ModelsSummary) -> Section | None:
 
 def _tabulate_models(summary: ModelsSummary) -> Table:
     """One row per runtime and variant, as texts."""
-    return Table(
+    return Table.from_rows(
         (
-            "runtime",
-            "version",
-            "variant",
-            "agree",
-            "predictions that differ",
-            "unexplained",
-            "difference",
-            "of bound",
-        ),
-        tuple(
-            (
-                row.runtime,
-                row.version,
-                row.variant,
-                f"{row.num_agreed}/{row.num_models}",
-                f"{row.num_differing:,} of {row.num_predictions:,}",
-                f"{row.num_unexplained:,}",
-                _format_small(row.max_abs_diff),
-                "no bound" if row.max_bound_share is None else format_percent(row.max_bound_share),
-            )
+            {
+                "runtime": row.runtime,
+                "version": row.version,
+                "variant": row.variant,
+                "agree": f"{row.num_agreed}/{row.num_models}",
+                "predictions that differ": f"{row.num_differing:,} of {row.num_predictions:,}",
+                "unexplained": f"{row.num_unexplained:,}",
+                "difference": _format_small(row.max_abs_diff),
+                "of bound": "no bound"
+                if row.max_bound_share is None
+                else format_percent(row.max_bound_share),
+            }
             for row in summary.verifications
         ),
         details=("version", "predictions that differ"),

@@ -68,18 +68,18 @@ def summarize_time_to_target(trials: RunTrials) -> TargetsSummary:
 
 def compose_time_to_target(summary: TargetsSummary, study: StudySpec) -> Section | None:
     """The section of the report, or None where no arrival was timed."""
-    rows = tuple(
-        (
-            arrival.variant,
-            arrival.device,
-            f"{found.num_arrived}/{found.num_trials}",
-            _format_median(found.epochs, 0),
-            _format_median(found.steps, 0),
-            _format_median(found.train_seconds, 2),
-        )
+    rows = [
+        {
+            "variant": arrival.variant,
+            "device": arrival.device,
+            "arrived": f"{found.num_arrived}/{found.num_trials}",
+            "epochs": _format_median(found.epochs, 0),
+            "steps": _format_median(found.steps, 0),
+            "seconds of training": _format_median(found.train_seconds, 2),
+        }
         for arrival in summary.arrivals
         if (found := arrival.convergence) is not None
-    )
+    ]
     if not rows:
         return None
     origin = (
@@ -96,11 +96,7 @@ def compose_time_to_target(summary: TargetsSummary, study: StudySpec) -> Section
         "Time to the target accuracy",
         (*targets, *(_analyze_speed_up(speed_up) for speed_up in summary.speed_ups)),
         figure="time_to_target",
-        table=Table(
-            ("variant", "device", "arrived", "epochs", "steps", "seconds of training"),
-            rows,
-            details=("epochs",),
-        ),
+        table=Table.from_rows(rows, details=("epochs",)),
         in_terminal=True,
     )
 
