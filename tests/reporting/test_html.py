@@ -22,7 +22,6 @@ FIGURE = Figure(
     alt="The baseline scores 58 %.",
     svg='<svg role="img" aria-label="The baseline scores 58 %."><path d="M 0 0"/></svg>\n',
     png=b"",
-    columns=(),
     rows=(),
 )
 CONTENT = ReportContent(

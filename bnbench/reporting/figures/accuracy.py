@@ -18,7 +18,7 @@ from bnbench.reporting.figures.canvas import (
     measure_labels,
     write_heading,
 )
-from bnbench.reporting.figures.output import Cell, Figure, make_figure
+from bnbench.reporting.figures.output import Figure, Row, make_figure
 from bnbench.reporting.figures.palette import SeriesStyle, style_series
 from bnbench.reporting.sections.accuracy import VariantSummary
 from bnbench.reporting.summary import RunSummary
@@ -30,7 +30,6 @@ from bnbench.reporting.wording import (
 )
 
 TITLE = "Test accuracy by epoch"
-COLUMNS = ("device", "variant", "series", "seed", "epoch", "test_accuracy", "low", "high")
 MOST_MARKED_EPOCHS = 20
 
 
@@ -42,7 +41,8 @@ def draw_accuracy(summary: RunSummary, trials: RunTrials) -> Figure | None:
     styles = style_series(summary.study.variants)
     by_device = {device: list(group) for device, group in groupby(shown, lambda v: v.device)}
     rows = _list_rows(shown, trials)
-    percents = [100 * cell for row in rows for cell in row[-3:] if isinstance(cell, float)]
+    drawn = [row.get(column) for row in rows for column in ("test_accuracy", "low", "high")]
+    percents = [100 * value for value in drawn if isinstance(value, float)]
     margin = max(0.05 * (max(percents) - min(percents)), 0.5)
     labels = {device: [_write_label(v) for v in group] for device, group in by_device.items()}
     drawing, panels = make_panels(TITLE, [Panel(2.9)] * len(by_device), measure_labels(labels))
@@ -60,7 +60,7 @@ def draw_accuracy(summary: RunSummary, trials: RunTrials) -> Figure | None:
         where = f"{device}: " if len(by_device) > 1 else ""
         write_heading(axes, f"{where}test accuracy, %")
     caption = _write_caption(summary, shown)
-    return make_figure(drawing, "accuracy", caption, labels, COLUMNS, rows)
+    return make_figure(drawing, "accuracy", caption, labels, rows)
 
 
 def _draw_trial(axes: Axes, record: TrialRecord, style: SeriesStyle, num_trials: int) -> None:
@@ -155,17 +155,31 @@ def _write_caption(summary: RunSummary, shown: Sequence[VariantSummary]) -> str:
     return " ".join(sentences)
 
 
-def _list_rows(shown: Sequence[VariantSummary], trials: RunTrials) -> list[tuple[Cell, ...]]:
-    rows: list[tuple[Cell, ...]] = []
+def _list_rows(shown: Sequence[VariantSummary], trials: RunTrials) -> list[Row]:
+    rows: list[Row] = []
     for variant in shown:
-        key = (variant.device, variant.variant)
+        key = {"device": variant.device, "variant": variant.variant}
         rows.extend(
-            (*key, "mean", None, s.epoch, s.mean.value, s.mean.low, s.mean.high)
-            for s in variant.curve
-            if s.mean.value is not None
+            {
+                **key,
+                "series": "mean",
+                "seed": None,
+                "epoch": epoch.epoch,
+                "test_accuracy": epoch.mean.value,
+                "low": epoch.mean.low,
+                "high": epoch.mean.high,
+            }
+            for epoch in variant.curve
+            if epoch.mean.value is not None
         )
         rows.extend(
-            (*key, "trial", record.trial.seed, epoch.epoch, epoch.test_accuracy, None, None)
+            {
+                **key,
+                "series": "trial",
+                "seed": record.trial.seed,
+                "epoch": epoch.epoch,
+                "test_accuracy": epoch.test_accuracy,
+            }
             for record in trials.select("score", variant.variant, variant.device)
             for epoch in record.epochs
         )

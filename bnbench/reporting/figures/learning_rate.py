@@ -12,7 +12,7 @@ from bnbench.reporting.figures.canvas import (
     measure_labels,
     write_heading,
 )
-from bnbench.reporting.figures.output import Cell, Figure, make_figure
+from bnbench.reporting.figures.output import Figure, Row, make_figure
 from bnbench.reporting.figures.palette import style_series
 from bnbench.reporting.figures.rate_panel import (
     ROW_HEIGHT,
@@ -25,20 +25,6 @@ from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.trials import RunTrials
 
 TITLE = "Validation accuracy by learning rate"
-COLUMNS = (
-    "device",
-    "variant",
-    "series",
-    "learning_rate",
-    "seed",
-    "validation_accuracy",
-    "low",
-    "high",
-    "num_trials",
-    "num_diverged",
-    "works",
-    "is_best",
-)
 
 
 def draw_learning_rate(summary: RunSummary, trials: RunTrials) -> Figure | None:
@@ -63,7 +49,7 @@ def draw_learning_rate(summary: RunSummary, trials: RunTrials) -> Figure | None:
         write_heading(strip, f"{where}rates within {points:g} points of the best")
         write_heading(axes, f"{where}validation accuracy, %")
     caption, rows = _write_caption(summary.rates), _list_rows(summary.rates, trials)
-    return make_figure(drawing, "learning_rate", caption, labels, COLUMNS, rows)
+    return make_figure(drawing, "learning_rate", caption, labels, rows)
 
 
 def _write_caption(shown: Sequence[SensitivitySummary]) -> str:
@@ -78,22 +64,36 @@ def _write_caption(shown: Sequence[SensitivitySummary]) -> str:
     return f"{'; '.join(parts)}. Accuracy is on the validation images."
 
 
-def _list_rows(shown: Sequence[SensitivitySummary], trials: RunTrials) -> list[tuple[Cell, ...]]:
-    rows: list[tuple[Cell, ...]] = []
+def _list_rows(shown: Sequence[SensitivitySummary], trials: RunTrials) -> list[Row]:
+    rows: list[Row] = []
     for sensitivity in shown:
-        key = (sensitivity.device, sensitivity.variant)
+        key = {"device": sensitivity.device, "variant": sensitivity.variant}
         rows.extend(
-            (
-                *(*key, "mean", rate.learning_rate, None),
-                *(rate.accuracy.value, rate.accuracy.low, rate.accuracy.high),
-                *(rate.num_trials, rate.num_diverged, rate.works),
-                rate.learning_rate == sensitivity.result.best_rate,
-            )
+            {
+                **key,
+                "series": "mean",
+                "learning_rate": rate.learning_rate,
+                "seed": None,
+                "validation_accuracy": rate.accuracy.value,
+                "low": rate.accuracy.low,
+                "high": rate.accuracy.high,
+                "num_trials": rate.num_trials,
+                "num_diverged": rate.num_diverged,
+                "works": rate.works,
+                "is_best": rate.learning_rate == sensitivity.result.best_rate,
+            }
             for rate in sensitivity.result.rates
         )
-        for record in trials.select("tune", sensitivity.variant, sensitivity.device):
-            is_finished = record.status == "finished"
-            accuracy = record.epochs[-1].test_accuracy if is_finished else None
-            trial = ("trial", record.trial.recipe.learning_rate, record.trial.seed, accuracy)
-            rows.append((*key, *trial, *(None,) * 6))
+        rows.extend(
+            {
+                **key,
+                "series": "trial",
+                "learning_rate": record.trial.recipe.learning_rate,
+                "seed": record.trial.seed,
+                "validation_accuracy": record.epochs[-1].test_accuracy
+                if record.status == "finished"
+                else None,
+            }
+            for record in trials.select("tune", sensitivity.variant, sensitivity.device)
+        )
     return rows

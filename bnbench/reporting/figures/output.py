@@ -17,7 +17,7 @@ from matplotlib.transforms import Bbox
 from bnbench.reporting.figures.canvas import FONT_FAMILY, TITLE_HEIGHT
 from bnbench.reporting.figures.palette import CSS_VARIABLES, PAPER
 
-Cell = str | int | float | bool | None
+Row = dict[str, str | int | float | bool | None]
 
 PNG_DOTS_PER_INCH = 192
 """Twice the 96 of CSS."""
@@ -44,10 +44,8 @@ class Figure:
     """An ``<svg>`` element to put into a page; its colors follow the page's theme."""
     png: bytes
     """The same on white, with the title, at two pixels a point of the screen."""
-    columns: tuple[str, ...]
-    """Names of the data's columns."""
-    rows: tuple[tuple[Cell, ...], ...]
-    """Everything drawn, one row per mark; None where there is no value."""
+    rows: tuple[Row, ...]
+    """Everything drawn, one row per mark: each column's value; left out or None if it has none."""
 
 
 @contextlib.contextmanager
@@ -64,8 +62,7 @@ def make_figure(
     name: str,
     caption: str,
     labels: Mapping[str, Sequence[str]],
-    columns: Sequence[str],
-    rows: Sequence[tuple[Cell, ...]],
+    rows: Sequence[Row],
 ) -> Figure:
     """Write a finished drawing in all forms; to be called under `use_settings`.
 
@@ -74,8 +71,7 @@ def make_figure(
         name: letters and ``_``; begins each id in the SVG, so that figures can share a page.
         caption: how to read it.
         labels: by panel, what its lines or rows are called, with their numbers.
-        columns: names of the data's columns.
-        rows: the data.
+        rows: the data, one per mark.
     """
     png = io.BytesIO()
     metadata = {"Software": None}
@@ -84,7 +80,7 @@ def make_figure(
     texts = [f"{place}: {text}" if len(panels) > 1 else text for place, text in panels.items()]
     alt = f"{drawing.texts[0].get_text()}: {'. '.join(texts)}."
     svg = _write_svg(drawing, name, alt)
-    return Figure(caption, alt, svg, png.getvalue(), tuple(columns), tuple(rows))
+    return Figure(caption, alt, svg, png.getvalue(), tuple(rows))
 
 
 def _write_svg(drawing: Drawing, name: str, alt: str) -> str:

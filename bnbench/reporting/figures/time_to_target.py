@@ -15,7 +15,7 @@ from bnbench.reporting.figures.canvas import (
     measure_labels,
     write_heading,
 )
-from bnbench.reporting.figures.output import Cell, Figure, make_figure
+from bnbench.reporting.figures.output import Figure, Row, make_figure
 from bnbench.reporting.figures.palette import GRID, MUTED, SeriesStyle, style_series
 from bnbench.reporting.sections.time_to_target import ArrivalSummary
 from bnbench.reporting.summary import RunSummary
@@ -23,16 +23,6 @@ from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import format_percent, shorten_name
 
 TITLE = "Time to the target accuracy"
-COLUMNS = (
-    "device",
-    "variant",
-    "target_accuracy",
-    "epoch",
-    "steps",
-    "num_arrived",
-    "num_trials",
-    "share_arrived",
-)
 END = 1.04
 """Where the x axis ends, in epochs of a trial, so that the last step has a tread."""
 
@@ -58,7 +48,7 @@ def draw_time_to_target(summary: RunSummary, _trials: RunTrials) -> Figure | Non
         target = format_percent(found.targets[device], 1)
         write_heading(axes, f"{where}% of trials that have reached {target}")
     caption = _write_caption(found.arrivals)
-    return make_figure(drawing, "time_to_target", caption, labels, COLUMNS, _list_rows(summary))
+    return make_figure(drawing, "time_to_target", caption, labels, _list_rows(summary))
 
 
 def _draw_panel(
@@ -122,19 +112,19 @@ def _write_caption(shown: Sequence[ArrivalSummary]) -> str:
     return text
 
 
-def _list_rows(summary: RunSummary) -> list[tuple[Cell, ...]]:
+def _list_rows(summary: RunSummary) -> list[Row]:
     found = summary.time_to_target
     return [
-        (
-            variant.device,
-            variant.variant,
-            found.targets[variant.device],
-            epoch,
-            epoch * found.steps_per_epoch,
-            count,
-            variant.num_trials,
-            count / variant.num_trials,
-        )
+        {
+            "device": variant.device,
+            "variant": variant.variant,
+            "target_accuracy": found.targets[variant.device],
+            "epoch": epoch,
+            "steps": epoch * found.steps_per_epoch,
+            "num_arrived": count,
+            "num_trials": variant.num_trials,
+            "share_arrived": count / variant.num_trials,
+        }
         for variant in found.arrivals
         for epoch, count in enumerate(_count_arrivals(variant, summary.study.recipe.epochs))
     ]

@@ -30,9 +30,8 @@ def test_the_accuracy_data_hold_every_epoch_of_every_trial_and_the_means(
     tuned: dict[str, Figure],
 ) -> None:
     figure = tuned["accuracy"]
-    rows = [dict(zip(figure.columns, row, strict=True)) for row in figure.rows]
-    assert len([row for row in rows if row["series"] == "trial"]) == 2 * 8 * 3
-    means = [row for row in rows if row["series"] == "mean"]
+    assert len([row for row in figure.rows if row["series"] == "trial"]) == 2 * 8 * 3
+    means = [row for row in figure.rows if row["series"] == "mean"]
     assert [(row["variant"], row["epoch"]) for row in means] == [
         (variant, epoch) for variant in ("baseline", "batchnorm") for epoch in (1, 2, 3)
     ]
