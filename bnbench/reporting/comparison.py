@@ -12,7 +12,6 @@ from bnbench.reporting.trials import RunTrials, make_generator, share_seeds
 from bnbench.reporting.wording import format_accuracy, format_number, format_points
 from bnbench.specs import REFERENCE_ENGINE
 from bnbench.store import RunStore
-from bnbench.tables import Matrix
 
 
 @dataclass(frozen=True)
@@ -76,14 +75,15 @@ def compare_runs(first: RunStore, second: RunStore) -> RunComparison:
             run.tabulate(of_run, seeds).accuracy[:, -1:]
             for run, of_run in zip(runs, scored, strict=True)
         ]
+        means = [stats.estimate_means(a, make_generator(), bounds=(0.0, 1.0))[0] for a in finals]
         improvement = stats.estimate_improvement(finals[0][:, 0], finals[1][:, 0], make_generator())
         comparisons.append(
             VariantComparison(
                 variant,
                 device,
                 num_pairs=len(seeds),
-                first=_estimate_mean(finals[0]),
-                second=_estimate_mean(finals[1]),
+                first=means[0],
+                second=means[1],
                 difference=stats.compare_pairs(finals[0], finals[1], make_generator())[0],
                 decision=stats.decide_improvement(improvement.probability),
                 time_ratio=time_ratio,
@@ -118,11 +118,11 @@ def tabulate_comparison(comparison: RunComparison) -> Table:
 
 
 class _NotComparableError(Exception):
-    """Why two runs, or their times, cannot be compared."""
+    """Two runs, or their times, cannot be compared, for the reason given."""
 
 
 def _share_scored(first: list[TrialRecord], second: list[TrialRecord]) -> list[int]:
-    """List the seeds of which both runs have a scored trial of a variant."""
+    """List the seeds that both runs scored a variant with."""
     if not first or not second:
         raise _NotComparableError(f"only the {'first' if first else 'second'} run has trials of it")
     if first[0].trial.variant != second[0].trial.variant:
@@ -182,7 +182,3 @@ def _list_conditions(first: RunStore, second: RunStore) -> tuple[str, ...]:
         tuned = "second" if first.study.tuning is None else "first"
         conditions.append(f"only the {tuned} run chose its learning rates")
     return tuple(conditions)
-
-
-def _estimate_mean(accuracy: Matrix) -> stats.Estimate:
-    return stats.estimate_means(accuracy, make_generator(), bounds=(0.0, 1.0))[0]

@@ -126,7 +126,7 @@ class RunTrials:
 
 
 def share_seeds(first: Sequence[TrialRecord], second: Sequence[TrialRecord]) -> list[int]:
-    """List the seeds of which both have a trial, in the order of the first."""
+    """List the seeds that both have a trial of, in the order of the first."""
     seeds = {record.trial.seed for record in second}
     return [record.trial.seed for record in first if record.trial.seed in seeds]
 

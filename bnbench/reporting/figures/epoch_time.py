@@ -122,7 +122,7 @@ def _find_farthest(timings: Sequence[Timing]) -> float:
 def _draw_epochs(
     axes: Axes, timing: Timing, style: SeriesStyle, middle: float, farthest: float
 ) -> None:
-    """Draw each epoch as a dot, an outlier as a cross; they are scattered so as not to hide."""
+    """Draw each epoch as a dot and each outlier as a cross, scattered so that all are visible."""
     usual: list[tuple[float, float]] = []
     slow: list[tuple[float, float]] = []
     for index, (_, _, seconds) in enumerate(timing.epochs):

@@ -111,30 +111,19 @@ def _adapt_svg(text: str, name: str, alt: str) -> str:
     text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
     text = re.sub(r"\n\s+", "\n", text)
     text = text.replace("xlink:href=", "href=")
-    text = re.sub(r"font(-family)?: ?([^;\"]*)'DejaVu Sans'[^;\"]*", _name_font, text)
+    font = rf"font\1: \2var(--font, {FONT_FAMILY}, sans-serif)"
+    text = re.sub(r"font(-family)?: ?([^;\"]*)'DejaVu Sans'[^;\"]*", font, text)
     for color, variable in CSS_VARIABLES.items():
         text = re.sub(rf"{color}\b", f"var(--{variable}, {color})", text, flags=re.IGNORECASE)
-    text = _prefix_ids(text, name)
+    # Ids begin with the figure's name; those that nothing refers to are dropped.
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
+    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
+    text = text.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
     return re.sub(
         r' (?:d|x|y|width|height|transform|viewBox)="[^"]*"',
         lambda attribute: re.sub(r"-?\d+\.\d+", _round_number, attribute[0]),
         text,
     )
-
-
-def _name_font(match: re.Match[str]) -> str:
-    return f"font{match[1] or ''}: {match[2]}var(--font, {FONT_FAMILY}, sans-serif)"
-
-
-def _prefix_ids(text: str, name: str) -> str:
-    """Begin each id with the figure's name, and drop those that nothing refers to."""
-    used = set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r"url\(#([^)]+)\)", text))
-    text = re.sub(
-        r' id="([^"]+)"',
-        lambda match: f' id="{name}-{match[1]}"' if match[1] in used else "",
-        text,
-    )
-    return text.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
 
 
 def _round_number(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Colors, markers and line styles: told apart by any eye, in light and dark, and in gray.
+"""Colors, markers and line styles that differ for any eye, in light, dark and gray.
 
 The colors are those of Okabe and Ito, darkened for a white page until each has a contrast of
 4.5 : 1 as text; the first two also differ in lightness. Markers and line styles tell series apart

@@ -111,7 +111,7 @@ def draw_sensitivities(
 
 
 def _find_shift(rates: Sequence[float], place: int, num_variants: int) -> float:
-    """The factor that draws a variant beside the others of the same rate, not upon them."""
+    """The factor that moves a variant sideways, so that it does not hide the others."""
     steps = [math.log10(high / low) for low, high in pairwise(rates)]
     offset = (place - (num_variants - 1) / 2) / num_variants
     return 10 ** float(0.36 * min(steps, default=0.3) * offset)

@@ -24,7 +24,7 @@ from bnbench.reporting.wording import format_percent, shorten_name
 
 TITLE = "Time to the target accuracy"
 END = 1.04
-"""Where the x axis ends, in epochs of a trial, so that the last step has a tread."""
+"""Where the x axis ends, in epochs of a trial, so that the last step is visible."""
 
 
 def draw_time_to_target(summary: RunSummary, _trials: RunTrials) -> Figure | None:

@@ -51,7 +51,7 @@ def summarize_epoch_time(trials: RunTrials) -> tuple[TimeContrast, ...]:
 def select_timed(
     trials: RunTrials, purpose: str, device: str, engine: str, variants: Sequence[str]
 ) -> list[list[TrialRecord]]:
-    """Select each variant's trials, of the seeds of which every variant finished an epoch."""
+    """Select the trials of seeds that finished an epoch in every variant, one list per variant."""
     found = [
         [record for record in trials.select(purpose, name, device, engine) if record.epochs]
         for name in variants
