@@ -32,7 +32,6 @@ from bnbench.records import (
     VerificationRecord,
 )
 from bnbench.specs import EngineName, StudySpec
-from bnbench.tables import EPOCH_FILES, make_epoch_frame
 from bnbench.trial_order import make_trial_order
 
 Row = TypeVar("Row")
@@ -269,6 +268,9 @@ class RunStore:
 
         Each has one row per epoch of each trial. Only tuning varies the learning rate.
         """
+        # NumPy loads slowly, and "bnbench run --help" imports this module.
+        from bnbench.tables import EPOCH_FILES, make_epoch_frame
+
         frame = make_epoch_frame(records)
         for purpose, name in EPOCH_FILES.items():
             left_out = ["purpose"] if purpose == "tune" else ["purpose", "learning_rate"]
