@@ -20,7 +20,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bnbench.epoch_tables import tabulate_epochs
 from bnbench.errors import RunError, SpecError
 from bnbench.files import AppendLog, replace_file
 from bnbench.mapping import build_from_mapping
@@ -267,10 +266,17 @@ class RunStore:
     def write_epochs(self, records: Iterable[TrialRecord]) -> None:
         """Write ``epochs.csv``, and ``tuning.csv`` and ``timing.csv`` if there are such trials.
 
-        Each has one row per epoch of each trial.
+        Each has one row per epoch of each trial. Only tuning varies the learning rate.
         """
-        for name, columns, rows in tabulate_epochs(records):
-            self.write_table(name, columns, rows)
+        # NumPy loads slowly, and "bnbench run --help" imports this module.
+        from bnbench.tables import EPOCH_FILES, make_epoch_frame
+
+        frame = make_epoch_frame(records)
+        for purpose, name in EPOCH_FILES.items():
+            left_out = ["purpose"] if purpose == "tune" else ["purpose", "learning_rate"]
+            rows = frame[frame["purpose"] == purpose].drop(columns=left_out)
+            if purpose == "score" or not rows.empty:
+                self.write_bytes(name, rows.to_csv(index=False, lineterminator="\n").encode())
 
     def write_verification(
         self,

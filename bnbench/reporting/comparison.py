@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnbench import stats
 from bnbench.errors import RunError
 from bnbench.records import TrialRecord
 from bnbench.reporting.content import Table
-from bnbench.reporting.sections.accuracy import share_seeds
-from bnbench.reporting.trials import RunTrials, make_generator
+from bnbench.reporting.trials import RunTrials, make_generator, share_seeds
 from bnbench.reporting.wording import format_accuracy, format_number, format_points
+from bnbench.specs import REFERENCE_ENGINE
 from bnbench.store import RunStore
-from bnbench.tables import Matrix
 
 
 @dataclass(frozen=True)
@@ -26,12 +24,12 @@ class VariantComparison:
     first: stats.Estimate
     """Mean final accuracy in the first run."""
     second: stats.Estimate
+    """Mean final accuracy in the second run."""
     difference: stats.Estimate
     """Second minus first, seed by seed."""
     decision: stats.Decision
     time_ratio: stats.Estimate | None
-    """Seconds per epoch, second over first; None where that would mix engines."""
-    time_engine: str | None
+    """Seconds per epoch of the reference engine, second over first; None if not comparable."""
 
 
 @dataclass(frozen=True)
@@ -57,21 +55,40 @@ def compare_runs(first: RunStore, second: RunStore) -> RunComparison:
             f"{first.data.num_train_images:,} training images and {second.data.name} with "
             f"{second.data.num_train_images:,}; their accuracies are not comparable"
         )
-    trials = (
-        RunTrials(first.study, first.data, tuple(first.read_trials())),
-        RunTrials(second.study, second.data, tuple(second.read_trials())),
-    )
+    runs = [RunTrials(s.study, s.data, tuple(s.read_trials())) for s in (first, second)]
+    trials = [r.trial for run in runs for r in run.records if r.trial.purpose == "score"]
     comparisons, refusals = [], []
-    for key in _list_variants(trials[0].records) | _list_variants(trials[1].records):
-        of_variant = trials[0].select("score", *key), trials[1].select("score", *key)
-        refusal = _find_obstacle(*of_variant)
-        if refusal is not None:
-            refusals.append(f"{key[0]} on {key[1]}: {refusal}")
+    for variant, device in dict.fromkeys((t.variant.name, t.device) for t in trials):
+        scored = [run.select("score", variant, device) for run in runs]
+        try:
+            seeds = _share_scored(*scored)
+        except _NotComparableError as why:
+            refusals.append(f"{variant} on {device}: {why}")
             continue
-        comparison, time_refusal = _compare_variant(key, of_variant, trials)
-        comparisons.append(comparison)
-        if time_refusal is not None:
-            refusals.append(f"time of {key[0]} on {key[1]}: {time_refusal}")
+        time_ratio = None
+        try:
+            time_ratio = _compare_times(runs, scored, variant, device)
+        except _NotComparableError as why:
+            refusals.append(f"time of {variant} on {device}: {why}")
+        # The accuracy that counts is that after the last epoch, however many there were.
+        finals = [
+            run.tabulate(of_run, seeds).accuracy[:, -1:]
+            for run, of_run in zip(runs, scored, strict=True)
+        ]
+        means = [stats.estimate_means(a, make_generator(), bounds=(0.0, 1.0))[0] for a in finals]
+        improvement = stats.estimate_improvement(finals[0][:, 0], finals[1][:, 0], make_generator())
+        comparisons.append(
+            VariantComparison(
+                variant,
+                device,
+                num_pairs=len(seeds),
+                first=means[0],
+                second=means[1],
+                difference=stats.compare_pairs(finals[0], finals[1], make_generator())[0],
+                decision=stats.decide_improvement(improvement.probability),
+                time_ratio=time_ratio,
+            )
+        )
     if not comparisons:
         raise RunError(
             "expected a variant that both runs trained from the same seeds, got none: "
@@ -82,136 +99,86 @@ def compare_runs(first: RunStore, second: RunStore) -> RunComparison:
 
 def tabulate_comparison(comparison: RunComparison) -> Table:
     """The comparison as a table of texts."""
-    return Table(
-        (
-            "variant",
-            "device",
-            "pairs",
-            "accuracy in the first run",
-            "accuracy in the second run",
-            "difference",
-            "probability that the second wins",
-            "verdict on the second",
-            "ratio of time per epoch",
-        ),
-        tuple(
-            (
-                found.variant,
-                found.device,
-                str(found.num_pairs),
-                format_accuracy(found.first),
-                format_accuracy(found.second),
-                format_points(found.difference),
-                format_number(found.decision.probability),
-                str(found.decision.outcome),
-                "not compared"
-                if found.time_ratio is None
-                else f"{format_number(found.time_ratio)} ({found.time_engine})",
-            )
-            for found in comparison.variants
-        ),
+    return Table.from_rows(
+        {
+            "variant": found.variant,
+            "device": found.device,
+            "pairs": str(found.num_pairs),
+            "accuracy in the first run": format_accuracy(found.first),
+            "accuracy in the second run": format_accuracy(found.second),
+            "difference": format_points(found.difference),
+            "probability that the second wins": format_number(found.decision.probability),
+            "verdict on the second": str(found.decision.outcome),
+            "ratio of time per epoch": "not compared"
+            if found.time_ratio is None
+            else f"{format_number(found.time_ratio)} ({REFERENCE_ENGINE})",
+        }
+        for found in comparison.variants
     )
 
 
-Key = tuple[str, str]
+class _NotComparableError(Exception):
+    """Two runs, or their times, cannot be compared, for the reason given."""
 
 
-def _list_variants(records: Sequence[TrialRecord]) -> dict[Key, None]:
-    """The (variant, device) of a run's scored trials, in their order."""
-    return {
-        (record.trial.variant.name, record.trial.device): None
-        for record in records
-        if record.trial.purpose == "score"
-    }
-
-
-def _find_obstacle(first: list[TrialRecord], second: list[TrialRecord]) -> str | None:
-    """Say why two runs' trials of a variant cannot be compared; None if they can."""
+def _share_scored(first: list[TrialRecord], second: list[TrialRecord]) -> list[int]:
+    """List the seeds that both runs scored a variant with."""
     if not first or not second:
-        return f"only the {'first' if first else 'second'} run has trials of it"
+        raise _NotComparableError(f"only the {'first' if first else 'second'} run has trials of it")
     if first[0].trial.variant != second[0].trial.variant:
-        return "the runs use this name for different networks"
-    if not share_seeds(first, second):
-        return "the runs have no seed in common; use the same --seeds"
-    return None
-
-
-def _compare_variant(
-    key: Key,
-    scored: tuple[list[TrialRecord], list[TrialRecord]],
-    trials: tuple[RunTrials, RunTrials],
-) -> tuple[VariantComparison, str | None]:
-    seeds = share_seeds(*scored)
-    # The accuracy that counts is that after the last epoch, however many there were.
-    finals = [
-        run.tabulate(of_run, seeds).accuracy[:, -1:]
-        for run, of_run in zip(trials, scored, strict=True)
-    ]
-    improvement = stats.estimate_improvement(finals[0][:, 0], finals[1][:, 0], make_generator())
-    ratio, engine, refusal = _compare_times(scored, trials, key)
-    comparison = VariantComparison(
-        *key,
-        num_pairs=len(seeds),
-        first=_estimate_mean(finals[0]),
-        second=_estimate_mean(finals[1]),
-        difference=stats.compare_pairs(finals[0], finals[1], make_generator())[0],
-        decision=stats.decide_improvement(improvement.probability),
-        time_ratio=ratio,
-        time_engine=engine,
-    )
-    return comparison, refusal
+        raise _NotComparableError("the runs use this name for different networks")
+    seeds = share_seeds(first, second)
+    if not seeds:
+        raise _NotComparableError("the runs have no seed in common; use the same --seeds")
+    return seeds
 
 
 def _compare_times(
-    scored: tuple[list[TrialRecord], list[TrialRecord]],
-    trials: tuple[RunTrials, RunTrials],
-    key: Key,
-) -> tuple[stats.Estimate | None, str | None, str | None]:
+    runs: list[RunTrials], scored: list[list[TrialRecord]], variant: str, device: str
+) -> stats.Estimate:
     """Compare the times of trials that the reference engine ran one at a time."""
-    timed = []
-    for of_score, run in zip(scored, trials, strict=True):
-        alone = run.select("time", *key) or of_score
-        timed.append([r for r in alone if r.trial.engine == "reference" and r.epochs])
-    sizes = {record.trial.recipe.batch_size for of_run in timed for record in of_run}
+    timed = [
+        [
+            record
+            for record in run.select("time", variant, device) or of_run
+            if record.trial.engine == REFERENCE_ENGINE and record.epochs
+        ]
+        for run, of_run in zip(runs, scored, strict=True)
+    ]
+    records = [record for of_run in timed for record in of_run]
+    if len({record.trial.recipe.batch_size for record in records}) > 1:
+        raise _NotComparableError(
+            "the runs have different batch sizes, so their epochs are different work"
+        )
     seeds = share_seeds(*timed)
-    if len(sizes) > 1:
-        return None, None, "the runs have different batch sizes, so their epochs are different work"
     if not seeds:
-        return None, None, "the runs share no seed whose trials were timed one at a time"
-    num_epochs = min(len(record.epochs) for of_run in timed for record in of_run)
+        raise _NotComparableError("the runs share no seed whose trials were timed one at a time")
+    num_epochs = min(len(record.epochs) for record in records)
     baseline, candidate = (
         run.tabulate(of_run, seeds).train_seconds[:, :num_epochs]
-        for run, of_run in zip(trials, timed, strict=True)
+        for run, of_run in zip(runs, timed, strict=True)
     )
-    return (
-        stats.compare_epoch_time(baseline, candidate, make_generator()).ratio,
-        "reference",
-        None,
-    )
+    return stats.compare_epoch_time(baseline, candidate, make_generator()).ratio
 
 
 def _list_conditions(first: RunStore, second: RunStore) -> tuple[str, ...]:
     """What differs between the runs besides the seeds."""
+    other = vars(second.study.recipe)
+    pairs: list[tuple[str, object, object]] = [
+        *((name, value, other[name]) for name, value in vars(first.study.recipe).items()),
+        *(
+            (f"the engine on {device}", engine, second.engines.get(device, engine))
+            for device, engine in first.engines.items()
+        ),
+        (
+            "the commit",
+            first.environment.commit or "not known",
+            second.environment.commit or "not known",
+        ),
+    ]
     conditions = first.environment.list_differences(second.environment)
-    for name, value in vars(first.study.recipe).items():
-        other = getattr(second.study.recipe, name)
-        if value != other:
-            conditions.append(f"{name} was {value}, is now {other}")
-    for device, engine in first.engines.items():
-        if second.engines.get(device, engine) != engine:
-            conditions.append(
-                f"the engine on {device} was {engine}, is now {second.engines[device]}"
-            )
+    conditions += [f"{name} was {was}, is now {now}" for name, was, now in pairs if was != now]
     if (first.study.tuning is None) != (second.study.tuning is None):
         tuned = "second" if first.study.tuning is None else "first"
         conditions.append(f"only the {tuned} run chose its learning rates")
-    if first.environment.commit != second.environment.commit:
-        conditions.append(
-            f"the commit was {first.environment.commit or 'not known'}, is now "
-            f"{second.environment.commit or 'not known'}"
-        )
     return tuple(conditions)
-
-
-def _estimate_mean(accuracy: Matrix) -> stats.Estimate:
-    return stats.estimate_means(accuracy, make_generator(), bounds=(0.0, 1.0))[0]

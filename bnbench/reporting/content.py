@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -13,6 +14,12 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     details: tuple[str, ...] = ()
     """Columns that a terminal of 80 characters has no room for."""
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Mapping[str, str]], details: tuple[str, ...] = ()) -> Table:
+        """Make a table of rows that give each column its text; at least one, all with the same."""
+        listed = list(rows)
+        return cls(tuple(listed[0]), tuple(tuple(row.values()) for row in listed), details)
 
 
 @dataclass(frozen=True)

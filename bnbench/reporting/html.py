@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from bnbench.reporting.content import ReportContent, Section, Table
-    from bnbench.reporting.figures import Figure
+from bnbench.reporting.content import ReportContent, Section, Table
+from bnbench.reporting.figures import Figure
 
 LONGEST_NUMBER = 24
 """Characters from which on a cell is taken for a text, which is left-aligned and may wrap."""
@@ -73,22 +71,24 @@ def render_html(content: ReportContent, figures: Mapping[str, Figure]) -> str:
 def _write_section(section: Section, number: int, figures: Mapping[str, Figure]) -> str:
     """Write a titled section: figure, paragraphs, table, command."""
     heading = f"section-{number}"
-    figure = figures.get(section.figure) if section.figure is not None else None
     parts = [
         f'<section aria-labelledby="{heading}">',
         f'<h2 id="{heading}">{html.escape(section.title)}</h2>',
-        _write_figure(figure) if figure is not None else "",
-        _write_paragraphs(section.paragraphs),
-        _write_table(section.table, heading) if section.table is not None else "",
-        _write_code(section.code, heading) if section.code is not None else "",
-        "</section>",
     ]
-    return "\n".join(part for part in parts if part)
-
-
-def _write_figure(figure: Figure) -> str:
-    caption = _write_inline(figure.caption)
-    return f"<figure>\n{figure.svg}<figcaption>{caption}</figcaption>\n</figure>"
+    if section.figure is not None and section.figure in figures:
+        figure = figures[section.figure]
+        caption = _write_inline(figure.caption)
+        parts.append(f"<figure>\n{figure.svg}<figcaption>{caption}</figcaption>\n</figure>")
+    if section.paragraphs:
+        parts.append(_write_paragraphs(section.paragraphs))
+    if section.table is not None:
+        parts.append(_write_table(section.table, heading))
+    if section.code is not None:
+        code = html.escape(section.code)
+        parts.append(
+            f'<pre role="region" aria-labelledby="{heading}" tabindex="0"><code>{code}</code></pre>'
+        )
+    return "\n".join([*parts, "</section>"])
 
 
 def _write_paragraphs(paragraphs: tuple[str, ...]) -> str:
@@ -117,34 +117,23 @@ def _write_links(text: str) -> str:
 
 def _write_table(table: Table, heading: str) -> str:
     """Write a table that scrolls sideways by itself, and by keyboard, where it is too wide."""
-    columns = zip(*table.rows, strict=True) if table.rows else ((),) * len(table.columns)
-    css = [
-        ' class="text"' if any(len(cell) > LONGEST_NUMBER for cell in column) else ""
-        for column in columns
+    kinds = [
+        ' class="text"' if any(len(row[place]) > LONGEST_NUMBER for row in table.rows) else ""
+        for place in range(len(table.columns))
     ]
-    head = "".join(
-        f'<th scope="col"{kind}>{html.escape(column)}</th>'
-        for column, kind in zip(table.columns, css, strict=True)
-    )
-    body = "\n".join(
-        "<tr>"
-        + "".join(
-            f'<th scope="row"{kind}>{html.escape(cell)}</th>'
-            if place == 0
-            else f"<td{kind}>{html.escape(cell)}</td>"
-            for place, (cell, kind) in enumerate(zip(row, css, strict=True))
-        )
-        + "</tr>"
-        for row in table.rows
-    )
+    head = ['th scope="col"'] * len(kinds)
+    body = ['th scope="row"', *["td"] * (len(kinds) - 1)]
+    rows = "\n".join(_write_row(row, kinds, body) for row in table.rows)
     return (
         f'<div class="table" role="region" aria-labelledby="{heading}" tabindex="0">\n<table>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+        f"<thead>{_write_row(table.columns, kinds, head)}</thead>\n<tbody>\n{rows}\n</tbody>\n"
+        "</table>\n</div>"
     )
 
 
-def _write_code(code: str, heading: str) -> str:
-    return (
-        f'<pre role="region" aria-labelledby="{heading}" tabindex="0">'
-        f"<code>{html.escape(code.strip())}</code></pre>"
+def _write_row(cells: Sequence[str], kinds: Sequence[str], tags: Sequence[str]) -> str:
+    written = (
+        f"<{tag}{kind}>{html.escape(cell)}</{tag[:2]}>"
+        for cell, kind, tag in zip(cells, kinds, tags, strict=True)
     )
+    return f"<tr>{''.join(written)}</tr>"

@@ -27,7 +27,7 @@ from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import join_words
 from bnbench.store import RunStore
 
-SUMMARY_FORMAT_VERSION = 2
+SUMMARY_FORMAT_VERSION = 3
 
 SECTIONS: tuple[Callable[[RunSummary], Section | None], ...] = (
     lambda summary: compose_accuracy(summary.accuracy, summary.study),
@@ -58,7 +58,9 @@ def write_report(store: RunStore, records: Sequence[TrialRecord]) -> ReportConte
     store.write_epochs(records)
     for name, figure in figures.items():
         store.write_bytes(f"{name}.png", figure.png)
-        store.write_table(f"{name}.csv", figure.columns, figure.rows)
+        columns = list(figure.rows[0])
+        rows = [[row.get(column) for column in columns] for row in figure.rows]
+        store.write_table(f"{name}.csv", columns, rows)
     store.write_json(
         "summary.json",
         {

@@ -19,6 +19,7 @@ from bnbench.reporting.sections.time_to_target import TargetsSummary, summarize_
 from bnbench.reporting.trials import RunTrials
 from bnbench.specs import StudySpec
 from bnbench.store import RunStore
+from bnbench.tuning import find_rates
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def summarize_run(store: RunStore, records: Sequence[TrialRecord]) -> RunSummary
         study=store.study,
         data=store.data,
         environment=store.environment,
-        accuracy=summarize_accuracy(trials),
+        accuracy=summarize_accuracy(trials, find_rates(store, records)),
         rates=summarize_rates(trials),
         time_to_target=summarize_time_to_target(trials),
         epoch_time=summarize_epoch_time(trials),

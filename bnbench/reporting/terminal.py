@@ -1,4 +1,4 @@
-"""The report's sum at the end of a run: the answer and the main tables, for a terminal."""
+"""The report in a terminal: the main tables, then the answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bnbench.reporting.sections.models import TITLE as MODELS_TITLE
 
 
 def print_content(content: ReportContent, console: Console) -> None:
-    """Print the tables that sum the run up, then the answer."""
+    """Print the main tables, then the answer."""
     for section in content.sections:
         if section.table is not None and section.in_terminal:
             console.print(_lay_out(section.title, section.table))
@@ -21,7 +21,7 @@ def print_content(content: ReportContent, console: Console) -> None:
 
 
 def print_agreement(content: ReportContent, console: Console) -> None:
-    """Print what the report says of the runtimes: each model's proof, then the table."""
+    """Print what is proven about the models, then how each runtime agrees."""
     for section in content.sections:
         if section.title == MODELS_TITLE and section.table is not None:
             for paragraph in section.paragraphs[1:]:
@@ -30,7 +30,7 @@ def print_agreement(content: ReportContent, console: Console) -> None:
 
 
 def print_rows(table: Table, console: Console) -> None:
-    """Print a table as a block of lines a row, which fits any width."""
+    """Print each row of a table as a block of lines, which fits any width."""
     for row in table.rows:
         console.print(f"{row[0]} on {row[1]}", highlight=False, markup=False)
         for column, text in zip(table.columns[2:], row[2:], strict=True):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from bnbench.stats import Estimate
 
+LONGEST_NAME = 18
+"""Characters of a name that a figure shows in full."""
 VARIANT_NAMES = {
     "baseline": "the baseline",
     "batchnorm": "batch normalization",
@@ -29,6 +31,14 @@ def format_interval(estimate: Estimate, factor: float = 1.0, form: str = ".2f") 
     if estimate.low is None or estimate.high is None:
         return ""
     return f" [{estimate.low * factor:{form}}, {estimate.high * factor:{form}}]"
+
+
+def shorten_name(name: str, longest: int = LONGEST_NAME) -> str:
+    """Cut a name too long for a figure in its middle, since names differ at their ends."""
+    if len(name) <= longest:
+        return name
+    head = (longest - 1) // 2
+    return f"{name[:head]}…{name[len(name) - (longest - 1 - head) :]}"
 
 
 def format_percent(fraction: float | None, digits: int = 2) -> str:
@@ -63,8 +73,10 @@ def format_number(estimate: Estimate, digits: int = 2) -> str:
 
 
 def format_seconds(seconds: float | None) -> str:
-    """A time with three significant digits."""
-    return "not known" if seconds is None else f"{seconds:.3g} s"
+    """A time with three digits: ``2.40 s``."""
+    if seconds is None:
+        return "not known"
+    return f"{seconds:.0f} s" if seconds >= 1000 else f"{seconds:#.3g}".rstrip(".") + " s"
 
 
 def format_count(number: int, noun: str, plural: str | None = None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bnbench.records import EnvironmentRecord, TrialRecord
+from bnbench.records import ChosenRateRecord, EnvironmentRecord, TrialRecord
 from bnbench.reporting.content import ReportContent
 from bnbench.reporting.report import write_report
 from bnbench.reporting.summary import RunSummary, summarize_run
@@ -41,6 +41,8 @@ def make_run(tmp_path: Path, small_study: StudySpec, environment: EnvironmentRec
             *study.list_scored_trials(engines, rates),
             *study.list_timed_trials(engines),
         )
+        if rates is not None:
+            store.write_rates([ChosenRateRecord(*key, rate) for key, rate in rates.items()])
         with store.locked():
             for trial in filter(only, trials):
                 reached = accuracies(trial)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from bnbench.reporting.answer import compose_answer, say_headline
+from bnbench.reporting.wording import start_sentence
 from bnbench.specs import TrialSpec, TuningSpec, VariantSpec
 from bnbench.store import RunStore
 from tests.reporting.conftest import Accuracies, MakeRun, diverge, overlap, separate, summarize
@@ -76,7 +77,7 @@ def test_the_headline_says_the_verdict_in_one_short_sentence(
     make_run: MakeRun, make: Make, sentence: str
 ) -> None:
     headline = say_headline(summarize(make(make_run)))
-    assert headline == sentence
+    assert start_sentence(headline) == sentence
     assert len(headline) <= 120
     assert "[" not in headline
 
@@ -111,7 +112,7 @@ def test_an_interrupted_run_says_so_first(make_run: MakeRun) -> None:
     store = make_run(separate, only=lambda trial: trial.seed == 0)
     answer = compose_answer(summarize(store))
     assert answer[0] == "This run is incomplete: it lacks 4 trials, so its result may change."
-    assert answer[1].startswith("So far: Whether batch normalization beats the baseline is open")
+    assert answer[1].startswith("So far: whether batch normalization beats the baseline is open")
 
 
 def test_time_follows_accuracy_and_models_follow_time(make_run: MakeRun) -> None:

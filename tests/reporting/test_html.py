@@ -18,13 +18,10 @@ from tests.reporting.conftest import read_trials, summarize
 VOID = {"meta", "link", "br", "hr", "img"}
 
 FIGURE = Figure(
-    name="accuracy",
-    title="Accuracy",
     caption="Each line is one trial.",
     alt="The baseline scores 58 %.",
     svg='<svg role="img" aria-label="The baseline scores 58 %."><path d="M 0 0"/></svg>\n',
     png=b"",
-    columns=(),
     rows=(),
 )
 CONTENT = ReportContent(
@@ -135,7 +132,7 @@ def test_a_title_cannot_break_out_of_the_page() -> None:
 
 
 def test_nothing_is_loaded_from_anywhere(page: str, real_figures: dict[str, Figure]) -> None:
-    sections = tuple(Section(figure.title, figure=name) for name, figure in real_figures.items())
+    sections = tuple(Section(name, figure=name) for name in real_figures)
     content = ReportContent("All figures", ("Look.",), sections)
     for text in (page, render_html(content, real_figures)):
         parsed = Page(text)
@@ -193,7 +190,7 @@ def test_the_same_report_is_the_same_text(page: str) -> None:
 
 
 def test_a_study_of_30_seeds_stays_below_500_kilobytes(real_figures: dict[str, Figure]) -> None:
-    sections = tuple(Section(figure.title, figure=name) for name, figure in real_figures.items())
+    sections = tuple(Section(name, figure=name) for name in real_figures)
     page = render_html(ReportContent("30 seeds", ("Answer.",), sections), real_figures)
     assert Page(page).find("svg")
     assert len(page.encode()) < 500_000

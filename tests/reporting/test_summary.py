@@ -1,5 +1,6 @@
 import pytest
 
+from bnbench.records import ChosenRateRecord
 from bnbench.specs import TuningSpec
 from bnbench.stats import Outcome
 from tests.reporting.conftest import MakeRun, diverge, separate, summarize
@@ -63,3 +64,12 @@ def test_a_variant_that_trains_at_no_rate_is_not_waited_for(make_run: MakeRun) -
         diverge, tuning=TuningSpec((0.1,), (100,), 20), rates={("batchnorm", "cpu"): 0.1}
     )
     assert summarize(store).failures.num_pending == 0
+
+
+def test_the_learning_rate_is_the_one_on_record(make_run: MakeRun) -> None:
+    rates = {("baseline", "cpu"): 1.0, ("batchnorm", "cpu"): 0.1}
+    store = make_run(separate, tuning=TuningSpec((0.1, 1.0), (100,), 20), rates=rates)
+    store.write_rates([ChosenRateRecord("baseline", "cpu", 0.5)])
+    summary = summarize(store)
+    # The study's own rate where none was chosen.
+    assert [variant.learning_rate for variant in summary.accuracy.variants] == [0.5, 0.1]

@@ -1,36 +1,19 @@
 """The report's figures, drawn from a run's summary and its trials.
 
-==================  =====================================================================
-``accuracy``        test accuracy by epoch
-``learning_rate``   validation accuracy by learning rate
-``time_to_target``  share of trials that have reached the target
-``epoch_time``      seconds of training per epoch
-``figure``          what a drawn figure is
-``rate_panel``      accuracy by learning rate on one device
-``rate_strip``      the learning rates that work, as bars
-``timing_panel``    epochs of one engine on one device
-``canvas``          panels of fixed size, and the labels beside them
-``palette``         colors, markers and line styles
-``output``          a canvas as SVG that follows the page's theme, and as PNG
-``wording``         numbers as the figures write them
-==================  =====================================================================
+One module per figure draws it, with its data and caption; the others hold what figures share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from bnbench.reporting.figures.accuracy import draw_accuracy
 from bnbench.reporting.figures.epoch_time import draw_epoch_time
-from bnbench.reporting.figures.figure import Figure
 from bnbench.reporting.figures.learning_rate import draw_learning_rate
-from bnbench.reporting.figures.output import use_settings
+from bnbench.reporting.figures.output import Figure, use_settings
 from bnbench.reporting.figures.time_to_target import draw_time_to_target
-
-if TYPE_CHECKING:
-    from bnbench.reporting.summary import RunSummary
-    from bnbench.reporting.trials import RunTrials
+from bnbench.reporting.summary import RunSummary
+from bnbench.reporting.trials import RunTrials
 
 __all__ = ["Figure", "draw_figures"]
 
@@ -47,8 +30,8 @@ def draw_figures(summary: RunSummary, trials: RunTrials) -> dict[str, Figure]:
     """Draw every figure the run has data for, by name and in the report's order.
 
     Args:
-        summary: what was computed of the run.
-        trials: the run's trials, of which each trial and epoch is drawn.
+        summary: what the report says.
+        trials: the run's trials, each of which is drawn.
 
     Returns:
         The figures in `FIGURES` that the run has data for. The same run gives the same bytes.

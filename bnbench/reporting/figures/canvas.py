@@ -6,23 +6,26 @@ here and not found by a layout engine, so that nothing moves when a label change
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from statistics import fmean
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
+from matplotlib.ticker import MaxNLocator
 
 from bnbench.reporting.figures.palette import GRID, INK, MUTED
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 WIDTH = 4.9
 """Inches: 353 points, about as many as a phone's screen has CSS pixels."""
 TITLE_HEIGHT = 0.42
 """Inches above the panels for the title, which SVG leaves to the page."""
+HEADING_HEIGHT = 0.4
+"""Inches above a panel for its heading."""
 FONT_SIZE = 11.0
 SMALL_FONT_SIZE = 10.0
 LINE_HEIGHT = 1.2
@@ -37,40 +40,31 @@ FONT_FAMILY = "DejaVu Sans"
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel to lay out; all lengths in inches."""
+    """One panel to lay out, in inches."""
 
     height: float
-    above: float = 0.4
-    """Room for its heading."""
     below: float = 0.56
     """Room for tick labels and the label of the x axis."""
 
 
 def make_panels(
-    title: str, panels: Sequence[Panel], left: float, right: float
+    title: str, panels: Sequence[Panel], right: float, left: float = 0.5
 ) -> tuple[Drawing, list[Axes]]:
     """Make a drawing with its title and empty panels below each other.
 
     Args:
         title: one line.
         panels: top to bottom.
-        left: inches to the left of the panels, for tick labels.
-        right: inches to the right of them, for the labels of lines.
+        right: inches to the right of the panels, for the labels of lines.
+        left: inches to the left of them, for tick labels.
     """
-    total = TITLE_HEIGHT + sum(p.above + p.height + p.below for p in panels)
+    total = TITLE_HEIGHT + sum(HEADING_HEIGHT + p.height + p.below for p in panels)
     drawing = Drawing(figsize=(WIDTH, total))
-    drawing.text(
-        EDGE / WIDTH,
-        1 - 0.3 / total,
-        title,
-        fontsize=13,
-        fontweight="bold",
-        color=INK,
-    )
+    drawing.text(EDGE / WIDTH, 1 - 0.3 / total, title, fontsize=13, fontweight="bold", color=INK)
     axes = []
     top = total - TITLE_HEIGHT
     for panel in panels:
-        bottom = top - panel.above - panel.height
+        bottom = top - HEADING_HEIGHT - panel.height
         box = (left / WIDTH, bottom / total, (WIDTH - left - right) / WIDTH, panel.height / total)
         axes.append(_dress_axes(drawing.add_axes(box)))
         top = bottom - panel.below
@@ -92,15 +86,8 @@ def _dress_axes(axes: Axes) -> Axes:
 def write_heading(axes: Axes, text: str) -> None:
     """Write what a panel's y axis measures above it, where it need not be read sideways."""
     left = axes.get_position().x0 * WIDTH - EDGE
-    axes.annotate(
-        text,
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(-left * 72, 12),
-        textcoords="offset points",
-        fontsize=FONT_SIZE,
-        color=INK,
-        annotation_clip=False,
+    write_at(
+        axes, text, 0, 1, INK, offset=(-left * 72, 12), xycoords="axes fraction", va="baseline"
     )
 
 
@@ -109,20 +96,78 @@ def write_x_label(axes: Axes, text: str) -> None:
     axes.set_xlabel(text, fontsize=FONT_SIZE, color=INK, labelpad=4)
 
 
-def measure_text(text: str, size: float = FONT_SIZE) -> float:
-    """Width in inches of the longest line of a text."""
-    font = FontProperties(family=FONT_FAMILY)
-    lines = [line for line in text.split("\n") if line.strip()]
-    return (
-        max(
-            (
-                float(TextPath((0, 0), line, size=size, prop=font).get_extents().width)
-                for line in lines
-            ),
-            default=0.0,
-        )
-        / 72
+def mark_epochs(axes: Axes, epochs: range, label: str) -> None:
+    """Mark whole epochs on the x axis, each of them if they are few."""
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
+    if epochs[-1] <= 10:
+        axes.set_xticks(epochs)
+    write_x_label(axes, label)
+
+
+def write_at(
+    axes: Axes,
+    text: str,
+    x: float,
+    y: float,
+    color: str,
+    size: float = FONT_SIZE,
+    offset: tuple[float, float] = (0, 0),
+    **look: Any,
+) -> None:
+    """Write a text at a fraction of the panel's width and at a height in data.
+
+    Args:
+        axes: the panel.
+        text: lines separated by newlines.
+        x: 0 at the panel's left edge, 1 at its right.
+        y: where the text's middle lies.
+        color: ``#rrggbb``.
+        size: of the font, in points.
+        offset: points to the right and upwards.
+        look: what else `Axes.annotate` takes.
+    """
+    place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+    axes.annotate(
+        text,
+        (x, y),
+        offset,
+        **(place | look),
+        fontsize=size,
+        color=color,
+        annotation_clip=False,
     )
+
+
+def draw_marks(
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    marker: str,
+    size: float,
+    color: str,
+    zorder: int,
+    **look: Any,
+) -> None:
+    """Draw a marker of a size in points at each (x, y), without a line."""
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    marks: dict[str, Any] = {"linestyle": "none", "marker": marker, "markersize": size}
+    axes.plot(xs, ys, **(marks | look), color=color, zorder=zorder)
+
+
+def measure_labels(labels: Mapping[str, Sequence[str]], size: float = FONT_SIZE) -> float:
+    """Inches to the right of the panels that the longest line of their labels takes.
+
+    Args:
+        labels: by panel, the labels of its lines or rows.
+        size: of the font, in points.
+    """
+    font = FontProperties(family=FONT_FAMILY)
+    widths = [
+        float(TextPath((0, 0), line, size=size, prop=font).get_extents().width)
+        for label in chain.from_iterable(labels.values())
+        for line in label.split("\n")
+        if line.strip()
+    ]
+    return max(widths) / 72 + LABEL_GUTTER + EDGE
 
 
 def spread_labels(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
@@ -142,11 +187,11 @@ def spread_labels(wanted: Sequence[float], gap: float, low: float, high: float) 
     blocks: list[list[float]] = []
     for rank, index in enumerate(order):
         blocks.append([wanted[index] - rank * gap])
-        while len(blocks) > 1 and _mean(blocks[-2]) > _mean(blocks[-1]):
+        while len(blocks) > 1 and fmean(blocks[-2]) > fmean(blocks[-1]):
             last = blocks.pop()
             blocks[-1].extend(last)
     highest = high - (len(wanted) - 1) * gap
-    starts = [max(min(_mean(block), highest), low) for block in blocks for _ in block]
+    starts = [max(min(fmean(block), highest), low) for block in blocks for _ in block]
     positions = [0.0] * len(wanted)
     for rank, index in enumerate(order):
         positions[index] = starts[rank] + rank * gap
@@ -173,6 +218,17 @@ def label_line_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -
     places = spread_labels(wanted, gap, min(half, height / 2) - 4, height - half + 14)
     for (x, y, label, color), want, place in zip(ends, wanted, places, strict=True):
         is_far = x < right_limit - 0.1 * (right_limit - left_limit)
+        # A thin line to a label that was moved, dotted where the label is far away.
+        leader = {
+            "arrowstyle": "-",
+            "linestyle": (0, (1, 3)) if is_far else "solid",
+            "color": color,
+            "linewidth": 0.7,
+            "alpha": 0.6,
+            "shrinkA": 1,
+            "shrinkB": 4,
+            "relpos": (0, 0.5),
+        }
         axes.annotate(
             label,
             (x, y),
@@ -185,25 +241,5 @@ def label_line_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -
             linespacing=LINE_HEIGHT,
             color=color,
             annotation_clip=False,
-            arrowprops=_make_leader(color, is_far)
-            if is_far or abs(place - want) > FONT_SIZE / 2
-            else None,
+            arrowprops=leader if is_far or abs(place - want) > FONT_SIZE / 2 else None,
         )
-
-
-def _make_leader(color: str, is_far: bool) -> dict[str, object]:
-    """A thin line from a label that was moved to the end of its line; dotted from far away."""
-    return {
-        "arrowstyle": "-",
-        "linestyle": (0, (1, 3)) if is_far else "solid",
-        "color": color,
-        "linewidth": 0.7,
-        "alpha": 0.6,
-        "shrinkA": 1,
-        "shrinkB": 4,
-        "relpos": (0, 0.5),
-    }
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

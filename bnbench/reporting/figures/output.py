@@ -7,18 +7,17 @@ import html
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import matplotlib.style
+from matplotlib.figure import Figure as Drawing
 from matplotlib.transforms import Bbox
 
 from bnbench.reporting.figures.canvas import FONT_FAMILY, TITLE_HEIGHT
-from bnbench.reporting.figures.figure import Cell, Figure
 from bnbench.reporting.figures.palette import CSS_VARIABLES, PAPER
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
+Row = dict[str, str | int | float | bool | None]
 
 PNG_DOTS_PER_INCH = 192
 """Twice the 96 of CSS."""
@@ -33,6 +32,22 @@ SETTINGS = {
 }
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A figure in every form the report needs: accuracy in percent, but a fraction in the data."""
+
+    caption: str
+    """How to read it, and which trials of the run are not in it."""
+    alt: str
+    """Its title and labels, for readers who do not see it; the section's table says more."""
+    svg: str
+    """An ``<svg>`` element to put into a page; its colors follow the page's theme."""
+    png: bytes
+    """The same on white, with the title, at two pixels a point of the screen."""
+    rows: tuple[Row, ...]
+    """Everything drawn, one row per mark: each column's value; left out or None if it has none."""
+
+
 @contextlib.contextmanager
 def use_settings() -> Iterator[None]:
     """Draw with matplotlib's defaults and ours, whatever settings the user has."""
@@ -45,53 +60,38 @@ def use_settings() -> Iterator[None]:
 def make_figure(
     drawing: Drawing,
     name: str,
-    title: str,
     caption: str,
-    alt: str,
-    columns: Sequence[str],
-    rows: Sequence[tuple[Cell, ...]],
+    labels: Mapping[str, Sequence[str]],
+    rows: Sequence[Row],
 ) -> Figure:
-    """Write a finished drawing in all forms; to be called under `use_settings`."""
-    return Figure(
-        name=name,
-        title=title,
-        caption=caption,
-        alt=alt,
-        svg=_write_svg(drawing, name, alt),
-        png=_write_png(drawing),
-        columns=tuple(columns),
-        rows=tuple(rows),
-    )
+    """Write a finished drawing in all forms; to be called under `use_settings`.
 
-
-def _write_png(drawing: Drawing) -> bytes:
-    file = io.BytesIO()
-    drawing.savefig(
-        file,
-        format="png",
-        dpi=PNG_DOTS_PER_INCH,
-        facecolor=PAPER,
-        metadata={"Software": None},
-    )
-    return file.getvalue()
+    Args:
+        drawing: from `make_panels`, with its panels drawn.
+        name: letters and ``_``; begins each id in the SVG, so that figures can share a page.
+        caption: how to read it.
+        labels: by panel, what its lines or rows are called, with their numbers.
+        rows: the data, one per mark.
+    """
+    png = io.BytesIO()
+    metadata = {"Software": None}
+    drawing.savefig(png, format="png", dpi=PNG_DOTS_PER_INCH, facecolor=PAPER, metadata=metadata)
+    panels = {place: "; ".join(of_panel).replace("\n", " ") for place, of_panel in labels.items()}
+    texts = [f"{place}: {text}" if len(panels) > 1 else text for place, text in panels.items()]
+    alt = f"{drawing.texts[0].get_text()}: {'. '.join(texts)}."
+    svg = _write_svg(drawing, name, alt)
+    return Figure(caption, alt, svg, png.getvalue(), tuple(rows))
 
 
 def _write_svg(drawing: Drawing, name: str, alt: str) -> str:
-    """Write what lies below the title as one ``<svg>`` element."""
+    """Write what lies below the title as one ``<svg>`` element; the title is gone afterwards."""
     drawing.patch.set_visible(False)
-    title = drawing.texts[0]
-    title.set_visible(False)
+    drawing.texts[0].set_visible(False)
     width, height = drawing.get_size_inches()
-    file = io.StringIO()
+    box = Bbox([[0, 0], [width, height - TITLE_HEIGHT]])
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    drawing.savefig(
-        file,
-        format="svg",
-        bbox_inches=Bbox([[0, 0], [width, height - TITLE_HEIGHT]]),
-        metadata=nothing,
-    )
-    drawing.patch.set_visible(True)
-    title.set_visible(True)
+    file = io.StringIO()
+    drawing.savefig(file, format="svg", bbox_inches=box, metadata=nothing)
     return _adapt_svg(file.getvalue(), name, alt)
 
 
@@ -111,30 +111,19 @@ def _adapt_svg(text: str, name: str, alt: str) -> str:
     text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
     text = re.sub(r"\n\s+", "\n", text)
     text = text.replace("xlink:href=", "href=")
-    text = re.sub(r"font(-family)?: ?([^;\"]*)'DejaVu Sans'[^;\"]*", _name_font, text)
+    font = rf"font\1: \2var(--font, {FONT_FAMILY}, sans-serif)"
+    text = re.sub(r"font(-family)?: ?([^;\"]*)'DejaVu Sans'[^;\"]*", font, text)
     for color, variable in CSS_VARIABLES.items():
         text = re.sub(rf"{color}\b", f"var(--{variable}, {color})", text, flags=re.IGNORECASE)
-    text = _prefix_ids(text, name)
+    # Ids begin with the figure's name; those that nothing refers to are dropped.
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
+    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
+    text = text.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
     return re.sub(
         r' (?:d|x|y|width|height|transform|viewBox)="[^"]*"',
         lambda attribute: re.sub(r"-?\d+\.\d+", _round_number, attribute[0]),
         text,
     )
-
-
-def _name_font(match: re.Match[str]) -> str:
-    return f"font{match[1] or ''}: {match[2]}var(--font, {FONT_FAMILY}, sans-serif)"
-
-
-def _prefix_ids(text: str, name: str) -> str:
-    """Begin each id with the figure's name, and drop those that nothing refers to."""
-    used = set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r"url\(#([^)]+)\)", text))
-    text = re.sub(
-        r' id="([^"]+)"',
-        lambda match: f' id="{name}-{match[1]}"' if match[1] in used else "",
-        text,
-    )
-    return text.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
 
 
 def _round_number(match: re.Match[str]) -> str:

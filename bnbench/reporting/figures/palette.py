@@ -1,8 +1,8 @@
-"""Colors, markers and line styles: told apart by any eye, in light and dark, and in gray.
+"""Colors, markers and line styles that differ for any eye, in light, dark and gray.
 
 The colors are those of Okabe and Ito, darkened for a white page until each has a contrast of
-4.5 : 1 as text; the first two also differ in lightness. Whoever sees no color goes by marker
-and line style. What is drawn has the light theme's colors; in SVG each becomes a CSS variable
+4.5 : 1 as text; the first two also differ in lightness. Markers and line styles tell series apart
+without color. Figures are drawn in the light theme's colors; in SVG each becomes a CSS variable
 of the page, with the light color where the page defines none.
 
 Source: Okabe and Ito (2008), "Color Universal Design", https://jfly.uni-koeln.de/color/.
@@ -10,7 +10,10 @@ Source: Okabe and Ito (2008), "Color Universal Design", https://jfly.uni-koeln.d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from bnbench.specs import VariantSpec
 
 INK = "#1c2128"
 MUTED = "#59636e"
@@ -50,6 +53,6 @@ CSS_VARIABLES = {
 """The CSS variable, without its dashes, that stands for each color of the light theme."""
 
 
-def style_series(variants: tuple[str, ...]) -> dict[str, SeriesStyle]:
+def style_series(variants: Sequence[VariantSpec]) -> dict[str, SeriesStyle]:
     """Give each variant its look, by its place in the study; the seventh looks like the first."""
-    return {variant: SERIES[index % len(SERIES)] for index, variant in enumerate(variants)}
+    return {variant.name: SERIES[index % len(SERIES)] for index, variant in enumerate(variants)}

@@ -3,82 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from itertools import groupby
 
-from matplotlib.ticker import MaxNLocator
+from matplotlib.axes import Axes
 
 from bnbench.reporting.figures.canvas import (
-    EDGE,
-    LABEL_GUTTER,
     Panel,
     label_line_ends,
     make_panels,
-    measure_text,
+    mark_epochs,
+    measure_labels,
     write_heading,
-    write_x_label,
 )
-from bnbench.reporting.figures.output import make_figure
+from bnbench.reporting.figures.output import Figure, Row, make_figure
 from bnbench.reporting.figures.palette import GRID, MUTED, SeriesStyle, style_series
-from bnbench.reporting.figures.wording import (
-    join_parts,
-    shorten_name,
-    write_count,
-    write_percent,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from bnbench.reporting.figures.figure import Cell, Figure
-    from bnbench.reporting.sections.time_to_target import ArrivalSummary
-    from bnbench.reporting.summary import RunSummary
-    from bnbench.reporting.trials import RunTrials
+from bnbench.reporting.sections.time_to_target import ArrivalSummary
+from bnbench.reporting.summary import RunSummary
+from bnbench.reporting.trials import RunTrials
+from bnbench.reporting.wording import format_percent, shorten_name
 
 TITLE = "Time to the target accuracy"
-COLUMNS = (
-    "device",
-    "variant",
-    "target_accuracy",
-    "epoch",
-    "steps",
-    "num_arrived",
-    "num_trials",
-    "share_arrived",
-)
 END = 1.04
-"""Where the x axis ends, in epochs of a trial, so that the last step has a tread."""
+"""Where the x axis ends, in epochs of a trial, so that the last step is visible."""
 
 
 def draw_time_to_target(summary: RunSummary, _trials: RunTrials) -> Figure | None:
-    """Draw the share of trials that have arrived, a panel a device; None without a target.
+    """Draw the share of trials that have arrived, one panel per device; None without a target.
 
     The share is one minus the Kaplan-Meier estimate. Every trial counts as watched for all
-    epochs (one that failed will not arrive any more), so that it is the plain share as well.
+    epochs, since a trial that failed never arrives, so it is the plain share as well.
     """
-    shown = summary.time_to_target.arrivals
-    devices = [d for d in summary.study.devices if any(v.device == d for v in shown)]
-    if not devices:
+    found = summary.time_to_target
+    if not found.arrivals:
         return None
-    styles = style_series(tuple(variant.name for variant in summary.study.variants))
-    num_epochs = summary.study.recipe.epochs
-    right = max(measure_text(_write_label(variant)) for variant in shown) + LABEL_GUTTER + EDGE
-    drawing, panels = make_panels(TITLE, [Panel(2.3)] * len(devices), 0.5, right)
-    for axes, device in zip(panels, devices, strict=True):
-        of_device = [variant for variant in shown if variant.device == device]
-        _draw_panel(axes, of_device, styles, num_epochs)
-        where = f"{device}: " if len(devices) > 1 else ""
-        target = write_percent(summary.time_to_target.targets[device] or 0.0)
+    styles, num_epochs = style_series(summary.study.variants), summary.study.recipe.epochs
+    by_device = {d: list(group) for d, group in groupby(found.arrivals, lambda v: v.device)}
+    labels = {device: [_write_label(v) for v in group] for device, group in by_device.items()}
+    drawing, panels = make_panels(TITLE, [Panel(2.3)] * len(by_device), measure_labels(labels))
+    for axes, (device, variants) in zip(panels, by_device.items(), strict=True):
+        _draw_panel(axes, variants, styles, num_epochs)
+        steps = f"epoch ({found.steps_per_epoch:,} steps each)"
+        mark_epochs(axes, range(num_epochs + 1), steps)
+        where = f"{device}: " if len(by_device) > 1 else ""
+        target = format_percent(found.targets[device], 1)
         write_heading(axes, f"{where}% of trials that have reached {target}")
-        write_x_label(axes, f"epoch ({summary.time_to_target.steps_per_epoch:,} steps each)")
-    return make_figure(
-        drawing,
-        "time_to_target",
-        TITLE,
-        _write_caption(shown),
-        _write_alt(summary, shown),
-        COLUMNS,
-        _list_rows(summary, shown),
-    )
+    caption = _write_caption(found.arrivals)
+    return make_figure(drawing, "time_to_target", caption, labels, _list_rows(summary))
 
 
 def _draw_panel(
@@ -91,9 +61,8 @@ def _draw_panel(
     ends = []
     for variant in variants:
         style = styles[variant.variant]
-        shares = [
-            100 * count / variant.num_trials for count in _count_arrivals(variant, num_epochs)
-        ]
+        counts = _count_arrivals(variant, num_epochs)
+        shares = [100 * count / variant.num_trials for count in counts]
         axes.plot(
             [*range(num_epochs + 1), num_epochs * END],
             [*shares, shares[-1]],
@@ -110,16 +79,13 @@ def _draw_panel(
     axes.set_ylim(0, 100)
     axes.set_yticks([0, 25, 50, 75, 100])
     axes.set_xlim(0, num_epochs * END)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
-    if num_epochs <= 10:
-        axes.set_xticks(range(num_epochs + 1))
     axes.spines["bottom"].set_color(GRID)
     label_line_ends(axes, ends)
 
 
 def _count_arrivals(variant: ArrivalSummary, num_epochs: int) -> list[int]:
     """How many trials have arrived after 0, 1, ..., `num_epochs` epochs."""
-    arrivals = variant.convergence.arrival_epochs if variant.convergence else ()
+    arrivals = variant.convergence.arrival_epochs if variant.convergence is not None else ()
     return [
         sum(arrival is not None and arrival <= epoch for arrival in arrivals)
         for epoch in range(num_epochs + 1)
@@ -146,35 +112,19 @@ def _write_caption(shown: Sequence[ArrivalSummary]) -> str:
     return text
 
 
-def _write_alt(summary: RunSummary, shown: Sequence[ArrivalSummary]) -> str:
-    parts = []
-    for variant in shown:
-        where = f" on {variant.device}" if len(summary.study.devices) > 1 else ""
-        target = write_percent(summary.time_to_target.targets[variant.device] or 0.0)
-        text = (
-            f"{_count_arrived(variant)} of {write_count(variant.num_trials, 'trial')} of "
-            f"{variant.variant}{where} reach {target}"
-        )
-        median = variant.convergence.epochs.value if variant.convergence else None
-        if median is not None:
-            text += f", the median one by epoch {median:g}"
-        parts.append(text)
-    return f"Share of trials that have reached the target, by epoch: {join_parts(parts)}."
-
-
-def _list_rows(summary: RunSummary, shown: Sequence[ArrivalSummary]) -> list[tuple[Cell, ...]]:
-    steps = summary.time_to_target.steps_per_epoch
+def _list_rows(summary: RunSummary) -> list[Row]:
+    found = summary.time_to_target
     return [
-        (
-            variant.device,
-            variant.variant,
-            summary.time_to_target.targets[variant.device],
-            epoch,
-            epoch * steps,
-            count,
-            variant.num_trials,
-            count / variant.num_trials,
-        )
-        for variant in shown
+        {
+            "device": variant.device,
+            "variant": variant.variant,
+            "target_accuracy": found.targets[variant.device],
+            "epoch": epoch,
+            "steps": epoch * found.steps_per_epoch,
+            "num_arrived": count,
+            "num_trials": variant.num_trials,
+            "share_arrived": count / variant.num_trials,
+        }
+        for variant in found.arrivals
         for epoch, count in enumerate(_count_arrivals(variant, summary.study.recipe.epochs))
     ]

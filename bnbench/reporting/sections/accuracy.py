@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bnbench import stats
-from bnbench.records import TrialRecord
+from bnbench.records import ChosenRateRecord, TrialRecord
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import RunTrials, make_generator
 from bnbench.reporting.wording import (
@@ -58,28 +59,20 @@ class AccuracySummary:
     contrasts: tuple[ContrastSummary, ...]
 
 
-def summarize_accuracy(trials: RunTrials) -> AccuracySummary:
-    """Summarize the scored trials of a run."""
-    variants = [
-        _summarize_variant(trials, records)
-        for device in trials.study.devices
-        for variant in trials.study.variants
-        if (records := trials.select("score", variant.name, device))
-    ]
-    contrasts = [
-        _summarize_contrast(trials, of_baseline, of_candidate, seeds)
-        for baseline, candidate, device in trials.contrasts
-        if (of_baseline := trials.select("score", baseline.name, device))
-        and (of_candidate := trials.select("score", candidate.name, device))
-        and (seeds := share_seeds(of_baseline, of_candidate))
-    ]
-    return AccuracySummary(tuple(variants), tuple(contrasts))
+def summarize_accuracy(
+    trials: RunTrials, rates: Sequence[ChosenRateRecord] = ()
+) -> AccuracySummary:
+    """Summarize the scored trials of a run.
 
-
-def share_seeds(first: list[TrialRecord], second: list[TrialRecord]) -> list[int]:
-    """List the seeds of which both have a trial, in the order of the first."""
-    seeds = {record.trial.seed for record in second}
-    return [record.trial.seed for record in first if record.trial.seed in seeds]
+    Args:
+        trials: the run's trials.
+        rates: the learning rates that tuning chose; the study's recipe gives the others.
+    """
+    chosen = {(rate.variant, rate.device): rate.learning_rate for rate in rates}
+    return AccuracySummary(
+        tuple(_summarize_variant(trials, records, chosen) for records in trials.scored),
+        tuple(_summarize_contrast(trials, *pair) for pair in trials.scored_pairs),
+    )
 
 
 def compose_accuracy(summary: AccuracySummary, study: StudySpec) -> Section:
@@ -116,13 +109,16 @@ def say_probability(contrast: ContrastSummary) -> str:
     )
 
 
-def _summarize_variant(trials: RunTrials, records: list[TrialRecord]) -> VariantSummary:
+def _summarize_variant(
+    trials: RunTrials, records: list[TrialRecord], chosen: Mapping[tuple[str, str], float]
+) -> VariantSummary:
     trial = records[0].trial
+    variant, device = trial.variant.name, trial.device
     return VariantSummary(
-        variant=trial.variant.name,
-        device=trial.device,
+        variant=variant,
+        device=device,
         engine=trial.engine,
-        learning_rate=trial.recipe.learning_rate,
+        learning_rate=chosen.get((variant, device), trials.study.recipe.learning_rate),
         num_trials=len(records),
         num_failed=sum(record.status == "failed" for record in records),
         curve=stats.summarize_curve(trials.tabulate(records).accuracy, make_generator()),
@@ -154,28 +150,18 @@ def _summarize_contrast(
 
 
 def _tabulate_variants(summary: AccuracySummary, num_epochs: int) -> Table:
-    return Table(
+    return Table.from_rows(
         (
-            "variant",
-            "device",
-            "engine",
-            "learning rate",
-            "finished",
-            "after the first",
-            f"after epoch {num_epochs}",
-            "lowest – highest",
-        ),
-        tuple(
-            (
-                variant.variant,
-                variant.device,
-                variant.engine,
-                f"{variant.learning_rate:.3g}",
-                f"{variant.num_trials - variant.num_failed}/{variant.num_trials}",
-                format_accuracy(variant.curve[0].mean),
-                format_accuracy(variant.curve[-1].mean),
-                _format_range(variant.curve[-1]),
-            )
+            {
+                "variant": variant.variant,
+                "device": variant.device,
+                "engine": variant.engine,
+                "learning rate": f"{variant.learning_rate:.3g}",
+                "finished": f"{variant.num_trials - variant.num_failed}/{variant.num_trials}",
+                "after the first": format_accuracy(variant.curve[0].mean),
+                f"after epoch {num_epochs}": format_accuracy(variant.curve[-1].mean),
+                "lowest – highest": _format_range(variant.curve[-1]),
+            }
             for variant in summary.variants
         ),
         details=("after the first", "lowest – highest"),

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnbench import stats
+from bnbench.records import TrialRecord
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import RunTrials, make_generator
 from bnbench.reporting.wording import format_count, format_number, format_seconds, name_variant
-from bnbench.specs import VariantSpec
+from bnbench.specs import ENGINE_NAMES, REFERENCE_ENGINE, EngineName, Purpose
 
-TIMED = (("time", "reference"), ("time", "native"), ("score", "reference"))
+TIMED: tuple[tuple[Purpose, EngineName], ...] = (
+    *(("time", engine) for engine in ENGINE_NAMES),
+    ("score", REFERENCE_ENGINE),
+)
 """Purpose and engine of the trials that were trained one at a time."""
 EQUAL_TIME = 0.10
 """Two times are called about as long if the whole interval of their ratio is within this of 1."""
@@ -21,8 +25,9 @@ EQUAL_TIME = 0.10
 class TimeContrast:
     """Time per epoch of two variants with one engine on one device."""
 
+    purpose: Purpose
     device: str
-    engine: str
+    engine: EngineName
     baseline: str
     candidate: str
     result: stats.EpochTimeComparison
@@ -30,12 +35,29 @@ class TimeContrast:
 
 def summarize_epoch_time(trials: RunTrials) -> tuple[TimeContrast, ...]:
     """Compare each candidate with the baseline, for each engine that was timed."""
-    contrasts = (
-        _compare_times(trials, baseline, candidate, device, purpose, engine)
-        for baseline, candidate, device in trials.contrasts
-        for purpose, engine in TIMED
-    )
-    return tuple(contrast for contrast in contrasts if contrast is not None)
+    contrasts = []
+    for baseline, candidate, device in trials.contrasts:
+        for purpose, engine in TIMED:
+            names = (baseline.name, candidate.name)
+            timed = select_timed(trials, purpose, device, engine, names)
+            seeds = sorted(record.trial.seed for record in timed[0])
+            if seeds:
+                tables = [trials.tabulate(records, seeds).train_seconds for records in timed]
+                result = stats.compare_epoch_time(tables[0], tables[1], make_generator())
+                contrasts.append(TimeContrast(purpose, device, engine, *names, result))
+    return tuple(contrasts)
+
+
+def select_timed(
+    trials: RunTrials, purpose: str, device: str, engine: str, variants: Sequence[str]
+) -> list[list[TrialRecord]]:
+    """Select the trials of seeds that finished an epoch in every variant, one list per variant."""
+    found = [
+        [record for record in trials.select(purpose, name, device, engine) if record.epochs]
+        for name in variants
+    ]
+    seeds = set.intersection(*({record.trial.seed for record in records} for records in found))
+    return [[r for r in records if r.trial.seed in seeds] for records in found]
 
 
 def compose_epoch_time(contrasts: Sequence[TimeContrast]) -> Section | None:
@@ -75,34 +97,9 @@ def compose_epoch_time(contrasts: Sequence[TimeContrast]) -> Section | None:
 def say_epoch_time(contrasts: Sequence[TimeContrast]) -> str | None:
     """Compare the times in a plain PyTorch loop; None where the reference engine was not timed."""
     for contrast in contrasts:
-        if contrast.engine == "reference" and contrast.result.ratio.value is not None:
+        if contrast.engine == REFERENCE_ENGINE and contrast.result.ratio.value is not None:
             return _say_ratio(contrast, contrast.result.ratio, contrast.result.ratio.value)
     return None
-
-
-def _compare_times(
-    trials: RunTrials,
-    baseline: VariantSpec,
-    candidate: VariantSpec,
-    device: str,
-    purpose: str,
-    engine: str,
-) -> TimeContrast | None:
-    """Compare the seeds of which both trials finished an epoch; None where there are none."""
-    of_baseline = trials.select(purpose, baseline.name, device, engine)
-    of_candidate = trials.select(purpose, candidate.name, device, engine)
-    seeds = sorted(
-        {record.trial.seed for record in of_baseline if record.epochs}
-        & {record.trial.seed for record in of_candidate if record.epochs}
-    )
-    if not seeds:
-        return None
-    result = stats.compare_epoch_time(
-        trials.tabulate(of_baseline, seeds).train_seconds,
-        trials.tabulate(of_candidate, seeds).train_seconds,
-        make_generator(),
-    )
-    return TimeContrast(device, engine, baseline.name, candidate.name, result)
 
 
 def _say_ratio(contrast: TimeContrast, ratio: stats.Estimate, value: float) -> str:

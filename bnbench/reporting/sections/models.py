@@ -10,8 +10,6 @@ from bnbench.reporting.content import Section, Table
 from bnbench.reporting.wording import format_count, format_percent, join_words
 
 TITLE = "The same models in other runtimes"
-
-
 CERTIFIED_RUNTIMES = (
     "any runtime that rounds each operation to nearest in binary32, with ordinary matrix products"
 )
@@ -55,7 +53,7 @@ class CertificateSummary:
 
 @dataclass(frozen=True)
 class ModelsSummary:
-    """Everything that is known about a run's exported models."""
+    """What is known of a run's exported models: one entry per runtime and variant, or variant."""
 
     verifications: tuple[VerificationSummary, ...]
     certificates: tuple[CertificateSummary, ...]
@@ -66,8 +64,7 @@ def summarize_models(
 ) -> ModelsSummary:
     """Summarize the verification of all models of a run."""
     return ModelsSummary(
-        verifications=summarize_verifications(verifications),
-        certificates=summarize_certificates(certificates),
+        summarize_verifications(verifications), summarize_certificates(certificates)
     )
 
 
@@ -78,12 +75,10 @@ def summarize_verifications(
     groups: dict[tuple[str, str, str], list[VerificationRecord]] = {}
     for record in records:
         groups.setdefault((record.runtime, record.version, record.variant), []).append(record)
-    order = {name: number for number, (name, *_) in enumerate(dict.fromkeys(groups))}
+    order = [runtime for runtime, *_ in groups]
     return tuple(
         VerificationSummary(
-            runtime=runtime,
-            version=version,
-            variant=variant,
+            *key,
             num_models=len(group),
             num_agreed=sum(record.status == "agreed" for record in group),
             num_predictions=sum(record.total or 0 for record in group),
@@ -95,33 +90,33 @@ def summarize_verifications(
                 (f"{r.model}: {r.reason}" for r in group if r.status != "agreed"), None
             ),
         )
-        for (runtime, version, variant), group in sorted(
-            groups.items(), key=lambda item: order[item[0][0]]
-        )
+        for key, group in sorted(groups.items(), key=lambda item: order.index(item[0][0]))
     )
 
 
 def summarize_certificates(records: Sequence[CertificateRecord]) -> tuple[CertificateSummary, ...]:
     """A summary for each variant, in the order of the records."""
-    summaries = []
-    for variant in dict.fromkeys(record.variant for record in records):
-        group = [record for record in records if record.variant == variant]
-        known = [record for record in group if record.certified is not None]
-        covered = len(known) == len(group)
-        summaries.append(
-            CertificateSummary(
-                variant=variant,
-                num_models=len(group),
-                num_predictions=sum(record.total for record in group),
-                num_certified=sum(r.certified or 0 for r in known) if covered else None,
-                lowest_certified=min((r.certified or 0) / r.total for r in known)
-                if covered
-                else None,
-                num_undecided=sum(r.undecided_units or 0 for r in known) if covered else None,
-                largest_bound=_find_largest(record.largest_bound for record in group),
-            )
-        )
-    return tuple(summaries)
+    groups: dict[str, list[CertificateRecord]] = {}
+    for record in records:
+        groups.setdefault(record.variant, []).append(record)
+    return tuple(_summarize_certificate(variant, group) for variant, group in groups.items())
+
+
+def _summarize_certificate(variant: str, group: Sequence[CertificateRecord]) -> CertificateSummary:
+    certified = [r.certified for r in group if r.certified is not None]
+    num_predictions = sum(record.total for record in group)
+    largest = _find_largest(record.largest_bound for record in group)
+    if len(certified) < len(group):
+        return CertificateSummary(variant, len(group), num_predictions, None, None, None, largest)
+    return CertificateSummary(
+        variant=variant,
+        num_models=len(group),
+        num_predictions=num_predictions,
+        num_certified=sum(certified),
+        lowest_certified=min(n / r.total for n, r in zip(certified, group, strict=True)),
+        num_undecided=sum(record.undecided_units or 0 for record in group),
+        largest_bound=largest,
+    )
 
 
 def compose_models(summary: ModelsSummary) -> Section | None:
@@ -144,46 +139,38 @@ def compose_models(summary: ModelsSummary) -> Section | None:
                 if verification.first_reason is not None
             ),
         ),
-        table=tabulate_models(summary),
+        table=_tabulate_models(summary),
         in_terminal=True,
     )
 
 
-def tabulate_models(summary: ModelsSummary) -> Table:
+def _tabulate_models(summary: ModelsSummary) -> Table:
     """One row per runtime and variant, as texts."""
-    return Table(
+    return Table.from_rows(
         (
-            "runtime",
-            "version",
-            "variant",
-            "agree",
-            "predictions that differ",
-            "unexplained",
-            "difference",
-            "of bound",
-        ),
-        tuple(
-            (
-                row.runtime,
-                row.version,
-                row.variant,
-                f"{row.num_agreed}/{row.num_models}",
-                f"{row.num_differing:,} of {row.num_predictions:,}",
-                f"{row.num_unexplained:,}",
-                _format_small(row.max_abs_diff),
-                "no bound" if row.max_bound_share is None else format_percent(row.max_bound_share),
-            )
+            {
+                "runtime": row.runtime,
+                "version": row.version,
+                "variant": row.variant,
+                "agree": f"{row.num_agreed}/{row.num_models}",
+                "predictions that differ": f"{row.num_differing:,} of {row.num_predictions:,}",
+                "unexplained": f"{row.num_unexplained:,}",
+                "difference": _format_small(row.max_abs_diff),
+                "of bound": "no bound"
+                if row.max_bound_share is None
+                else format_percent(row.max_bound_share),
+            }
             for row in summary.verifications
         ),
         details=("version", "predictions that differ"),
     )
 
 
-def say_models(summary: ModelsSummary) -> tuple[str, ...]:
+def say_models(summary: ModelsSummary) -> str:
     """The answer's sentence on the agreement of runtimes."""
     verifications = summary.verifications
     if not verifications:
-        return ("The exported models were not re-evaluated in other runtimes yet.",)
+        return "The exported models were not re-evaluated in other runtimes yet."
     runtimes = list(dict.fromkeys(v.runtime for v in verifications))
     num_models = sum(v.num_models for v in verifications if v.runtime == runtimes[0])
     models = format_count(num_models, "exported model")
@@ -193,14 +180,14 @@ def say_models(summary: ModelsSummary) -> tuple[str, ...]:
         names = join_words(list(dict.fromkeys(v.runtime for v in off)))
         return (
             f"Rounding can NOT explain what {names} gives in "
-            f"{format_count(num_off, 'evaluation')} of {models}.",
+            f"{format_count(num_off, 'evaluation')} of {models}."
         )
     share = say_share_certified(summary.certificates)
     certified = "" if share is None else f"; {share} are proven for {CERTIFIED_RUNTIMES}"
     num_predictions = sum(v.num_predictions for v in verifications)
     return (
         f"In {join_words(runtimes)}, {models} give the predictions of the binary64 reference "
-        f"within rounding, all {num_predictions:,}{certified}.",
+        f"within rounding, all {num_predictions:,}{certified}."
     )
 
 

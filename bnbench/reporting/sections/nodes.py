@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bnbench.records import LOCAL_NODE, EnvironmentRecord
-from bnbench.reporting.trials import RunTrials
+from bnbench.reporting.trials import RunTrials, find_group
 from bnbench.reporting.wording import format_count
-from bnbench.tables import find_group
 
 
 @dataclass(frozen=True)

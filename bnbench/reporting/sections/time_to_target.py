@@ -9,7 +9,6 @@ import numpy as np
 from bnbench import stats
 from bnbench.records import TrialRecord
 from bnbench.reporting.content import Section, Table
-from bnbench.reporting.sections.accuracy import share_seeds
 from bnbench.reporting.trials import RunTrials, make_generator
 from bnbench.reporting.wording import format_number, format_percent, name_variant
 from bnbench.specs import StudySpec
@@ -54,41 +53,33 @@ def summarize_time_to_target(trials: RunTrials) -> TargetsSummary:
     targets = {device: _choose_target(trials, device) for device in study.devices}
     arrivals = [
         _summarize_arrival(trials, records, target)
-        for device, target in targets.items()
-        if target is not None
-        for variant in study.variants
-        if (records := trials.select("score", variant.name, device))
+        for records in trials.scored
+        if (target := targets[records[0].trial.device]) is not None
     ]
     speed_ups = [
-        speed_up
-        for baseline, candidate, device in trials.contrasts
-        if (target := targets[device]) is not None
-        and (
-            speed_up := _summarize_speed_up(
-                trials,
-                trials.select("score", baseline.name, device),
-                trials.select("score", candidate.name, device),
-                target,
-            )
-        )
+        _summarize_speed_up(trials, *pair, target)
+        for pair in trials.scored_pairs
+        if (target := targets[pair[0][0].trial.device]) is not None
     ]
-    return TargetsSummary(targets, trials.steps_per_epoch, tuple(arrivals), tuple(speed_ups))
+    return TargetsSummary(
+        targets, trials.steps_per_epoch, tuple(arrivals), tuple(filter(None, speed_ups))
+    )
 
 
 def compose_time_to_target(summary: TargetsSummary, study: StudySpec) -> Section | None:
     """The section of the report, or None where no arrival was timed."""
-    rows = tuple(
-        (
-            arrival.variant,
-            arrival.device,
-            f"{found.num_arrived}/{found.num_trials}",
-            _format_median(found.epochs, 0),
-            _format_median(found.steps, 0),
-            _format_median(found.train_seconds, 2),
-        )
+    rows = [
+        {
+            "variant": arrival.variant,
+            "device": arrival.device,
+            "arrived": f"{found.num_arrived}/{found.num_trials}",
+            "epochs": _format_median(found.epochs, 0),
+            "steps": _format_median(found.steps, 0),
+            "seconds of training": _format_median(found.train_seconds, 2),
+        }
         for arrival in summary.arrivals
         if (found := arrival.convergence) is not None
-    )
+    ]
     if not rows:
         return None
     origin = (
@@ -105,11 +96,7 @@ def compose_time_to_target(summary: TargetsSummary, study: StudySpec) -> Section
         "Time to the target accuracy",
         (*targets, *(_analyze_speed_up(speed_up) for speed_up in summary.speed_ups)),
         figure="time_to_target",
-        table=Table(
-            ("variant", "device", "arrived", "epochs", "steps", "seconds of training"),
-            rows,
-            details=("epochs",),
-        ),
+        table=Table.from_rows(rows, details=("epochs",)),
         in_terminal=True,
     )
 
@@ -144,12 +131,10 @@ def _summarize_speed_up(
     trials: RunTrials,
     of_baseline: list[TrialRecord],
     of_candidate: list[TrialRecord],
+    seeds: list[int],
     target: float,
 ) -> SpeedUpSummary | None:
     """Compare the seeds that were timed on one node; None where there are none."""
-    seeds = share_seeds(of_baseline, of_candidate)
-    if not seeds:
-        return None
     baseline = trials.tabulate(of_baseline, seeds)
     candidate = trials.tabulate(of_candidate, seeds)
     kept = ~(baseline.is_masked | candidate.is_masked)

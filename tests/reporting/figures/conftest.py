@@ -107,7 +107,7 @@ def read_svg(figure: Figure) -> ElementTree.Element:
 
 def read_texts(figure: Figure) -> list[str]:
     texts = read_svg(figure).iter("{http://www.w3.org/2000/svg}text")
-    return ["".join(text.itertext()).replace("\xa0", " ") for text in texts]
+    return ["".join(text.itertext()) for text in texts]
 
 
 def count_thin_lines(figure: Figure, color: str) -> int:

@@ -23,19 +23,15 @@ def test_accuracy_shows_each_seed_and_says_each_variants_last_mean(
     texts = read_texts(figure)
     assert {"baseline", "61.4 %", "batchnorm", "81.4 %", "epoch", "1", "2", "3"} <= set(texts)
     assert "test accuracy, %" in texts
-    alt = figure.alt.replace("\xa0", " ")
-    assert "baseline goes from 51.4 %" in alt
-    assert "81.4 % (95 % interval" in alt
-    assert "over 8 trials" in alt
+    assert figure.alt == "Test accuracy by epoch: baseline 61.4 %; batchnorm 81.4 %."
 
 
 def test_the_accuracy_data_hold_every_epoch_of_every_trial_and_the_means(
     tuned: dict[str, Figure],
 ) -> None:
     figure = tuned["accuracy"]
-    rows = [dict(zip(figure.columns, row, strict=True)) for row in figure.rows]
-    assert len([row for row in rows if row["series"] == "trial"]) == 2 * 8 * 3
-    means = [row for row in rows if row["series"] == "mean"]
+    assert len([row for row in figure.rows if row["series"] == "trial"]) == 2 * 8 * 3
+    means = [row for row in figure.rows if row["series"] == "mean"]
     assert [(row["variant"], row["epoch"]) for row in means] == [
         (variant, epoch) for variant in ("baseline", "batchnorm") for epoch in (1, 2, 3)
     ]
@@ -46,7 +42,6 @@ def test_one_seed_has_a_line_and_no_interval(drawer: Drawer) -> None:
     figure = drawer.draw(replace(STUDY, seeds=(0,)))["accuracy"]
     assert "fill-opacity" not in figure.svg
     assert "single trial" in figure.caption
-    assert "interval" not in figure.alt
 
 
 def test_a_variant_that_never_finished_an_epoch_is_named_in_the_caption(drawer: Drawer) -> None:
@@ -58,4 +53,4 @@ def test_a_variant_that_never_finished_an_epoch_is_named_in_the_caption(drawer: 
 def test_a_mean_that_ends_early_says_where(drawer: Drawer) -> None:
     figure = drawer.draw(STUDY, fail("batchnorm", num_epochs=1))["accuracy"]
     assert "at epoch 1" in read_texts(figure)
-    assert "8 of 8 trials of batchnorm failed" in figure.caption.replace("\xa0", " ")
+    assert "8 of 8 trials of batchnorm failed" in figure.caption
