@@ -77,11 +77,11 @@ def _diagnose_logits(
     from bnbench.models.agreement import compare_logits, make_reference
     from bnbench.models.diagnosis import Fault, diagnose_logits, diagnose_score
 
-    test, data = load_fashion_mnist(data_dir).test, model.manifest["data"]
-    named = data["test_images_sha256"], data["test_labels_sha256"]
+    test, data = load_fashion_mnist(data_dir).test, model.manifest.data
+    named = data.test_images_sha256, data.test_labels_sha256
     if named != (test.images_sha256, test.labels_sha256):
         raise DataError(
-            f"expected the test set that the model's manifest names ({data['name']}), got another "
+            f"expected the test set that the model's manifest names ({data.name}), got another "
             "one; name its folder by --data-dir"
         )
     images, labels = test.images.numpy(), test.labels.numpy()
@@ -97,7 +97,7 @@ def _diagnose_logits(
     record = compare_logits(reference, "logits", "unknown", logits)
     _show_comparison(record)
     if record.status != "agreed":
-        fault = diagnose_logits(model, reference, logits, images)
+        fault = diagnose_logits(reference, logits, images)
         return fault or Fault("unknown", str(record.reason))
     if correct is not None:
         fault = diagnose_score(logits.argmax(axis=1), labels, correct)
@@ -134,9 +134,10 @@ def _read_logits(path: Path) -> NDArray[np.floating[Any]]:
 
 
 def _describe_depth(model: ExportedModel) -> str:
-    if "network" not in model.manifest:
+    network = model.manifest.network
+    if network is None:
         return "by its hash (its manifest, of an older bnbench, describes no tensors)"
-    return f"by its hash and by each of its {len(model.manifest['network']['tensors'])} tensors"
+    return f"by its hash and by each of its {len(network.tensors)} tensors"
 
 
 def _show_certificate(certificate: Certificate | None, num_images: int) -> None:

@@ -27,14 +27,9 @@ _NUM_NAMED_IMAGES = 5
 class Reference:
     """A model in binary64 on the test set, and the bound on every binary32 evaluation of it."""
 
-    model: str
-    """The file's name."""
-    variant: str
-    """The variant's name."""
+    model: ExportedModel
     labels: NDArray[np.uint8]
     """The images' classes, shape (num_images,)."""
-    expected_correct: int
-    """Images classified correctly at export, by the manifest."""
     logits: NDArray[np.float64]
     """Shape (num_images, 10)."""
     certificate: Certificate | None
@@ -53,8 +48,8 @@ class Reference:
         """What the run's ``certificates.csv`` says of the model."""
         proof = self.certificate
         return CertificateRecord(
-            model=self.model,
-            variant=self.variant,
+            model=self.model.name,
+            variant=self.model.manifest.variant.name,
             total=len(self.labels),
             correct=int((self.logits.argmax(axis=1) == self.labels).sum()),
             certified=None if proof is None else int(proof.certified.sum()),
@@ -77,14 +72,8 @@ def make_reference(
         RunError: the network in the file cannot be read.
     """
     proof = certify(model.network, images)
-    return Reference(
-        model=model.name,
-        variant=model.variant.name,
-        labels=labels,
-        expected_correct=model.manifest["expected"]["correct"],
-        logits=compute_logits(model.network, images) if proof is None else proof.logits,
-        certificate=proof,
-    )
+    logits = compute_logits(model.network, images) if proof is None else proof.logits
+    return Reference(model, labels, logits, proof)
 
 
 def compare_logits(
@@ -103,12 +92,12 @@ def compare_logits(
         found: its logits, shape (num_images, 10).
     """
     record = VerificationRecord(
-        model=reference.model,
-        variant=reference.variant,
+        model=reference.model.name,
+        variant=reference.model.manifest.variant.name,
         runtime=runtime,
         version=version,
         total=len(reference.labels),
-        expected_correct=reference.expected_correct,
+        expected_correct=reference.model.manifest.expected.correct,
         status="disagreed",
     )
     expected, proof = reference.logits, reference.certificate

@@ -9,7 +9,6 @@ that would run, and a damaged one can't ask for more memory than there is.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 import pickle
@@ -115,16 +114,6 @@ class StoredNetwork:
             for layer in self.layers
             if isinstance(layer, BatchNormLayer | LayerNormLayer)
         }
-
-
-def describe_tensor(values: NDArray[Any]) -> dict[str, Any]:
-    """A tensor's entry in a manifest: shape, dtype, and SHA-256 of its little-endian values."""
-    little_endian = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<")))
-    return {
-        "shape": list(values.shape),
-        "dtype": values.dtype.name,
-        "sha256": hashlib.sha256(little_endian.tobytes()).hexdigest(),
-    }
 
 
 def read_stored_network(content: bytes) -> StoredNetwork:

@@ -102,7 +102,7 @@ def _open_intact(path: Path) -> ExportedModel:
     fault = diagnose_file(model)
     if fault is not None:
         raise RunError(f"{fault.name}: {fault.text}")
-    _ = model.network, model.variant  # read now, so that what can't be read is refused here
+    _ = model.network  # read now, so that what can't be read is refused here
     return model
 
 
@@ -135,30 +135,31 @@ class _Verifier:
             reference = make_reference(model, self._images, self._labels)
             self.certificates.append(reference.record)
             for runtime, evaluation in zip(self._runtimes, evaluations, strict=True):
-                self.records.append(self._compare(model, reference, runtime, evaluation))
+                self.records.append(self._compare(reference, runtime, evaluation))
             yield model
 
     def _compare(
-        self, model: ExportedModel, reference: Reference, runtime: Runtime, evaluation: Evaluation
+        self, reference: Reference, runtime: Runtime, evaluation: Evaluation
     ) -> VerificationRecord:
-        name, version, logits = runtime.name, runtime.version, evaluation.logits
+        name, model, logits = runtime.name, reference.model, evaluation.logits
+        variant = model.manifest.variant.name
         if logits is None:
             return VerificationRecord(
-                reference.model,
-                reference.variant,
+                model.name,
+                variant,
                 name,
-                version,
-                expected_correct=reference.expected_correct,
+                runtime.version,
+                expected_correct=model.manifest.expected.correct,
                 status="unusable",
                 reason=evaluation.reason,
             )
-        record = compare_logits(reference, name, version, logits)
+        record = compare_logits(reference, name, runtime.version, logits)
         # All models of a variant suffer from the same fault; looking for it takes seconds.
-        is_first = (name, reference.variant) not in self._diagnosed
+        is_first = (name, variant) not in self._diagnosed
         comparable = logits.shape == reference.logits.shape
         if record.status != "agreed" and comparable and is_first:
-            self._diagnosed.add((name, reference.variant))
-            fault = diagnose_logits(model, reference, logits, self._images)
+            self._diagnosed.add((name, variant))
+            fault = diagnose_logits(reference, logits, self._images)
             if fault is not None:
                 reason = f"{fault.name}: {fault.text} ({record.reason})"
                 record = dataclasses.replace(record, reason=reason)

@@ -8,7 +8,7 @@ text describes the differences.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ from bnbench.models.diagnosis.networks import (
 )
 from bnbench.models.diagnosis.tensors import fit_last_layer, fit_one_value, fit_vector
 from bnbench.models.exported_model import ExportedModel
+from bnbench.models.manifest import Probes
 from bnbench.models.stored_network import StoredNetwork
 
 _EQUALLY_GOOD = 3.0
@@ -54,7 +55,6 @@ _FITS: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
 
 
 def diagnose_logits(
-    model: ExportedModel,
     reference: Reference,
     logits: NDArray[np.floating[Any]],
     images: NDArray[np.uint8],
@@ -62,8 +62,8 @@ def diagnose_logits(
     """Name the mistake behind a runtime's logits.
 
     Args:
-        model: the model; the manifests beside it show if the logits are another model's.
-        reference: the same model in binary64, on the same images.
+        reference: the model in binary64, on the same images; the manifests beside its file show if
+            the logits are another model's.
         logits: the runtime's, shape (num_images, 10).
         images: uint8, shape (num_images, 28, 28).
 
@@ -74,19 +74,19 @@ def diagnose_logits(
     outside = ~(np.abs(observed - reference.logits) <= reference.logit_bounds)
     if not outside.any():
         return None
-    evidence = Evidence(model.network, images, observed, reference.logits)
+    evidence = Evidence(reference.model.network, images, observed, reference.logits)
     fault = None
     if np.isfinite(observed).all(axis=1).any():
         # A fit may try what overflows, or a negative variance. The result is not finite and
         # never accepted.
         with np.errstate(all="ignore"):
-            fault = _name_fault(evidence, model)
+            fault = _name_fault(evidence, reference.model)
     return fault or _describe_unknown(evidence, outside, reference.labels)
 
 
 def _name_fault(evidence: Evidence, model: ExportedModel) -> Fault | None:
     """The mistake that explains the logits, if one does."""
-    batch_size = int(model.manifest["recipe"]["batch_size"])
+    batch_size = model.manifest.recipe.batch_size
     return (
         _choose(evidence, _list_hypotheses(evidence.network, len(evidence.images), batch_size))
         or _find_model(evidence, model)
@@ -118,21 +118,21 @@ def _choose(evidence: Evidence, hypotheses: Iterator[Hypothesis]) -> Fault | Non
 def _find_model(evidence: Evidence, model: ExportedModel) -> Fault | None:
     """Another model whose manifest has these logits for its probe images."""
 
-    def fits(probes: Mapping[str, Any]) -> bool:
-        part = np.array(probes["indices"])
-        return evidence.measure_misfit(np.array(probes["logits"]), part) <= evidence.limit
+    def fits(probes: Probes) -> bool:
+        part = np.array(probes.indices)
+        return evidence.measure_misfit(np.array(probes.logits), part) <= evidence.limit
 
     own = model.manifest
-    if own["expected"]["probes"]["indices"] and fits(own["expected"]["probes"]):
+    if own.expected.probes.indices and fits(own.expected.probes):
         return None  # the probe images are right, so they can't tell whose the others are
     for path, other in list_manifests(model.path.parent):
-        probes = other["expected"]["probes"]
-        same_data = other["data"] == own["data"] and probes["indices"]
-        if same_data and other["model"]["sha256"] != own["model"]["sha256"] and fits(probes):
+        probes = other.expected.probes
+        same_data = other.data == own.data and probes.indices
+        if same_data and other.model.sha256 != own.model.sha256 and fits(probes):
             return Fault(
                 "foreign_manifest",
                 f"the logits are those of another model, the one of {path.name}; evaluate "
-                f"{own['model']['file']}, or compare them with that one",
+                f"{own.model.file}, or compare them with that one",
             )
     return None
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,10 @@ from numpy.typing import NDArray
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 from torch._inductor.utils import fresh_cache
 
-from bnbench.errors import RunError, RuntimeUnavailableError
+from bnbench.errors import RuntimeUnavailableError
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.runtimes.interface import SingleModelRuntime
-from bnbench.models.torch_network import collect_weights, evaluate_images, rebuild_network
+from bnbench.models.torch_network import collect_weights, compute_logits, rebuild_network
 from bnbench.networks import build_network
 from bnbench.specs import VariantSpec
 
@@ -34,11 +33,6 @@ _OPTIONS = {
     "aot_inductor.use_runtime_constant_folding": False,
     # One network compiles no faster in several processes.
     "compile_threads": 1,
-}
-# Messages of torch's loggers about what is normal here.
-_NOTICES = {
-    "torch.utils.cpp_extension": "No CUDA runtime is found",  # it compiles for the CPU
-    "torch._inductor.utils": "temporary cache dir kept",  # removed with the runtime's folder
 }
 
 
@@ -70,39 +64,11 @@ def compile_variant(variant: VariantSpec, package: Path) -> None:
 def load_package(
     package: Path, weights: Mapping[str, torch.Tensor]
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Load a compiled network and give it weights.
-
-    Args:
-        package: as `compile_variant` writes it.
-        weights: of the same variant; torch checks their names and not their shapes.
-
-    Raises:
-        RunError: the names are not those of the compiled network.
-    """
+    """Load what `compile_variant` wrote, with weights of the same variant."""
     network = aoti_load_package(str(package))
-    required = set(network.get_constant_fqns())
-    if required != set(weights):
-        raise RunError(
-            f"expected weights of the compiled network's names, got {sorted(weights)} where it "
-            f"has {sorted(required)}"
-        )
     network.load_constants(dict(weights), check_full_update=True)
     loaded: Callable[[torch.Tensor], torch.Tensor] = network
     return loaded
-
-
-@contextlib.contextmanager
-def _without_notices() -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        for name, text in _NOTICES.items():
-
-            def is_other(record: logging.LogRecord, text: str = text) -> bool:
-                return text not in record.getMessage()
-
-            logger = logging.getLogger(name)
-            logger.addFilter(is_other)
-            stack.callback(logger.removeFilter, is_other)
-        yield
 
 
 class AOTInductorRuntime(SingleModelRuntime):
@@ -111,8 +77,9 @@ class AOTInductorRuntime(SingleModelRuntime):
     name = "aotinductor"
     version = f"torch {torch.__version__}"
 
-    def __init__(self) -> None:
+    def __init__(self, data_folder: Path) -> None:
         """Make a folder for compiled variants, which is removed with the runtime."""
+        super().__init__(data_folder)
         self._folder = Path(tempfile.mkdtemp(prefix="bnbench-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._packages: dict[VariantSpec, Path] = {}
@@ -125,19 +92,21 @@ class AOTInductorRuntime(SingleModelRuntime):
         """
         if variant not in self._packages:
             package = self._folder / f"{len(self._packages)}.pt2"
-            with _without_notices(), fresh_cache(dir=str(self._folder)):
-                compile_variant(variant, package)
+            # torch warns of what is normal here: no CUDA, and a cache in the runtime's own folder.
+            logging.disable(logging.WARNING)
+            try:
+                with fresh_cache(dir=str(self._folder)):
+                    compile_variant(variant, package)
+            finally:
+                logging.disable(logging.NOTSET)
             self._packages[variant] = package
         return self._packages[variant]
 
-    def compute_logits(
+    def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         """See `SingleModelRuntime`."""
         weights = collect_weights(rebuild_network(model))
-        return evaluate_images(load_package(self.get_package(model.variant), weights), images)
-
-
-def open_runtime(data_folder: Path) -> AOTInductorRuntime:  # noqa: ARG001
-    """See `bnbench.models.runtimes`."""
-    return AOTInductorRuntime()
+        return compute_logits(
+            load_package(self.get_package(model.manifest.variant), weights), torch.tensor(images)
+        ).numpy()

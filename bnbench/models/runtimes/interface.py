@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bnbench.errors import RunError
@@ -62,8 +63,11 @@ class SingleModelRuntime(abc.ABC):
     name: str
     version: str
 
+    def __init__(self, data_folder: Path) -> None:  # noqa: B027 - not abstract: nothing to keep
+        """Open the runtime; it is given the images and needs no data folder."""
+
     @abc.abstractmethod
-    def compute_logits(
+    def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.floating[Any]]:
         """Evaluate one model.
@@ -85,6 +89,6 @@ class SingleModelRuntime(abc.ABC):
         """See `Runtime`."""
         for model in models:
             try:
-                yield Evaluation(self.compute_logits(model, images))
+                yield Evaluation(self.evaluate_model(model, images))
             except RunError as error:
                 yield Evaluation(None, "unusable", str(error))

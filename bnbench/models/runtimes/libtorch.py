@@ -105,8 +105,3 @@ class LibTorchRuntime:
                 raise DataError(str(answer["error"]))
             logits: NDArray[np.float32] = np.load(output)
         return answer["models"], logits.reshape(len(paths), -1, 10)
-
-
-def open_runtime(data_folder: Path) -> LibTorchRuntime:
-    """See `bnbench.models.runtimes`."""
-    return LibTorchRuntime(data_folder)

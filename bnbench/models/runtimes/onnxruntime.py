@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -103,20 +102,17 @@ class OnnxRuntime(SingleModelRuntime):
     name = "onnxruntime"
     version = f"onnxruntime {onnxruntime.__version__}"
 
-    def compute_logits(
+    def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         """See `SingleModelRuntime`."""
         tensors = collect_weights(rebuild_network(model))
         weights = {name: tensor.numpy() for name, tensor in tensors.items()}
-        session = open_session(insert_weights(export_graph(model.variant), weights), make_options())
+        session = open_session(
+            insert_weights(export_graph(model.manifest.variant), weights), make_options()
+        )
         parts = []
         for first in range(0, len(images), BATCH_SIZE):
             batch = images[first : first + BATCH_SIZE, None].astype(np.float32) / np.float32(255)
             parts += session.run(["logits"], {"images": batch})
         return np.concatenate(parts)
-
-
-def open_runtime(data_folder: Path) -> OnnxRuntime:  # noqa: ARG001
-    """See `bnbench.models.runtimes`."""
-    return OnnxRuntime()

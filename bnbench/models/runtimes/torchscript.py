@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from bnbench.errors import RunError
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.runtimes.interface import SingleModelRuntime
-from bnbench.models.torch_network import evaluate_images
+from bnbench.models.torch_network import compute_logits
 
 
 class TorchScriptRuntime(SingleModelRuntime):
@@ -22,7 +21,7 @@ class TorchScriptRuntime(SingleModelRuntime):
     name = "torchscript"
     version = f"torch {torch.__version__}"
 
-    def compute_logits(
+    def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         """See `SingleModelRuntime`."""
@@ -36,9 +35,4 @@ class TorchScriptRuntime(SingleModelRuntime):
                     f"{model.path}: expected a TorchScript file, got what torch cannot load: "
                     f"{str(error).strip().splitlines()[0]}"
                 ) from None
-        return evaluate_images(network, images)
-
-
-def open_runtime(data_folder: Path) -> TorchScriptRuntime:  # noqa: ARG001
-    """See `bnbench.models.runtimes`."""
-    return TorchScriptRuntime()
+        return compute_logits(network, torch.tensor(images)).numpy()
