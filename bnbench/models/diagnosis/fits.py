@@ -9,9 +9,8 @@ import numpy as np
 from scipy.optimize import least_squares, minimize_scalar
 from scipy.spatial import KDTree
 
-from bnbench.models.diagnosis.evidence import Evidence
 from bnbench.models.diagnosis.faults import Fault
-from bnbench.models.diagnosis.hypothesis import Hypothesis, Images, Values
+from bnbench.models.diagnosis.hypothesis import Evidence, Hypothesis, Images, Values
 from bnbench.models.diagnosis.inputs import describe_normalization
 from bnbench.models.diagnosis.networks import suppose_training
 from bnbench.models.reference import compute_logits, evaluate, scale_pixels

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnbench.models.agreement import Reference
-from bnbench.models.diagnosis.evidence import Evidence
 from bnbench.models.diagnosis.faults import Fault
 from bnbench.models.diagnosis.fits import (
     fit_batch_size,
@@ -24,7 +23,7 @@ from bnbench.models.diagnosis.fits import (
     fit_image_order,
     fit_normalization,
 )
-from bnbench.models.diagnosis.hypothesis import Hypothesis
+from bnbench.models.diagnosis.hypothesis import Evidence, Hypothesis
 from bnbench.models.diagnosis.inputs import list_input_mistakes
 from bnbench.models.diagnosis.model_file import list_manifests
 from bnbench.models.diagnosis.networks import (

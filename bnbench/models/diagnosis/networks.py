@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bnbench.models.diagnosis.faults import Fault
 from bnbench.models.diagnosis.hypothesis import (
+    LOAD_ADVICE,
     Hypothesis,
     Images,
     Values,
@@ -26,7 +27,6 @@ from bnbench.models.stored_network import (
 )
 
 _USUAL_BATCH_SIZES = (10, 16, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000, 2000, 5000)
-_LOAD = "load every tensor of the file as it is"
 
 
 def list_training_modes(
@@ -46,7 +46,7 @@ def list_tensor_mistakes(network: StoredNetwork, batch_size: int) -> Iterator[Hy
     initial = {name: _make_initial(name, values) for name, values in parameters.items()}
 
     def suppose(how: str, tensors: dict[str, NDArray[np.float32]]) -> Hypothesis:
-        return suppose_tensors("parameter_altered", f"{how}; {_LOAD}", tensors)
+        return suppose_tensors("parameter_altered", f"{how}; {LOAD_ADVICE}", tensors)
 
     def choose(end: str) -> list[str]:
         return [name for name in parameters if name.endswith(end)]
