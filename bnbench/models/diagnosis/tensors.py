@@ -31,7 +31,7 @@ from bnbench.models.stored_network import StoredNetwork
 
 _NUM_FITTED = 256
 _CANDIDATES_A_TENSOR = 10
-_STOP: dict[str, Any] = {"ftol": 1e-12, "xtol": 1e-12, "gtol": None, "max_nfev": 30}
+_STOP: dict[str, Any] = {"ftol": 1e-6, "xtol": 1e-9, "gtol": None, "max_nfev": 12}
 _START_FACTORS = (1, 0.5, 0.25, 2, 4, 8, 16, 32, 64, -1)
 _EQUALLY_GOOD = 3.0
 _ROUNDING = 2e-6  # usual rounding in binary32, relative to an image's largest logit
