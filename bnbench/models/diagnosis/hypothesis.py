@@ -117,9 +117,9 @@ def suppose_tensors(
 
 
 def replace_tensors(
-    network: StoredNetwork, tensors: Mapping[str, NDArray[np.floating[Any]]]
+    network: StoredNetwork, tensors: Mapping[str, NDArray[np.floating[Any]] | float]
 ) -> StoredNetwork:
-    """The network with other tensors, by names such as ``norm1.running_mean``."""
+    """The network with other tensors or constants, by names such as ``norm1.running_mean``."""
     layers = []
     for layer in network.layers:
         own: dict[str, Any] = {

@@ -8,21 +8,16 @@ text describes the differences.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bnbench.models.agreement import Reference
+from bnbench.models.diagnosis import fits
 from bnbench.models.diagnosis.faults import Fault
-from bnbench.models.diagnosis.fits import (
-    fit_batch_size,
-    fit_class_order,
-    fit_eps,
-    fit_image_order,
-    fit_normalization,
-)
 from bnbench.models.diagnosis.hypothesis import Evidence, Hypothesis
 from bnbench.models.diagnosis.inputs import list_input_mistakes
 from bnbench.models.diagnosis.model_file import list_manifests
@@ -35,22 +30,21 @@ from bnbench.models.diagnosis.networks import (
 from bnbench.models.diagnosis.tensors import fit_last_layer, fit_one_value, fit_vector
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.manifest import Probes
-from bnbench.models.stored_network import StoredNetwork
 
 _EQUALLY_GOOD = 3.0
 _LOW_PRECISION = 2.0**-16, 2.0**-7
 
-_FITS: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
-    fit_eps,
-    fit_class_order,
-    fit_image_order,
-    fit_batch_size,
-    fit_normalization,
+# Those with fewer parameters come first.
+_FITS = (
+    fits.fit_eps,
+    fits.fit_class_order,
+    fits.fit_image_order,
+    fits.fit_batch_size,
+    fits.fit_normalization,
     fit_one_value,
     fit_vector,
     fit_last_layer,
 )
-"""Those with fewer parameters come first."""
 
 
 def diagnose_logits(
@@ -85,22 +79,20 @@ def diagnose_logits(
 
 def _name_fault(evidence: Evidence, model: ExportedModel) -> Fault | None:
     """The mistake that explains the logits, if one does."""
+    network, num_images = evidence.network, len(evidence.images)
     batch_size = model.manifest.recipe.batch_size
+    hypotheses = itertools.chain(
+        list_input_mistakes(num_images),
+        list_training_modes(network, num_images, batch_size),
+        list_tensor_mistakes(network, batch_size),
+        list_layer_mistakes(network),
+        list_output_mistakes(),
+    )
     return (
-        _choose(evidence, _list_hypotheses(evidence.network, len(evidence.images), batch_size))
+        _choose(evidence, hypotheses)
         or _find_model(evidence, model)
         or next((f for fit in _FITS if (f := _choose(evidence, fit(evidence)))), None)
     )
-
-
-def _list_hypotheses(
-    network: StoredNetwork, num_images: int, batch_size: int
-) -> Iterator[Hypothesis]:
-    yield from list_input_mistakes(num_images)
-    yield from list_training_modes(network, num_images, batch_size)
-    yield from list_tensor_mistakes(network, batch_size)
-    yield from list_layer_mistakes(network)
-    yield from list_output_mistakes()
 
 
 def _choose(evidence: Evidence, hypotheses: Iterator[Hypothesis]) -> Fault | None:
@@ -117,17 +109,17 @@ def _choose(evidence: Evidence, hypotheses: Iterator[Hypothesis]) -> Fault | Non
 def _find_model(evidence: Evidence, model: ExportedModel) -> Fault | None:
     """Another model whose manifest has these logits for its probe images."""
 
-    def fits(probes: Probes) -> bool:
+    def match(probes: Probes) -> bool:
         part = np.array(probes.indices)
         return evidence.measure_misfit(np.array(probes.logits), part) <= evidence.limit
 
     own = model.manifest
-    if own.expected.probes.indices and fits(own.expected.probes):
+    if own.expected.probes.indices and match(own.expected.probes):
         return None  # the probe images are right, so they can't tell whose the others are
     for path, other in list_manifests(model.path.parent):
         probes = other.expected.probes
         same_data = other.data == own.data and probes.indices
-        if same_data and other.model.sha256 != own.model.sha256 and fits(probes):
+        if same_data and other.model.sha256 != own.model.sha256 and match(probes):
             return Fault(
                 "foreign_manifest",
                 f"the logits are those of another model, the one of {path.name}; evaluate "
