@@ -14,7 +14,7 @@ import torch
 import bnbench
 from bnbench.data import LabeledImages
 from bnbench.files import replace_file
-from bnbench.models.exported_model import get_manifest_path, name_model_file
+from bnbench.models.exported_model import name_model_file
 from bnbench.models.manifest import (
     DataDescription,
     Expectation,
@@ -96,7 +96,7 @@ def make_model_files(
         ),
     )
     sealed = seal_manifest(dataclasses.asdict(manifest))
-    return {name: content, get_manifest_path(Path(name)).name: sealed}
+    return {name: content, Path(name).with_suffix(".json").name: sealed}
 
 
 def serialize_torchscript(variant: VariantSpec, state: dict[str, torch.Tensor]) -> bytes:

@@ -65,14 +65,9 @@ def read_model(path: Path, manifest_path: Path | None = None) -> ExportedModel:
         content = path.read_bytes()
     except OSError as error:
         raise RunError(f"{path}: expected a model's file, got none: {error.strerror}") from None
-    return ExportedModel(path, content, read_manifest(manifest_path or get_manifest_path(path)))
+    return ExportedModel(path, content, read_manifest(manifest_path or path.with_suffix(".json")))
 
 
 def name_model_file(trial: TrialSpec) -> str:
     """The name of the file that a trial's model is exported to."""
     return f"{trial.key}.pt"
-
-
-def get_manifest_path(model: Path) -> Path:
-    """Where the manifest of a model's file lies."""
-    return model.with_suffix(".json")

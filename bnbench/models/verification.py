@@ -20,14 +20,8 @@ from bnbench.models.runtimes.interface import Evaluation, Runtime
 from bnbench.records import CertificateRecord, TrialRecord, VerificationRecord
 from bnbench.store import RunStore
 
-ModelObserver = Callable[[str], None]
-"""Called with the name of each model that is done."""
 MODELS_PER_CALL = 50
 """Models that are open at a time and given to a runtime in one call."""
-
-
-def ignore_model(name: str) -> None:
-    """Observe nothing."""
 
 
 def verify_run(
@@ -36,7 +30,7 @@ def verify_run(
     images: NDArray[np.uint8],
     labels: NDArray[np.uint8],
     runtimes: Sequence[Runtime],
-    on_model: ModelObserver = ignore_model,
+    on_model: Callable[[str], object] = lambda _: None,
 ) -> list[VerificationRecord]:
     """Evaluate models in all runtimes, compare every logit with binary64, write both tables.
 
@@ -46,7 +40,7 @@ def verify_run(
         images: the test images, uint8, shape (num_images, 28, 28).
         labels: their classes, uint8, shape (num_images,).
         runtimes: as `open_runtime` opens them.
-        on_model: called after each model.
+        on_model: called with the name of each model that is done.
 
     Raises:
         RuntimeUnavailableError: a runtime does not work on this machine.

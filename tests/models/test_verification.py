@@ -29,7 +29,7 @@ MODELS = [
 ]
 
 
-class FakeRuntime:
+class FakeRuntime(Runtime):
     """Gives what `answer` makes of a model's logits in binary64."""
 
     name, version = "fake", "1"

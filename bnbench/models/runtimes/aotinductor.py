@@ -17,7 +17,7 @@ from torch._inductor.utils import fresh_cache
 
 from bnbench.errors import RuntimeUnavailableError
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.runtimes.interface import SingleModelRuntime
+from bnbench.models.runtimes.interface import Runtime
 from bnbench.models.torch_network import collect_weights, compute_logits, rebuild_network
 from bnbench.networks import build_network
 from bnbench.specs import VariantSpec
@@ -71,15 +71,14 @@ def load_package(
     return loaded
 
 
-class AOTInductorRuntime(SingleModelRuntime):
+class AOTInductorRuntime(Runtime):
     """Compiles each variant once; a model is its variant's code with its own weights."""
 
     name = "aotinductor"
     version = f"torch {torch.__version__}"
 
-    def __init__(self, data_folder: Path) -> None:
+    def __init__(self, data_folder: Path) -> None:  # noqa: ARG002 - it is given the images
         """Make a folder for compiled variants, which is removed with the runtime."""
-        super().__init__(data_folder)
         self._folder = Path(tempfile.mkdtemp(prefix="bnbench-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._packages: dict[VariantSpec, Path] = {}
@@ -105,7 +104,7 @@ class AOTInductorRuntime(SingleModelRuntime):
     def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """See `SingleModelRuntime`."""
+        """See `Runtime`."""
         weights = collect_weights(rebuild_network(model))
         return compute_logits(
             load_package(self.get_package(model.manifest.variant), weights), torch.tensor(images)

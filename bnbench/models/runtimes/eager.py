@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.runtimes.interface import SingleModelRuntime
+from bnbench.models.runtimes.interface import Runtime
 from bnbench.models.torch_network import compute_logits, rebuild_network
 
 
-class EagerRuntime(SingleModelRuntime):
+class EagerRuntime(Runtime):
     """Builds the manifest's variant; the file's own code is not used."""
 
     name = "eager"
@@ -20,5 +20,5 @@ class EagerRuntime(SingleModelRuntime):
     def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """See `SingleModelRuntime`."""
+        """See `Runtime`."""
         return compute_logits(rebuild_network(model), torch.tensor(images)).numpy()

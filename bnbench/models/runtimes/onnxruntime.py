@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bnbench.errors import RunError
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.runtimes.interface import SingleModelRuntime
+from bnbench.models.runtimes.interface import Runtime
 from bnbench.models.torch_network import BATCH_SIZE, collect_weights, rebuild_network
 from bnbench.networks import build_network
 from bnbench.specs import VariantSpec
@@ -96,7 +96,7 @@ def open_session(
     )
 
 
-class OnnxRuntime(SingleModelRuntime):
+class OnnxRuntime(Runtime):
     """Exports each variant once and puts every model's weights into its graph."""
 
     name = "onnxruntime"
@@ -105,7 +105,7 @@ class OnnxRuntime(SingleModelRuntime):
     def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """See `SingleModelRuntime`."""
+        """See `Runtime`."""
         tensors = collect_weights(rebuild_network(model))
         weights = {name: tensor.numpy() for name, tensor in tensors.items()}
         session = open_session(

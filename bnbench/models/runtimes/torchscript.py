@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from bnbench.errors import RunError
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.runtimes.interface import SingleModelRuntime
+from bnbench.models.runtimes.interface import Runtime
 from bnbench.models.torch_network import compute_logits
 
 
-class TorchScriptRuntime(SingleModelRuntime):
+class TorchScriptRuntime(Runtime):
     """Runs the file's code and weights, in the mode that the file was saved in."""
 
     name = "torchscript"
@@ -24,7 +24,7 @@ class TorchScriptRuntime(SingleModelRuntime):
     def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """See `SingleModelRuntime`."""
+        """See `Runtime`."""
         with warnings.catch_warnings():
             # torch announces that torch.export will replace TorchScript; see docs/architecture.md.
             warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
