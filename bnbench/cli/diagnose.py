@@ -58,7 +58,13 @@ def diagnose(
         # What can't be used is refused before torch is imported with the data.
         opened.network  # noqa: B018
         found = None if logits is None else _read_logits(logits)
-        click.echo(f"{opened.name}: the file that was exported, {_describe_depth(opened)}")
+        network = opened.manifest.network
+        depth = (
+            "(its manifest, of an older bnbench, describes no tensors)"
+            if network is None
+            else f"and by each of its {len(network.tensors)} tensors"
+        )
+        click.echo(f"{opened.name}: the file that was exported, by its hash {depth}")
         fault = _diagnose_logits(opened, found, logits, correct, data_dir)
     if fault is not None:
         click.echo(f"fault: {fault.name}: {fault.text}")
@@ -131,13 +137,6 @@ def _read_logits(path: Path) -> NDArray[np.floating[Any]]:
             "read in another byte order"
         )
     return logits
-
-
-def _describe_depth(model: ExportedModel) -> str:
-    network = model.manifest.network
-    if network is None:
-        return "by its hash (its manifest, of an older bnbench, describes no tensors)"
-    return f"by its hash and by each of its {len(network.tensors)} tensors"
 
 
 def _show_certificate(certificate: Certificate | None, num_images: int) -> None:

@@ -173,7 +173,7 @@ def _join(linear: LinearLayer, norm: BatchNormLayer | None) -> _Stage:
     if norm is None:
         return _Stage(weight, bias, np.abs(bias), _LINEAR_ROUNDINGS)
     mean, shift = norm.running_mean.astype(np.float64), norm.bias.astype(np.float64)
-    scale = norm.weight / np.sqrt(norm.running_var.astype(np.float64) + norm.eps)
+    scale = norm.scale
     return _Stage(
         scale[:, None] * weight,
         scale * (bias - mean) + shift,

@@ -68,6 +68,11 @@ class BatchNormLayer:
     running_var: NDArray[np.float32]
     eps: float
 
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """The factor of each unit, in binary64."""
+        return self.weight / np.sqrt(self.running_var.astype(np.float64) + self.eps)
+
 
 @dataclass(frozen=True, eq=False)
 class LayerNormLayer:
