@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bnbench.models.certificate import Certificate, certify
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.reference import compute_logits
+from bnbench.models.stored_network import Images
 from bnbench.records import CertificateRecord, VerificationRecord
 
 UNCERTIFIED_TOLERANCE = 1e-4
@@ -58,15 +59,8 @@ class Reference:
         )
 
 
-def make_reference(
-    model: ExportedModel, images: NDArray[np.uint8], labels: NDArray[np.uint8]
-) -> Reference:
+def make_reference(model: ExportedModel, images: Images, labels: NDArray[np.uint8]) -> Reference:
     """Evaluate a model in binary64 and bound what any binary32 runtime may give.
-
-    Args:
-        model: the exported model.
-        images: uint8, shape (num_images, 28, 28).
-        labels: their classes, uint8, shape (num_images,).
 
     Raises:
         RunError: the network in the file cannot be read.
@@ -79,17 +73,11 @@ def make_reference(
 def compare_logits(
     reference: Reference, runtime: str, version: str, found: NDArray[np.floating[Any]]
 ) -> VerificationRecord:
-    """Compare a runtime's logits with the reference.
+    """Compare a runtime's logits, shape (num_images, 10), with the reference.
 
     Rounding explains a prediction that differs if all logits of the image are within their bounds
     and the bound on the lead of the reference's class over the runtime's class reaches that lead.
     A prediction that is not explained, and a logit beyond its bound, is a disagreement.
-
-    Args:
-        reference: the model in binary64.
-        runtime: the runtime's name.
-        version: its software and version.
-        found: its logits, shape (num_images, 10).
     """
     record = VerificationRecord(
         model=reference.model.name,

@@ -46,6 +46,7 @@ from bnbench.models.reference import scale_pixels
 from bnbench.models.stored_network import (
     ActivationLayer,
     BatchNormLayer,
+    Images,
     LinearLayer,
     StoredNetwork,
 )
@@ -118,16 +119,12 @@ class _Stage:
     """Roundings of a term, besides one for each input."""
 
 
-def certify(network: StoredNetwork, images: NDArray[np.uint8]) -> Certificate | None:
+def certify(network: StoredNetwork, images: Images) -> Certificate | None:
     """Bound the errors that rounding to binary32 can cause in `network` on `images`.
 
-    Args:
-        network: linear layers, each followed by batch normalization or not, and ReLU.
-        images: uint8, shape (num_images, 28, 28).
-
     Returns:
-        The certificate; None if the bound does not cover the network, because it has other
-        activations or normalizations, or values so large that binary32 could overflow.
+        None if the bound does not cover the network, because it has other layers than linear ones,
+        batch normalization and ReLU, or values so large that binary32 could overflow.
     """
     stages = _make_stages(network)
     if stages is None:

@@ -51,12 +51,11 @@ def make_model_files(
     Args:
         record: the finished trial.
         state: its network's ``state_dict``, on the CPU.
-        dataset_name: what the manifest calls the data.
-        test: the images the model is held against.
+        dataset_name: the data set's name in the manifest.
+        test: the images whose predictions the manifest holds.
 
     Returns:
-        Both files' bytes by name. The manifest is last: a model without one is not taken for
-        finished by anybody.
+        Both files' bytes by name; the manifest is last, so a model with one is complete.
     """
     trial = record.trial
     network = build_network(trial.variant)

@@ -52,11 +52,9 @@ class ExportedModel:
 
 
 def read_model(path: Path, manifest_path: Path | None = None) -> ExportedModel:
-    """Read a model's file without comparing its hash, for `diagnose_file` to say what is wrong.
+    """Read a model's file and its manifest, the one beside it unless another is named.
 
-    Args:
-        path: the ``.pt`` file.
-        manifest_path: its manifest; None for the one beside it.
+    The hash is not compared, so that `diagnose_file` can say what is wrong.
 
     Raises:
         RunError: the file or the manifest cannot be read.

@@ -12,6 +12,7 @@ from scipy.special import expit
 from bnbench.models.stored_network import (
     ActivationLayer,
     BatchNormLayer,
+    Images,
     Layer,
     LayerNormLayer,
     LinearLayer,
@@ -19,11 +20,8 @@ from bnbench.models.stored_network import (
 )
 
 
-def scale_pixels(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+def scale_pixels(images: Images) -> NDArray[np.float64]:
     """The pixels that every runtime is given: each byte over 255, rounded to binary32.
-
-    Args:
-        images: uint8, shape (num_images, 28, 28).
 
     Returns:
         float64 that holds binary32 values, shape (num_images, 784).
@@ -32,16 +30,8 @@ def scale_pixels(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     return (flat / np.float32(255)).astype(np.float64)
 
 
-def compute_logits(network: StoredNetwork, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Evaluate a stored network in binary64.
-
-    Args:
-        network: as read from its file.
-        images: uint8, shape (num_images, 28, 28).
-
-    Returns:
-        float64, shape (num_images, 10).
-    """
+def compute_logits(network: StoredNetwork, images: Images) -> NDArray[np.float64]:
+    """Evaluate a stored network in binary64: logits of shape (num_images, 10)."""
     return evaluate(network, scale_pixels(images))
 
 

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 
 from bnbench.errors import RunError
 
+Images = NDArray[np.uint8]
+"""Gray images, shape (num_images, 28, 28)."""
 ActivationKind = Literal["relu", "sigmoid", "tanh"]
 
 _STORAGE_TYPES = {

@@ -34,13 +34,8 @@ def verify_run(
 ) -> list[VerificationRecord]:
     """Evaluate models in all runtimes, compare every logit with binary64, write both tables.
 
-    Args:
-        store: the run, which gets ``certificates.csv`` and ``verification.csv``.
-        models: as `list_models` gives them.
-        images: the test images, uint8, shape (num_images, 28, 28).
-        labels: their classes, uint8, shape (num_images,).
-        runtimes: as `open_runtime` opens them.
-        on_model: called with the name of each model that is done.
+    The run gets ``certificates.csv`` and ``verification.csv``. `models` are as `list_models` gives
+    them; `on_model` is called with the name of each model that is done.
 
     Raises:
         RuntimeUnavailableError: a runtime does not work on this machine.
@@ -84,9 +79,7 @@ def verify_run(
 def list_models(folder: Path, trials: Iterable[TrialRecord]) -> dict[Path, str]:
     """The models of a run's trials, in their order, with the names of their variants.
 
-    Args:
-        folder: where the run's models lie.
-        trials: the run's; only finished, scored trials have a model.
+    Only finished, scored trials have a model.
 
     Raises:
         RunError: the model of such a trial is missing, or there is no such trial.

@@ -10,17 +10,11 @@ from scipy.optimize import least_squares, minimize_scalar
 from scipy.spatial import KDTree
 
 from bnbench.models.diagnosis.faults import Fault
-from bnbench.models.diagnosis.hypothesis import (
-    Evidence,
-    Hypothesis,
-    Images,
-    Values,
-    replace_tensors,
-)
+from bnbench.models.diagnosis.hypothesis import Evidence, Hypothesis, Values, replace_tensors
 from bnbench.models.diagnosis.inputs import suppose_normalization
 from bnbench.models.diagnosis.networks import list_all_or_one, suppose_training
 from bnbench.models.reference import compute_logits, evaluate, scale_pixels
-from bnbench.models.stored_network import BatchNormLayer, StoredNetwork
+from bnbench.models.stored_network import BatchNormLayer, Images, StoredNetwork
 
 _NUM_FITTED = 256
 _LARGEST_BATCH_SIZE = 256

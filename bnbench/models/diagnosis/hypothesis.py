@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from bnbench.models.diagnosis.faults import Fault, FaultName
 from bnbench.models.reference import compute_logits
-from bnbench.models.stored_network import StoredNetwork
+from bnbench.models.stored_network import Images, StoredNetwork
 
-Images = NDArray[np.uint8]
-"""Shape (num_images, 28, 28)."""
 Values = NDArray[np.float64]
 LOAD_ADVICE = "load every tensor of the file as it is"
 TOLERANCE = 1e-4

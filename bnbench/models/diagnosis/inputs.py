@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from bnbench.models.diagnosis.faults import Fault, FaultName
-from bnbench.models.diagnosis.hypothesis import Hypothesis, Images, Values
+from bnbench.models.diagnosis.hypothesis import Hypothesis, Values
 from bnbench.models.reference import compute_logits, evaluate
-from bnbench.models.stored_network import StoredNetwork
+from bnbench.models.stored_network import Images, StoredNetwork
 
 _NORMALIZATIONS = (
     (0.5, 0.5, "the usual 0.5 and 0.5"),

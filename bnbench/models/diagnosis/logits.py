@@ -55,10 +55,10 @@ def diagnose_logits(
     """Name the mistake behind a runtime's logits.
 
     Args:
-        reference: the model in binary64, on the same images; the manifests beside its file show if
-            the logits are another model's.
+        reference: the model in binary64; the manifests beside its file show if the logits are
+            another model's.
         logits: the runtime's, shape (num_images, 10).
-        images: uint8, shape (num_images, 28, 28).
+        images: those of both, shape (num_images, 28, 28).
 
     Returns:
         None if every logit is within `Reference.logit_bounds`.

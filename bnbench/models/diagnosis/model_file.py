@@ -19,9 +19,6 @@ def diagnose_file(model: ExportedModel) -> Fault | None:
 
     The manifests beside the file are searched for the one that the file belongs to.
 
-    Args:
-        model: as `read_model` reads it.
-
     Returns:
         None if the file is the one that was exported, in evaluation mode.
     """

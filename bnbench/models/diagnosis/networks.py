@@ -12,7 +12,6 @@ from bnbench.models.diagnosis.faults import Fault
 from bnbench.models.diagnosis.hypothesis import (
     LOAD_ADVICE,
     Hypothesis,
-    Images,
     Values,
     list_parameters,
     suppose_tensors,
@@ -21,6 +20,7 @@ from bnbench.models.reference import apply_layer, compute_logits, scale_pixels
 from bnbench.models.stored_network import (
     ActivationLayer,
     BatchNormLayer,
+    Images,
     Layer,
     LayerNormLayer,
     StoredNetwork,

@@ -21,11 +21,8 @@ def diagnose_score(
 
     Args:
         predictions: the runtime's, whole numbers 0 to 9, shape (num_images,).
-        labels: the classes that the test set has, shape (num_images,).
-        correct: what the runtime says is correct, of all images.
-
-    Returns:
-        None if the count is right.
+        labels: the test set's classes, shape (num_images,).
+        correct: the runtime's count of correct images; None is returned if it is right.
     """
     expected = int((predictions == labels).sum())
     if correct == expected:

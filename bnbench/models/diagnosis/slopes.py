@@ -8,14 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bnbench.models.diagnosis.hypothesis import Images, Values
+from bnbench.models.diagnosis.hypothesis import Values
 from bnbench.models.reference import apply_layer, scale_pixels
-from bnbench.models.stored_network import (
-    Layer,
-    LayerNormLayer,
-    LinearLayer,
-    StoredNetwork,
-)
+from bnbench.models.stored_network import Images, Layer, LayerNormLayer, LinearLayer, StoredNetwork
 
 _STEP = 2.0**-20
 """Of difference quotients; their error is about a millionth, which a fit corrects."""
@@ -40,13 +35,9 @@ class Slope:
     num_units); None for a matrix, since that of unit `i` to value [i, j] is input `j`."""
 
     def project(self, residual: Values) -> tuple[Values, Values]:
-        """Products of every value's derivative with `residual`, and with itself.
+        """Products of every value's derivative with `residual`, shape (num_images, 10), and itself.
 
-        Args:
-            residual: shape (num_images, 10).
-
-        Returns:
-            Both in the tensor's shape.
+        Both have the tensor's shape.
         """
         along = np.einsum("ik,iku->iu", residual, self.outputs)
         square = np.square(self.outputs).sum(axis=1)

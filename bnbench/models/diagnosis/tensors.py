@@ -20,14 +20,13 @@ from bnbench.models.diagnosis.hypothesis import (
     LOAD_ADVICE,
     Evidence,
     Hypothesis,
-    Images,
     Values,
     list_parameters,
     replace_tensors,
     suppose_tensors,
 )
 from bnbench.models.diagnosis.slopes import Slope, list_slopes, run_from
-from bnbench.models.stored_network import StoredNetwork
+from bnbench.models.stored_network import Images, StoredNetwork
 
 _NUM_FITTED = 256
 _CANDIDATES_A_TENSOR = 10

@@ -70,11 +70,7 @@ def choose_runtimes(names: str | None) -> tuple[str, ...]:
 
 
 def open_runtime(name: str, data_folder: Path) -> Runtime:
-    """Open a runtime.
-
-    Args:
-        name: a key of `RUNTIMES`.
-        data_folder: where a runtime that reads the test set by itself finds it.
+    """Open a runtime; one that reads the test set by itself finds it in `data_folder`.
 
     Raises:
         RuntimeUnavailableError: it is not installed; the text has the command that installs it.

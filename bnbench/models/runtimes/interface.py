@@ -43,26 +43,12 @@ class Runtime:
     """The software that evaluates and its version, such as ``torch 2.14.1``."""
 
     def __init__(self, data_folder: Path) -> None:
-        """Open the runtime.
-
-        Args:
-            data_folder: where a runtime that reads the test set by itself finds it.
-
-        Raises:
-            RuntimeUnavailableError: it does not work on this machine.
-        """
+        """See `open_runtime`; RuntimeUnavailableError says why it does not work here."""
 
     def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.floating[Any]]:
-        """Evaluate one model, as `evaluate` does.
-
-        Returns:
-            Shape (num_images, 10).
-
-        Raises:
-            RunError: the runtime cannot load the model.
-        """
+        """The logits of one model, shape (num_images, 10); RunError if it can't be loaded."""
         raise NotImplementedError
 
     def evaluate(
