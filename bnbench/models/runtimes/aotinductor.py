@@ -36,35 +36,10 @@ _OPTIONS = {
 }
 
 
-def compile_variant(variant: VariantSpec, package: Path) -> None:
-    """Compile a variant, for any number of images per call, into a ``.pt2`` file without weights.
-
-    Takes tens of seconds.
-
-    Raises:
-        RuntimeUnavailableError: there is no C++ compiler, or it fails.
-    """
-    try:
-        with torch.no_grad():
-            program = torch.export.export(
-                build_network(variant).eval(),
-                (torch.zeros(2, 1, 28, 28),),
-                dynamic_shapes=({0: torch.export.Dim("num_images")},),
-            )
-            aoti_compile_and_package(program, package_path=str(package), inductor_configs=_OPTIONS)
-    except Exception as error:
-        # Export, code generation and compiler each have errors of their own.
-        (reason, *_) = str(error).strip().splitlines() or [repr(error)]
-        raise RuntimeUnavailableError(
-            "aotinductor: expected a C++ compiler (g++, or what the variable CXX names) that "
-            f"compiles the variant {variant.name!r}, got: {reason}"
-        ) from error
-
-
 def load_package(
     package: Path, weights: Mapping[str, torch.Tensor]
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Load what `compile_variant` wrote, with weights of the same variant."""
+    """Load what `AOTInductorRuntime.get_package` made, with weights of the same variant."""
     network = aoti_load_package(str(package))
     network.load_constants(dict(weights), check_full_update=True)
     loaded: Callable[[torch.Tensor], torch.Tensor] = network
@@ -84,22 +59,39 @@ class AOTInductorRuntime(Runtime):
         self._packages: dict[VariantSpec, Path] = {}
 
     def get_package(self, variant: VariantSpec) -> Path:
-        """The compiled variant; the first call for a variant compiles it.
+        """The compiled variant: a ``.pt2`` file without weights, for any number of images per call.
+
+        The first call for a variant compiles it, which takes tens of seconds.
 
         Raises:
             RuntimeUnavailableError: there is no C++ compiler, or it fails.
         """
-        if variant not in self._packages:
-            package = self._folder / f"{len(self._packages)}.pt2"
-            # torch warns of what is normal here: no CUDA, and a cache in the runtime's own folder.
-            logging.disable(logging.WARNING)
-            try:
-                with fresh_cache(dir=str(self._folder)):
-                    compile_variant(variant, package)
-            finally:
-                logging.disable(logging.NOTSET)
-            self._packages[variant] = package
-        return self._packages[variant]
+        if variant in self._packages:
+            return self._packages[variant]
+        package = self._folder / f"{len(self._packages)}.pt2"
+        # torch warns of what is normal here: no CUDA, and a cache in the runtime's own folder.
+        logging.disable(logging.WARNING)
+        try:
+            with torch.no_grad(), fresh_cache(dir=str(self._folder)):
+                program = torch.export.export(
+                    build_network(variant).eval(),
+                    (torch.zeros(2, 1, 28, 28),),
+                    dynamic_shapes=({0: torch.export.Dim("num_images")},),
+                )
+                aoti_compile_and_package(
+                    program, package_path=str(package), inductor_configs=_OPTIONS
+                )
+        except Exception as error:
+            # Export, code generation and compiler each have errors of their own.
+            (reason, *_) = str(error).strip().splitlines() or [repr(error)]
+            raise RuntimeUnavailableError(
+                "aotinductor: expected a C++ compiler (g++, or what the variable CXX names) that "
+                f"compiles the variant {variant.name!r}, got: {reason}"
+            ) from error
+        finally:
+            logging.disable(logging.NOTSET)
+        self._packages[variant] = package
+        return package
 
     def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]

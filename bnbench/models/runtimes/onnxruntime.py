@@ -47,11 +47,7 @@ def export_graph(variant: VariantSpec) -> onnx.ModelProto:
 def insert_weights(
     graph: onnx.ModelProto, weights: Mapping[str, NDArray[np.float32]]
 ) -> onnx.ModelProto:
-    """A copy of `graph` with other weights.
-
-    Args:
-        graph: as `export_graph` makes it.
-        weights: an array for each initializer, of its name, shape and type.
+    """A copy of `graph` with an array for each initializer, of its name, shape and type.
 
     Raises:
         RunError: names, shapes or types are not those of the graph.
@@ -61,14 +57,12 @@ def insert_weights(
     required = {item.name: (tuple(item.dims), item.data_type) for item in graph.graph.initializer}
     tensors = {name: onnx.numpy_helper.from_array(value, name) for name, value in weights.items()}
     found = {name: (tuple(item.dims), item.data_type) for name, item in tensors.items()}
-    if found != required:
-        (name, *_) = sorted(
-            name for name in {*required, *found} if required.get(name) != found.get(name)
-        )
-        raise RunError(
-            "expected weights of the ONNX graph's names, shapes and types; of "
-            f"{name} expected {required.get(name)}, got {found.get(name)}"
-        )
+    for name in sorted({*required, *found}):
+        if required.get(name) != found.get(name):
+            raise RunError(
+                "expected weights of the ONNX graph's names, shapes and types; of "
+                f"{name} expected {required.get(name)}, got {found.get(name)}"
+            )
     for initializer in copy.graph.initializer:
         initializer.CopyFrom(tensors[initializer.name])
     return copy
