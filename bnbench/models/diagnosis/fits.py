@@ -1,4 +1,4 @@
-"""Mistakes with a free parameter, which is fitted to the logits: eps, normalization, order, ..."""
+"""Mistakes with a free parameter, which is fitted to the logits: eps, batch size, order, ..."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from scipy.spatial import KDTree
 from bnbench.models.diagnosis.faults import Fault
 from bnbench.models.diagnosis.hypothesis import Evidence, Hypothesis, Values, replace_tensors
 from bnbench.models.diagnosis.inputs import suppose_normalization
-from bnbench.models.diagnosis.networks import list_all_or_one
+from bnbench.models.diagnosis.networks import list_all_or_one, suppose_training
 from bnbench.models.reference import compute_logits, evaluate, scale_pixels
-from bnbench.models.stored_network import Images, StoredNetwork
+from bnbench.models.stored_network import BatchNormLayer, Images, StoredNetwork
 
 _NUM_FITTED = 256
+_LARGEST_BATCH_SIZE = 256
 _LOG_EPS_GRID = np.arange(-9.0, 1.5, 0.5)
 
 
@@ -49,6 +50,18 @@ def fit_eps(evidence: Evidence) -> Iterator[Hypothesis]:
             "take it from the file, or set it by hand (frameworks differ in their default)"
         )
         yield Hypothesis(Fault("constant_altered", text), partial(compute, eps=eps))
+
+
+def fit_batch_size(evidence: Evidence) -> Iterator[Hypothesis]:
+    """That batch normalization ran in training mode, in batches of an unusual size."""
+    names = [n.name for n in evidence.network.layers if isinstance(n, BatchNormLayer)]
+    sizes = range(2, min(_LARGEST_BATCH_SIZE, len(evidence.images)) + 1) if names else ()
+    for size in sizes:
+        hypothesis = suppose_training(names, size)
+        first = np.arange(size)  # one batch is enough to reject a size
+        supposed = hypothesis.compute(evidence.network, evidence.images[:size])
+        if evidence.measure_misfit(supposed, first) <= evidence.limit:
+            yield hypothesis
 
 
 def fit_normalization(evidence: Evidence) -> Iterator[Hypothesis]:

@@ -107,11 +107,10 @@ def suppose_tensors(
     name: FaultName, text: str, tensors: Mapping[str, NDArray[np.floating[Any]]]
 ) -> Hypothesis:
     """That the runtime has other values in some tensors."""
-
-    def compute(network: StoredNetwork, images: Images) -> Values:
-        return compute_logits(replace_tensors(network, tensors), images)
-
-    return Hypothesis(Fault(name, text), compute)
+    return Hypothesis(
+        Fault(name, text),
+        lambda network, images: compute_logits(replace_tensors(network, tensors), images),
+    )
 
 
 def replace_tensors(

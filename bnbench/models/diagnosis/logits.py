@@ -39,6 +39,7 @@ _FITS = (
     fits.fit_eps,
     fits.fit_class_order,
     fits.fit_image_order,
+    fits.fit_batch_size,
     fits.fit_normalization,
     fit_one_value,
     fit_vector,

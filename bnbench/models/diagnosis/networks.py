@@ -27,22 +27,17 @@ from bnbench.models.stored_network import (
 )
 
 _USUAL_BATCH_SIZES = (10, 16, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000, 2000, 5000)
-_LARGEST_SMALL_SIZE = 256
 
 
 def list_training_modes(
     network: StoredNetwork, num_images: int, batch_size: int
 ) -> Iterator[Hypothesis]:
-    """Batch normalization by the statistics of the batch at hand, in all layers or in one.
-
-    In all layers, every small batch size is tried, and in one only the usual ones.
-    """
+    """Batch normalization by the statistics of the batch at hand, in all layers or in one."""
     norms = [layer.name for layer in network.layers if isinstance(layer, BatchNormLayer)]
+    sizes = {size for size in (*_USUAL_BATCH_SIZES, batch_size) if 1 < size < num_images}
     for names in list_all_or_one(norms):
-        small = range(2, _LARGEST_SMALL_SIZE + 1) if names == norms else ()
-        sizes = {*_USUAL_BATCH_SIZES, batch_size, *small}
-        for size in (*sorted(size for size in sizes if 1 < size < num_images), num_images):
-            yield _suppose_training(names, size)
+        for size in (*sorted(sizes), num_images):
+            yield suppose_training(names, size)
 
 
 def list_tensor_mistakes(network: StoredNetwork, batch_size: int) -> Iterator[Hypothesis]:
@@ -144,7 +139,7 @@ def list_all_or_one(names: list[str]) -> list[list[str]]:
     return ([names] if len(names) > 1 else []) + [[name] for name in names]
 
 
-def _suppose_training(names: list[str], batch_size: int) -> Hypothesis:
+def suppose_training(names: list[str], batch_size: int) -> Hypothesis:
     """That some batch normalizations used the statistics of each batch of this many images."""
 
     def evaluate_batch(network: StoredNetwork, images: Images) -> Values:
