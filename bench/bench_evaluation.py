@@ -11,7 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench import _native
 from bnbench.data import Dataset
-from bnbench.models.export import export_model
+from bnbench.models.export import make_model_files, write_model_files
 from bnbench.models.manifest import read_manifest
 from bnbench.models.runtimes.libtorch import find_binary
 from bnbench.models.torch_network import compute_logits
@@ -26,7 +26,7 @@ def count_correct(logits: torch.Tensor, dataset: Dataset) -> int:
 def record(
     benchmark: BenchmarkFixture, environment: dict[str, object], model: Path, correct: int
 ) -> None:
-    expected = read_manifest(model.with_suffix(".json"))["expected"]["correct"]
+    expected = read_manifest(model.with_suffix(".json")).expected.correct
     benchmark.extra_info |= {"environment": environment, "test_accuracy": correct / 10_000}
     assert correct == expected
 
@@ -118,7 +118,7 @@ def test_evaluate_cpp_binary(
 ) -> None:
     command = [str(find_binary()), str(model), "--data", str(fashion_mnist.folder)]
     run_and_record(benchmark, environment, command)
-    expected = read_manifest(model.with_suffix(".json"))["expected"]["correct"]
+    expected = read_manifest(model.with_suffix(".json")).expected.correct
     record(benchmark, environment, model, expected)
 
 
@@ -155,11 +155,11 @@ def test_export_model(
     tmp_path: Path,
 ) -> None:
     benchmark.extra_info |= {"environment": environment}
-    assert trained.state is not None
-    path = benchmark.pedantic(
-        export_model,
-        (trained.record, trained.state, fashion_mnist.name, fashion_mnist.test, tmp_path),
-        rounds=10,
-        warmup_rounds=1,
-    )
-    assert path.exists()
+    state = trained.state
+    assert state is not None
+
+    def export() -> Path:
+        files = make_model_files(trained.record, state, fashion_mnist.name, fashion_mnist.test)
+        return write_model_files(files, tmp_path)
+
+    assert benchmark.pedantic(export, rounds=10, warmup_rounds=1).exists()

@@ -9,7 +9,7 @@ import pytest
 
 from bnbench.data import Dataset, load_fashion_mnist
 from bnbench.environment import describe_environment
-from bnbench.models.export import export_model
+from bnbench.models.export import make_model_files, write_model_files
 from bnbench.networks import VARIANTS
 from bnbench.specs import RecipeSpec, TrialSpec
 from bnbench.training.engines.interface import TrainedTrial, train_all
@@ -54,10 +54,5 @@ def model(
 ) -> Path:
     """Export `trained`, with its manifest beside the file."""
     assert trained.state is not None
-    return export_model(
-        trained.record,
-        trained.state,
-        fashion_mnist.name,
-        fashion_mnist.test,
-        tmp_path_factory.mktemp("models"),
-    )
+    files = make_model_files(trained.record, trained.state, fashion_mnist.name, fashion_mnist.test)
+    return write_model_files(files, tmp_path_factory.mktemp("models"))

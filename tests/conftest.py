@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from bnbench.data import Dataset, LabeledImages, load_fashion_mnist
+from bnbench.models.export import make_model_files, write_model_files
 from bnbench.records import DataRecord, EnvironmentRecord, EpochRecord, TrialRecord
 from bnbench.specs import EngineName, RecipeSpec, StudySpec, TrialSpec, VariantSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
@@ -126,6 +127,13 @@ def fake_record(trial: TrialSpec, failed: bool = False) -> TrialRecord:
     if failed:
         return TrialRecord(trial, "failed", epochs[:1], "diverged: a test said so")
     return TrialRecord(trial, "finished", epochs)
+
+
+def export_model(
+    record: TrialRecord, state: dict[str, torch.Tensor], test: LabeledImages, folder: Path
+) -> Path:
+    """Write a trial's model and manifest; the path of the ``.pt`` file."""
+    return write_model_files(make_model_files(record, state, "synthetic", test), folder)
 
 
 REFERENCE: dict[str, EngineName] = {"cpu": "reference"}

@@ -58,7 +58,13 @@ def diagnose(
         # What can't be used is refused before torch is imported with the data.
         opened.network  # noqa: B018
         found = None if logits is None else _read_logits(logits)
-        click.echo(f"{opened.name}: the file that was exported, {_describe_depth(opened)}")
+        network = opened.manifest.network
+        depth = (
+            "(its manifest, of an older bnbench, describes no tensors)"
+            if network is None
+            else f"and by each of its {len(network.tensors)} tensors"
+        )
+        click.echo(f"{opened.name}: the file that was exported, by its hash {depth}")
         fault = _diagnose_logits(opened, found, logits, correct, data_dir)
     if fault is not None:
         click.echo(f"fault: {fault.name}: {fault.text}")
@@ -77,11 +83,11 @@ def _diagnose_logits(
     from bnbench.models.agreement import compare_logits, make_reference
     from bnbench.models.diagnosis import Fault, diagnose_logits, diagnose_score
 
-    test, data = load_fashion_mnist(data_dir).test, model.manifest["data"]
-    named = data["test_images_sha256"], data["test_labels_sha256"]
+    test, data = load_fashion_mnist(data_dir).test, model.manifest.data
+    named = data.test_images_sha256, data.test_labels_sha256
     if named != (test.images_sha256, test.labels_sha256):
         raise DataError(
-            f"expected the test set that the model's manifest names ({data['name']}), got another "
+            f"expected the test set that the model's manifest names ({data.name}), got another "
             "one; name its folder by --data-dir"
         )
     images, labels = test.images.numpy(), test.labels.numpy()
@@ -97,7 +103,7 @@ def _diagnose_logits(
     record = compare_logits(reference, "logits", "unknown", logits)
     _show_comparison(record)
     if record.status != "agreed":
-        fault = diagnose_logits(model, reference, logits, images)
+        fault = diagnose_logits(reference, logits, images)
         return fault or Fault("unknown", str(record.reason))
     if correct is not None:
         fault = diagnose_score(logits.argmax(axis=1), labels, correct)
@@ -131,12 +137,6 @@ def _read_logits(path: Path) -> NDArray[np.floating[Any]]:
             "read in another byte order"
         )
     return logits
-
-
-def _describe_depth(model: ExportedModel) -> str:
-    if "network" not in model.manifest:
-        return "by its hash (its manifest, of an older bnbench, describes no tensors)"
-    return f"by its hash and by each of its {len(model.manifest['network']['tensors'])} tensors"
 
 
 def _show_certificate(certificate: Certificate | None, num_images: int) -> None:

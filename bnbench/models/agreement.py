@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bnbench.models.certificate import Certificate, certify
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.reference import compute_logits
+from bnbench.models.stored_network import Images
 from bnbench.records import CertificateRecord, VerificationRecord
 
 UNCERTIFIED_TOLERANCE = 1e-4
@@ -27,14 +28,9 @@ _NUM_NAMED_IMAGES = 5
 class Reference:
     """A model in binary64 on the test set, and the bound on every binary32 evaluation of it."""
 
-    model: str
-    """The file's name."""
-    variant: str
-    """The variant's name."""
+    model: ExportedModel
     labels: NDArray[np.uint8]
     """The images' classes, shape (num_images,)."""
-    expected_correct: int
-    """Images classified correctly at export, by the manifest."""
     logits: NDArray[np.float64]
     """Shape (num_images, 10)."""
     certificate: Certificate | None
@@ -53,8 +49,8 @@ class Reference:
         """What the run's ``certificates.csv`` says of the model."""
         proof = self.certificate
         return CertificateRecord(
-            model=self.model,
-            variant=self.variant,
+            model=self.model.name,
+            variant=self.model.manifest.variant.name,
             total=len(self.labels),
             correct=int((self.logits.argmax(axis=1) == self.labels).sum()),
             certified=None if proof is None else int(proof.certified.sum()),
@@ -63,52 +59,33 @@ class Reference:
         )
 
 
-def make_reference(
-    model: ExportedModel, images: NDArray[np.uint8], labels: NDArray[np.uint8]
-) -> Reference:
+def make_reference(model: ExportedModel, images: Images, labels: NDArray[np.uint8]) -> Reference:
     """Evaluate a model in binary64 and bound what any binary32 runtime may give.
-
-    Args:
-        model: the exported model.
-        images: uint8, shape (num_images, 28, 28).
-        labels: their classes, uint8, shape (num_images,).
 
     Raises:
         RunError: the network in the file cannot be read.
     """
     proof = certify(model.network, images)
-    return Reference(
-        model=model.name,
-        variant=model.variant.name,
-        labels=labels,
-        expected_correct=model.manifest["expected"]["correct"],
-        logits=compute_logits(model.network, images) if proof is None else proof.logits,
-        certificate=proof,
-    )
+    logits = compute_logits(model.network, images) if proof is None else proof.logits
+    return Reference(model, labels, logits, proof)
 
 
 def compare_logits(
     reference: Reference, runtime: str, version: str, found: NDArray[np.floating[Any]]
 ) -> VerificationRecord:
-    """Compare a runtime's logits with the reference.
+    """Compare a runtime's logits, shape (num_images, 10), with the reference.
 
     Rounding explains a prediction that differs if all logits of the image are within their bounds
     and the bound on the lead of the reference's class over the runtime's class reaches that lead.
     A prediction that is not explained, and a logit beyond its bound, is a disagreement.
-
-    Args:
-        reference: the model in binary64.
-        runtime: the runtime's name.
-        version: its software and version.
-        found: its logits, shape (num_images, 10).
     """
     record = VerificationRecord(
-        model=reference.model,
-        variant=reference.variant,
+        model=reference.model.name,
+        variant=reference.model.manifest.variant.name,
         runtime=runtime,
         version=version,
         total=len(reference.labels),
-        expected_correct=reference.expected_correct,
+        expected_correct=reference.model.manifest.expected.correct,
         status="disagreed",
     )
     expected, proof = reference.logits, reference.certificate

@@ -46,6 +46,7 @@ from bnbench.models.reference import scale_pixels
 from bnbench.models.stored_network import (
     ActivationLayer,
     BatchNormLayer,
+    Images,
     LinearLayer,
     StoredNetwork,
 )
@@ -118,16 +119,12 @@ class _Stage:
     """Roundings of a term, besides one for each input."""
 
 
-def certify(network: StoredNetwork, images: NDArray[np.uint8]) -> Certificate | None:
+def certify(network: StoredNetwork, images: Images) -> Certificate | None:
     """Bound the errors that rounding to binary32 can cause in `network` on `images`.
 
-    Args:
-        network: linear layers, each followed by batch normalization or not, and ReLU.
-        images: uint8, shape (num_images, 28, 28).
-
     Returns:
-        The certificate; None if the bound does not cover the network, because it has other
-        activations or normalizations, or values so large that binary32 could overflow.
+        None if the bound does not cover the network, because it has other layers than linear ones,
+        batch normalization and ReLU, or values so large that binary32 could overflow.
     """
     stages = _make_stages(network)
     if stages is None:
@@ -173,7 +170,7 @@ def _join(linear: LinearLayer, norm: BatchNormLayer | None) -> _Stage:
     if norm is None:
         return _Stage(weight, bias, np.abs(bias), _LINEAR_ROUNDINGS)
     mean, shift = norm.running_mean.astype(np.float64), norm.bias.astype(np.float64)
-    scale = norm.weight / np.sqrt(norm.running_var.astype(np.float64) + norm.eps)
+    scale = norm.scale
     return _Stage(
         scale[:, None] * weight,
         scale * (bias - mean) + shift,
@@ -187,8 +184,7 @@ def _certify_batch(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Logits, their bounds, the leads' bounds and the undecided units of some images."""
     local_errors: list[NDArray[np.float64]] = []
-    actives: list[NDArray[np.bool_]] = []
-    undecideds: list[NDArray[np.bool_]] = []
+    signs: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]] = []
     values, errors = pixels, np.zeros((len(pixels), 1))  # pixels are what they are
     nonzero = pixels != 0
     for number, stage in enumerate(stages):
@@ -205,8 +201,7 @@ def _certify_batch(
         errors = (carried + local) * _INFLATION
         if number + 1 < len(stages):
             active, undecided = values > errors, np.abs(values) <= errors
-            actives.append(active)
-            undecideds.append(undecided)
+            signs.append((active, undecided))
             nonzero = active | undecided
             values = np.maximum(values, 0.0)
             errors = np.where(nonzero, errors, 0.0)
@@ -214,20 +209,21 @@ def _certify_batch(
     predicted = values.argmax(axis=1)
     unit = np.broadcast_to(np.eye(10), (len(values), 10, 10))
     rivals = unit[np.arange(len(values)), predicted][:, None, :] - unit
-    logit_bounds = _carry_back(stages, local_errors, actives, undecideds, unit)
-    rival_bounds = _carry_back(stages, local_errors, actives, undecideds, rivals)
+    logit_bounds = _carry_back(stages, local_errors, signs, unit)
+    rival_bounds = _carry_back(stages, local_errors, signs, rivals)
     logit_bounds += _REFERENCE_SHARE * errors
     rival_bounds += _REFERENCE_SHARE * (errors + errors[np.arange(len(values)), predicted, None])
     rival_bounds[np.arange(len(values)), predicted] = 0.0
-    num_undecided = sum((u.sum(axis=1) for u in undecideds), np.zeros(len(values), dtype=np.int64))
+    num_undecided = sum(
+        (undecided.sum(axis=1) for _, undecided in signs), np.zeros(len(values), dtype=np.int64)
+    )
     return values, logit_bounds, rival_bounds, num_undecided
 
 
 def _carry_back(
     stages: list[_Stage],
     local_errors: list[NDArray[np.float64]],
-    actives: list[NDArray[np.bool_]],
-    undecideds: list[NDArray[np.bool_]],
+    signs: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
     rows: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Bound the errors of linear combinations of logits.
@@ -235,8 +231,8 @@ def _carry_back(
     Args:
         stages: first to last.
         local_errors: of each stage, shape (num_images, num_outputs).
-        actives: hidden units that are positive in every runtime, shape (num_images, num_units).
-        undecideds: hidden units whose sign rounding could change, same shape.
+        signs: of each hidden stage, the units that are positive in every runtime, and those whose
+            sign rounding could change; shape (num_images, num_units).
         rows: the combinations, shape (num_images, num_rows, 10).
 
     Returns:
@@ -252,7 +248,7 @@ def _carry_back(
             break
         matrix = stages[number].matrix
         center, radius = center @ matrix, radius @ np.abs(matrix)
-        active, undecided = actives[number - 1][:, None], undecideds[number - 1][:, None]
+        active, undecided = (units[:, None] for units in signs[number - 1])
         # s · x for s in [0, 1] and x within center ± radius.
         low = np.minimum(center - radius, 0.0)
         high = np.maximum(center + radius, 0.0)

@@ -8,17 +8,23 @@ import hashlib
 import io
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 
 import bnbench
 from bnbench.data import LabeledImages
 from bnbench.files import replace_file
-from bnbench.models.exported_model import get_manifest_path, name_model_file
-from bnbench.models.manifest import seal_manifest
-from bnbench.models.stored_network import describe_tensor
+from bnbench.models.exported_model import name_model_file
+from bnbench.models.manifest import (
+    DataDescription,
+    Expectation,
+    Manifest,
+    ModelFile,
+    NetworkDescription,
+    Probes,
+    describe_tensor,
+    seal_manifest,
+)
 from bnbench.models.torch_network import compute_logits
 from bnbench.networks import build_network
 from bnbench.records import TrialRecord
@@ -26,28 +32,6 @@ from bnbench.specs import VariantSpec
 
 NUM_PROBES = 8
 """Test images whose logits the manifest holds."""
-
-
-def export_model(
-    record: TrialRecord,
-    state: dict[str, torch.Tensor],
-    dataset_name: str,
-    test: LabeledImages,
-    folder: Path,
-) -> Path:
-    """Write ``<trial>.pt`` and its manifest ``<trial>.json`` into `folder`.
-
-    Args:
-        record: the finished trial.
-        state: its network's ``state_dict``, on the CPU.
-        dataset_name: what the manifest calls the data.
-        test: the images the model is held against.
-        folder: where both files are written; neither is ever there half-written.
-
-    Returns:
-        The path of the ``.pt`` file.
-    """
-    return write_model_files(make_model_files(record, state, dataset_name, test), folder)
 
 
 def write_model_files(files: dict[str, bytes], folder: Path) -> Path:
@@ -67,12 +51,11 @@ def make_model_files(
     Args:
         record: the finished trial.
         state: its network's ``state_dict``, on the CPU.
-        dataset_name: what the manifest calls the data.
-        test: the images the model is held against.
+        dataset_name: the data set's name in the manifest.
+        test: the images whose predictions the manifest holds.
 
     Returns:
-        Both files' bytes by name. The manifest is last: a model without one is not taken for
-        finished by anybody.
+        Both files' bytes by name; the manifest is last, so a model with one is complete.
     """
     trial = record.trial
     network = build_network(trial.variant)
@@ -85,56 +68,34 @@ def make_model_files(
 
     content = serialize_torchscript(trial.variant, state)
     name = name_model_file(trial)
-    manifest = seal_manifest(
-        {
-            "model": {
-                "file": name,
-                "sha256": hashlib.sha256(content).hexdigest(),
-                "size_bytes": len(content),
+    manifest = Manifest(
+        model=ModelFile(name, hashlib.sha256(content).hexdigest(), len(content)),
+        variant=trial.variant,
+        recipe=trial.recipe,
+        seed=trial.seed,
+        device=trial.device,
+        engine=trial.engine,
+        versions={"bnbench": bnbench.__version__, "torch": torch.__version__},
+        data=DataDescription(dataset_name, test.images_sha256, test.labels_sha256),
+        network=NetworkDescription(
+            tensors={key: describe_tensor(value.cpu().numpy()) for key, value in state.items()},
+            constants={
+                f"{key}.eps": module.eps
+                for key, module in network.named_modules()
+                if hasattr(module, "eps")
             },
-            "variant": dataclasses.asdict(trial.variant),
-            "recipe": dataclasses.asdict(trial.recipe),
-            "seed": trial.seed,
-            "device": trial.device,
-            "engine": trial.engine,
-            "versions": {"bnbench": bnbench.__version__, "torch": torch.__version__},
-            "data": {
-                "name": dataset_name,
-                "test_images_sha256": test.images_sha256,
-                "test_labels_sha256": test.labels_sha256,
-            },
-            "network": describe_network(network),
-            "expected": {
-                "total": len(test),
-                "correct": int((predictions == test.labels).sum()),
-                "predictions": digits,
-                "predictions_sha256": hashlib.sha256(digits.encode()).hexdigest(),
-                "probes": {"indices": probes, "logits": logits[probes].tolist()},
-            },
-        }
+            training=tuple(key for key, module in network.named_modules() if module.training),
+        ),
+        expected=Expectation(
+            total=len(test),
+            correct=int((predictions == test.labels).sum()),
+            predictions=digits,
+            predictions_sha256=hashlib.sha256(digits.encode()).hexdigest(),
+            probes=Probes(tuple(probes), tuple(map(tuple, logits[probes].tolist()))),
+        ),
     )
-    return {name: content, get_manifest_path(Path(name)).name: manifest}
-
-
-def describe_network(network: nn.Module) -> dict[str, Any]:
-    """What the manifest says of the network, so that a reader of an altered file can tell where.
-
-    Returns:
-        ``tensors`` (each with shape, dtype and hash), ``constants`` that no tensor holds, and the
-        names of the modules in ``training`` mode.
-    """
-    return {
-        "tensors": {
-            name: describe_tensor(value.cpu().numpy())
-            for name, value in network.state_dict().items()
-        },
-        "constants": {
-            f"{name}.eps": module.eps
-            for name, module in network.named_modules()
-            if hasattr(module, "eps")
-        },
-        "training": [name for name, module in network.named_modules() if module.training],
-    }
+    sealed = seal_manifest(dataclasses.asdict(manifest))
+    return {name: content, Path(name).with_suffix(".json").name: sealed}
 
 
 def serialize_torchscript(variant: VariantSpec, state: dict[str, torch.Tensor]) -> bytes:

@@ -10,13 +10,11 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from bnbench.errors import RunError, SpecError
-from bnbench.mapping import build_from_mapping
-from bnbench.models.manifest import read_manifest
+from bnbench.errors import RunError
+from bnbench.models.manifest import Manifest, read_manifest
 from bnbench.models.stored_network import StoredNetwork, read_stored_network
-from bnbench.specs import TrialSpec, VariantSpec
+from bnbench.specs import TrialSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +25,7 @@ class ExportedModel:
     """The ``.pt`` file; the C++ program reads it again by itself."""
     content: bytes
     """The file's bytes. They hold code: run them only if `is_unaltered`."""
-    manifest: dict[str, Any]
+    manifest: Manifest
     """As `read_manifest` gives it: nobody altered it since the export."""
 
     @property
@@ -38,8 +36,7 @@ class ExportedModel:
     @cached_property
     def is_unaltered(self) -> bool:
         """Whether the file's SHA-256 is the one in the manifest."""
-        digest: str = self.manifest["model"]["sha256"]
-        return hashlib.sha256(self.content).hexdigest() == digest
+        return hashlib.sha256(self.content).hexdigest() == self.manifest.model.sha256
 
     @cached_property
     def network(self) -> StoredNetwork:
@@ -53,40 +50,11 @@ class ExportedModel:
         except RunError as error:
             raise RunError(f"{self.path}: {error}") from None
 
-    @cached_property
-    def variant(self) -> VariantSpec:
-        """The variant that the manifest describes.
-
-        Raises:
-            RunError: the manifest's entry is no variant of this version.
-        """
-        try:
-            return build_from_mapping(VariantSpec, self.manifest["variant"], "variant")
-        except SpecError as error:
-            raise RunError(f"{get_manifest_path(self.path)}: {error}") from None
-
-
-def open_model(path: Path) -> ExportedModel:
-    """Read a model's file and the manifest beside it, and compare the file's hash.
-
-    Raises:
-        RunError: one of them is missing, or the file is not the one that was exported.
-    """
-    model = read_model(path)
-    if not model.is_unaltered:
-        raise RunError(
-            f"{path}: expected the file that was exported, by the SHA-256 in its manifest, got "
-            f"another one; 'bnbench diagnose {path}' says what differs"
-        )
-    return model
-
 
 def read_model(path: Path, manifest_path: Path | None = None) -> ExportedModel:
-    """Read a model's file without comparing its hash, for `diagnose_file` to say what is wrong.
+    """Read a model's file and its manifest, the one beside it unless another is named.
 
-    Args:
-        path: the ``.pt`` file.
-        manifest_path: its manifest; None for the one beside it.
+    The hash is not compared, so that `diagnose_file` can say what is wrong.
 
     Raises:
         RunError: the file or the manifest cannot be read.
@@ -95,14 +63,9 @@ def read_model(path: Path, manifest_path: Path | None = None) -> ExportedModel:
         content = path.read_bytes()
     except OSError as error:
         raise RunError(f"{path}: expected a model's file, got none: {error.strerror}") from None
-    return ExportedModel(path, content, read_manifest(manifest_path or get_manifest_path(path)))
+    return ExportedModel(path, content, read_manifest(manifest_path or path.with_suffix(".json")))
 
 
 def name_model_file(trial: TrialSpec) -> str:
     """The name of the file that a trial's model is exported to."""
     return f"{trial.key}.pt"
-
-
-def get_manifest_path(model: Path) -> Path:
-    """Where the manifest of a model's file lies."""
-    return model.with_suffix(".json")

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from bnbench.models.stored_network import (
     ActivationLayer,
     BatchNormLayer,
+    Images,
     Layer,
     LayerNormLayer,
     LinearLayer,
@@ -18,11 +20,8 @@ from bnbench.models.stored_network import (
 )
 
 
-def scale_pixels(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+def scale_pixels(images: Images) -> NDArray[np.float64]:
     """The pixels that every runtime is given: each byte over 255, rounded to binary32.
-
-    Args:
-        images: uint8, shape (num_images, 28, 28).
 
     Returns:
         float64 that holds binary32 values, shape (num_images, 784).
@@ -31,16 +30,8 @@ def scale_pixels(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     return (flat / np.float32(255)).astype(np.float64)
 
 
-def compute_logits(network: StoredNetwork, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Evaluate a stored network in binary64.
-
-    Args:
-        network: as read from its file.
-        images: uint8, shape (num_images, 28, 28).
-
-    Returns:
-        float64, shape (num_images, 10).
-    """
+def compute_logits(network: StoredNetwork, images: Images) -> NDArray[np.float64]:
+    """Evaluate a stored network in binary64: logits of shape (num_images, 10)."""
     return evaluate(network, scale_pixels(images))
 
 
@@ -59,22 +50,15 @@ def apply_layer(layer: Layer, values: NDArray[np.float64]) -> NDArray[np.float64
             mapped: NDArray[np.float64] = values @ layer.weight.T.astype(np.float64) + layer.bias
             return mapped
         case BatchNormLayer():
-            scale = layer.weight / np.sqrt(layer.running_var.astype(np.float64) + layer.eps)
-            scaled: NDArray[np.float64] = (values - layer.running_mean) * scale + layer.bias
-            return scaled
+            return (values - layer.running_mean) * layer.scale + layer.bias
         case LayerNormLayer():
             centered = values - values.mean(axis=1, keepdims=True)
             variance = (centered**2).mean(axis=1, keepdims=True)
             normal: NDArray[np.float64] = centered / np.sqrt(variance + layer.eps)
             return normal * layer.weight + layer.bias
+        case ActivationLayer(kind="relu"):
+            return np.maximum(values, 0.0)
+        case ActivationLayer(kind="tanh"):
+            return np.tanh(values)
         case ActivationLayer():
-            return _activate(layer, values)
-
-
-def _activate(layer: ActivationLayer, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    if layer.kind == "relu":
-        return np.maximum(values, 0.0)
-    if layer.kind == "tanh":
-        return np.tanh(values)
-    # 1 / (1 + exp(-x)) overflows for large negative x; this form never does.
-    return 0.5 * (1.0 + np.tanh(0.5 * values))
+            return expit(values)

@@ -9,7 +9,7 @@ that would run, and a damaged one can't ask for more memory than there is.
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import io
 import math
 import pickle
@@ -17,7 +17,6 @@ import pickletools
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,6 +25,8 @@ from numpy.typing import NDArray
 
 from bnbench.errors import RunError
 
+Images = NDArray[np.uint8]
+"""Gray images, shape (num_images, 28, 28)."""
 ActivationKind = Literal["relu", "sigmoid", "tanh"]
 
 _STORAGE_TYPES = {
@@ -33,11 +34,6 @@ _STORAGE_TYPES = {
     "DoubleStorage": "<f8",
     "HalfStorage": "<f2",
     "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ShortStorage": "<i2",
-    "CharStorage": "<i1",
-    "ByteStorage": "<u1",
-    "BoolStorage": "?",
 }
 _ACTIVATIONS: dict[str, ActivationKind] = {"ReLU": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
 _MAX_ARCHIVE_BYTES = 2**30
@@ -74,6 +70,11 @@ class BatchNormLayer:
     running_var: NDArray[np.float32]
     eps: float
 
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """The factor of each unit, in binary64."""
+        return self.weight / np.sqrt(self.running_var.astype(np.float64) + self.eps)
+
 
 @dataclass(frozen=True, eq=False)
 class LayerNormLayer:
@@ -94,6 +95,11 @@ class ActivationLayer:
 
 
 Layer = LinearLayer | BatchNormLayer | LayerNormLayer | ActivationLayer
+_LAYER_TYPES: dict[str, type[Layer]] = {
+    "Linear": LinearLayer,
+    "BatchNorm1d": BatchNormLayer,
+    "LayerNorm": LayerNormLayer,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,16 +121,6 @@ class StoredNetwork:
             for layer in self.layers
             if isinstance(layer, BatchNormLayer | LayerNormLayer)
         }
-
-
-def describe_tensor(values: NDArray[Any]) -> dict[str, Any]:
-    """A tensor's entry in a manifest: shape, dtype, and SHA-256 of its little-endian values."""
-    little_endian = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<")))
-    return {
-        "shape": list(values.shape),
-        "dtype": values.dtype.name,
-        "sha256": hashlib.sha256(little_endian.tobytes()).hexdigest(),
-    }
 
 
 def read_stored_network(content: bytes) -> StoredNetwork:
@@ -152,9 +148,9 @@ class _Module:
 class _ArchiveUnpickler(pickle.Unpickler):
     """Knows the names that a module tree is made of and refuses every other."""
 
-    def __init__(self, content: bytes, load_storage: Callable[[str, str], NDArray[Any]]) -> None:
+    def __init__(self, content: bytes, archive: _Archive) -> None:
         super().__init__(io.BytesIO(content))
-        self._load_storage = load_storage
+        self._archive = archive
         self._classes: dict[str, type[_Module]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
@@ -175,7 +171,7 @@ class _ArchiveUnpickler(pickle.Unpickler):
         kind, storage_type, key, _device, num_values = pid
         if kind != "storage" or not str(key).isdigit():
             raise pickle.UnpicklingError("it refers to something that is no storage")
-        storage = self._load_storage(str(key), storage_type)
+        storage = np.frombuffer(self._archive.read(f"data/{key}"), dtype=storage_type)
         if len(storage) != num_values:
             raise ValueError(f"storage {key} has {len(storage)} values, not {num_values}")
         return storage
@@ -220,14 +216,14 @@ class _Archive:
         self._archive = archive
         self._prefix = tree.removesuffix("data.pkl")
         if f"{self._prefix}byteorder" in names:
-            order = self._read("byteorder")
+            order = self.read("byteorder")
             if order != b"little":
                 raise ValueError(f"its byte order is {order.decode(errors='replace')}, not little")
 
     def read_tree(self) -> _Module:
-        content = self._read("data.pkl")
+        content = self.read("data.pkl")
         _check_operations(content)
-        root = _ArchiveUnpickler(content, self._load_storage).load()
+        root = _ArchiveUnpickler(content, self).load()
         if not isinstance(root, _Module):
             raise ValueError("its data are no module")
         return root
@@ -235,68 +231,41 @@ class _Archive:
     def read_constant(self, module: _Module, name: str) -> float:
         # The class a.b.C stands in the file code/a/b.py.
         path, _, class_name = module.qualified_name.rpartition(".")
-        source = self._read(f"code/{path.replace('.', '/')}.py").decode()
+        source = self.read(f"code/{path.replace('.', '/')}.py").decode()
         body = source[source.index(f"class {class_name}(") :]
         found = re.search(rf"^  {name} : Final\[float\] = (\S+)$", body, re.MULTILINE)
         if found is None:
             raise ValueError(f"{module.qualified_name} has no constant {name}")
         return float(found.group(1))
 
-    def _load_storage(self, key: str, storage_type: str) -> NDArray[Any]:
-        return np.frombuffer(self._read(f"data/{key}"), dtype=storage_type)
-
-    def _read(self, name: str) -> bytes:
+    def read(self, name: str) -> bytes:
         return self._archive.read(self._prefix + name)
 
 
 def _read_network(archive: _Archive) -> StoredNetwork:
     root = archive.read_tree()
+    modules = {name: child for name, child in vars(root).items() if isinstance(child, _Module)}
     layers: list[Layer] = []
     tensors: dict[str, NDArray[Any]] = {}
-    in_training = [""] if _is_training(root) else []
-    for name, child in vars(root).items():
-        if not isinstance(child, _Module):
-            continue
-        own = {key: value for key, value in vars(child).items() if isinstance(value, np.ndarray)}
+    for name, module in modules.items():
+        own = {key: value for key, value in vars(module).items() if isinstance(value, np.ndarray)}
         tensors.update({f"{name}.{key}": value for key, value in own.items()})
-        if _is_training(child):
-            in_training.append(name)
-        layer = _make_layer(name, child, own, archive.read_constant)
-        if layer is not None:
-            layers.append(layer)
+        kind = module.qualified_name.rpartition(".")[2]
+        if kind in _ACTIVATIONS:
+            layers.append(ActivationLayer(name, _ACTIVATIONS[kind]))
+        elif kind in _LAYER_TYPES:
+            keys = [field.name for field in dataclasses.fields(_LAYER_TYPES[kind])][1:]
+            values: Any = {
+                k: own[k] if k != "eps" else archive.read_constant(module, k) for k in keys
+            }
+            layers.append(_LAYER_TYPES[kind](name, **values))
+        elif kind != "Flatten":
+            raise ValueError(f"{name} is a {kind}, which is none of the layers that can be read")
     _check_stack(layers)
+    in_training = [
+        name for name, module in {"": root, **modules}.items() if vars(module).get("training")
+    ]
     return StoredNetwork(tuple(layers), tensors, tuple(in_training))
-
-
-def _is_training(module: _Module) -> bool:
-    return bool(vars(module).get("training", False))
-
-
-def _make_layer(
-    name: str,
-    module: _Module,
-    own: Mapping[str, NDArray[Any]],
-    read_constant: Callable[[_Module, str], float],
-) -> Layer | None:
-    kind = module.qualified_name.rpartition(".")[2]
-    if kind == "Flatten":
-        return None
-    if kind == "Linear":
-        return LinearLayer(name, own["weight"], own["bias"])
-    if kind == "BatchNorm1d":
-        return BatchNormLayer(
-            name,
-            own["weight"],
-            own["bias"],
-            own["running_mean"],
-            own["running_var"],
-            read_constant(module, "eps"),
-        )
-    if kind == "LayerNorm":
-        return LayerNormLayer(name, own["weight"], own["bias"], read_constant(module, "eps"))
-    if kind in _ACTIVATIONS:
-        return ActivationLayer(name, _ACTIVATIONS[kind])
-    raise ValueError(f"{name} is a {kind}, which is none of the layers that can be read")
 
 
 def _check_stack(layers: list[Layer]) -> None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from bnbench.errors import RunError
@@ -22,16 +20,13 @@ BATCH_SIZE = 1000
 
 
 def compute_logits(
-    network: Callable[[torch.Tensor], torch.Tensor],
-    images: torch.Tensor,
-    batch_size: int = BATCH_SIZE,
+    network: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor
 ) -> torch.Tensor:
     """Run a network (a module, a loaded TorchScript module, compiled code) over images.
 
     Args:
         network: in evaluation mode; takes (N, 1, 28, 28) float32 with pixels in [0, 1].
         images: uint8, shape (num_images, 28, 28).
-        batch_size: images per call.
 
     Returns:
         float32, shape (num_images, 10), on the CPU.
@@ -40,17 +35,9 @@ def compute_logits(
         return torch.cat(
             [
                 network(batch.unsqueeze(1).to(torch.float32).div_(255)).cpu()
-                for batch in images.split(batch_size)
+                for batch in images.split(BATCH_SIZE)
             ]
         )
-
-
-def evaluate_images(
-    network: Callable[[torch.Tensor], torch.Tensor], images: NDArray[np.uint8]
-) -> NDArray[np.float32]:
-    """`compute_logits` from a NumPy array to a NumPy array."""
-    logits: NDArray[np.float32] = compute_logits(network, torch.tensor(images)).numpy()
-    return logits
 
 
 def rebuild_network(model: ExportedModel) -> nn.Sequential:
@@ -59,14 +46,14 @@ def rebuild_network(model: ExportedModel) -> nn.Sequential:
     Raises:
         RunError: the file can't be read, or its weights are not those of the variant.
     """
-    network = build_network(model.variant)
+    network = build_network(model.manifest.variant)
     tensors = {name: torch.tensor(value) for name, value in model.network.tensors.items()}
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise RunError(
             f"{model.path}: expected the weights of its manifest's variant "
-            f"{model.variant.name!r}, got others; export the model again ({error})"
+            f"{model.manifest.variant.name!r}, got others; export the model again ({error})"
         ) from None
     return network.eval()
 

@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from bnbench import data
 from bnbench.cli import main
 from bnbench.data import Dataset
-from bnbench.models.export import export_model
 from bnbench.models.reference import compute_logits
 from bnbench.models.stored_network import read_stored_network
 from bnbench.specs import RecipeSpec, TrialSpec
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.reference import ReferenceEngine
-from tests.conftest import BATCHNORM
+from tests.conftest import BATCHNORM, export_model
 
 
 @pytest.fixture
@@ -27,11 +26,7 @@ def models(
     paths = []
     for trained in train_all(ReferenceEngine(synthetic_dataset), trials):
         assert trained.state is not None
-        paths.append(
-            export_model(
-                trained.record, trained.state, "synthetic", synthetic_dataset.test, tmp_path
-            )
-        )
+        paths.append(export_model(trained.record, trained.state, synthetic_dataset.test, tmp_path))
     return paths[0], paths[1]
 
 

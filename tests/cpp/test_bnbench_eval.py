@@ -17,14 +17,13 @@ import torch
 from torch import nn
 
 from bnbench.data import DEBIAN_FOLDER, TORCHVISION_LAYOUT, Dataset
-from bnbench.models.export import export_model
 from bnbench.models.manifest import seal_manifest
 from bnbench.models.runtimes.libtorch import find_binary
 from bnbench.models.torch_network import compute_logits
 from bnbench.specs import RecipeSpec, TrialSpec
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.reference import ReferenceEngine
-from tests.conftest import BATCHNORM, write_idx_files
+from tests.conftest import BATCHNORM, export_model, write_idx_files
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def original(
     (trained,) = train_all(ReferenceEngine(synthetic_dataset), [trial])
     assert trained.state is not None
     folder = tmp_path_factory.mktemp("model")
-    path = export_model(trained.record, trained.state, "synthetic", synthetic_dataset.test, folder)
+    path = export_model(trained.record, trained.state, synthetic_dataset.test, folder)
     return path, path.read_bytes(), path.with_suffix(".json").read_bytes()
 
 

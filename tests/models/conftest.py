@@ -11,15 +11,35 @@ import torch
 from numpy.typing import NDArray
 
 from bnbench.data import Dataset
-from bnbench.models.export import export_model
-from bnbench.models.exported_model import open_model
+from bnbench.models.exported_model import read_model
+from bnbench.models.manifest import (
+    DataDescription,
+    Expectation,
+    Manifest,
+    ModelFile,
+    NetworkDescription,
+    Probes,
+)
 from bnbench.models.runtimes import open_runtime
 from bnbench.models.runtimes.aotinductor import AOTInductorRuntime
 from bnbench.networks import build_network
 from bnbench.specs import RecipeSpec, TrialSpec, VariantSpec
-from tests.conftest import BATCHNORM, fake_record
+from tests.conftest import BATCHNORM, export_model, fake_record
 
 Exporter = Callable[[VariantSpec, int], Path]
+
+MANIFEST = Manifest(
+    model=ModelFile("tiny-seed3-cpu.pt", "0" * 64, 9),
+    variant=VariantSpec("tiny", hidden_sizes=()),
+    recipe=RecipeSpec(),
+    seed=3,
+    device="cpu",
+    engine="reference",
+    versions={"bnbench": "1", "torch": "2"},
+    data=DataDescription("synthetic", "1" * 64, "2" * 64),
+    network=NetworkDescription({}, {"norm1.eps": 1e-5}, ()),
+    expected=Expectation(1, 1, "0", "3" * 64, Probes((0,), ((-2.5e-8, *[0.5] * 9),))),
+)
 
 
 def make_state(variant: VariantSpec, seed: int) -> dict[str, torch.Tensor]:
@@ -34,7 +54,7 @@ def make_state(variant: VariantSpec, seed: int) -> dict[str, torch.Tensor]:
 
 def evaluate(runtime: str, path: Path, images: NDArray[np.uint8]) -> NDArray[np.floating]:
     """The logits of an exported file in a runtime that needs no data folder."""
-    (evaluation,) = open_runtime(runtime, Path()).evaluate([open_model(path)], images)
+    (evaluation,) = open_runtime(runtime, Path()).evaluate([read_model(path)], images)
     assert evaluation.logits is not None, evaluation.reason
     return evaluation.logits
 
@@ -46,7 +66,7 @@ def export(tmp_path: Path, synthetic_dataset: Dataset) -> Exporter:
     def export(variant: VariantSpec, seed: int = 0) -> Path:
         record = fake_record(TrialSpec(variant, RecipeSpec(), seed, "cpu"))
         state = make_state(variant, seed)
-        return export_model(record, state, "synthetic", synthetic_dataset.test, tmp_path)
+        return export_model(record, state, synthetic_dataset.test, tmp_path)
 
     return export
 
@@ -60,6 +80,6 @@ def images(synthetic_dataset: Dataset) -> NDArray[np.uint8]:
 @pytest.fixture(scope="session")
 def compiled() -> AOTInductorRuntime:
     """The compiled small network with batch normalization: the one compilation of all tests."""
-    runtime = AOTInductorRuntime()
+    runtime = AOTInductorRuntime(Path())
     runtime.get_package(BATCHNORM)
     return runtime

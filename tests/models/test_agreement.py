@@ -8,6 +8,7 @@ from bnbench.models.agreement import Reference, compare_logits, make_reference
 from bnbench.models.certificate import Certificate
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.stored_network import ActivationLayer, LinearLayer, StoredNetwork
+from tests.models.conftest import MANIFEST
 
 
 def make_logits(*leads: float) -> NDArray[np.float64]:
@@ -26,7 +27,7 @@ def make_proven(*leads: float, bound: float = 0.1) -> Reference:
     rivals[:, 2] = 0
     labels = np.full(len(leads), 2, dtype=np.uint8)
     proof = Certificate(logits, bounds, rivals, np.zeros(len(leads), dtype=np.int64))
-    return Reference("a.pt", "baseline", labels, len(labels), logits, proof)
+    return Reference(ExportedModel(Path("a.pt"), b"", MANIFEST), labels, logits, proof)
 
 
 def test_the_same_logits_agree() -> None:
@@ -34,7 +35,7 @@ def test_the_same_logits_agree() -> None:
     record = compare_logits(reference, "eager", "torch 2", reference.logits)
     assert (record.status, record.reason) == ("agreed", None)
     assert (record.total, record.correct, record.differing, record.unexplained) == (2, 2, 0, 0)
-    assert (record.accuracy, record.expected_correct) == (1.0, 2)
+    assert (record.accuracy, record.expected_correct) == (1.0, 1)
     assert (record.max_abs_diff, record.max_bound_share) == (0, 0)
     assert (record.model, record.runtime, record.version) == ("a.pt", "eager", "torch 2")
 
@@ -113,11 +114,7 @@ def make_tanh_reference() -> Reference:
         (),
     )
     images = generator.integers(0, 256, (20, 28, 28)).astype(np.uint8)
-    model = ExportedModel(
-        Path("a.pt"),
-        b"",
-        {"variant": {"name": "tanh", "activation": "tanh"}, "expected": {"correct": 3}},
-    )
+    model = ExportedModel(Path("a.pt"), b"", MANIFEST)
     vars(model)["network"] = network  # as if it had been read from the file
     return make_reference(model, images, np.zeros(20, dtype=np.uint8))
 
@@ -143,6 +140,6 @@ def test_without_a_bound_no_prediction_that_differs_is_explained() -> None:
 
 def test_the_reference_goes_on_record_with_what_is_certified() -> None:
     record = make_proven(0.5, 0.05, 0.2).record
-    assert (record.model, record.variant) == ("a.pt", "baseline")
+    assert (record.model, record.variant) == ("a.pt", "tiny")
     assert (record.total, record.correct, record.certified) == (3, 3, 2)
     assert (record.undecided_units, record.largest_bound) == (0, 0.1)

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from bnbench.data import Dataset
-from bnbench.models.export import export_model, serialize_torchscript
-from bnbench.models.manifest import read_manifest
+from bnbench.models.export import serialize_torchscript
+from bnbench.models.manifest import TensorDescription, read_manifest
 from bnbench.models.stored_network import read_stored_network
 from bnbench.networks import build_network
 from bnbench.specs import RecipeSpec, TrialSpec
 from bnbench.training.engines.interface import TrainedTrial, train_all
 from bnbench.training.engines.reference import ReferenceEngine
-from tests.conftest import BATCHNORM
+from tests.conftest import BATCHNORM, export_model
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,7 @@ def trained(synthetic_dataset: Dataset) -> TrainedTrial:
 @pytest.fixture
 def model(trained: TrainedTrial, synthetic_dataset: Dataset, tmp_path: Path) -> Path:
     assert trained.state is not None
-    return export_model(
-        trained.record, trained.state, "synthetic", synthetic_dataset.test, tmp_path
-    )
+    return export_model(trained.record, trained.state, synthetic_dataset.test, tmp_path)
 
 
 def test_a_model_and_its_manifest_are_written_and_nothing_else(model: Path) -> None:
@@ -43,47 +41,45 @@ def test_the_manifest_tells_what_the_model_is_and_must_score(
 ) -> None:
     manifest = read_manifest(model.with_suffix(".json"))
     content = model.read_bytes()
-    assert manifest["model"]["sha256"] == hashlib.sha256(content).hexdigest()
-    assert manifest["model"]["size_bytes"] == len(content)
-    assert (manifest["seed"], manifest["variant"]["name"]) == (7, "batchnorm")
-    assert manifest["recipe"]["learning_rate"] == 0.5
-    expected = manifest["expected"]
-    assert expected["correct"] == round(trained.record.epochs[-1].test_accuracy * 100)
-    assert (
-        hashlib.sha256(expected["predictions"].encode()).hexdigest()
-        == (expected["predictions_sha256"])
-    )
+    assert manifest.model.sha256 == hashlib.sha256(content).hexdigest()
+    assert manifest.model.size_bytes == len(content)
+    assert (manifest.seed, manifest.variant.name) == (7, "batchnorm")
+    assert manifest.recipe.learning_rate == 0.5
+    expected = manifest.expected
+    assert expected.correct == round(trained.record.epochs[-1].test_accuracy * 100)
+    assert hashlib.sha256(expected.predictions.encode()).hexdigest() == expected.predictions_sha256
 
 
 def test_the_manifest_tells_every_tensor_and_constant_of_the_eager_network(
     model: Path, trained: TrainedTrial
 ) -> None:
-    network = read_manifest(model.with_suffix(".json"))["network"]
+    network = read_manifest(model.with_suffix(".json")).network
+    assert network is not None
     assert trained.state is not None
-    assert set(network["tensors"]) == set(trained.state)
+    assert set(network.tensors) == set(trained.state)
     for name, value in trained.state.items():
-        assert network["tensors"][name] == {
-            "shape": list(value.shape),
-            "dtype": str(value.dtype).removeprefix("torch."),
-            "sha256": hashlib.sha256(value.numpy().tobytes()).hexdigest(),
-        }
-    assert network["constants"] == {"norm1.eps": 1e-5, "norm2.eps": 1e-5}
-    assert network["training"] == []
-    assert read_stored_network(model.read_bytes()).constants == network["constants"]
+        assert network.tensors[name] == TensorDescription(
+            tuple(value.shape),
+            str(value.dtype).removeprefix("torch."),
+            hashlib.sha256(value.numpy().tobytes()).hexdigest(),
+        )
+    assert network.constants == {"norm1.eps": 1e-5, "norm2.eps": 1e-5}
+    assert network.training == ()
+    assert read_stored_network(model.read_bytes()).constants == network.constants
 
 
 @pytest.mark.parametrize("shape", [(-1, 1, 28, 28), (-1, 784)])
 def test_the_exported_model_gives_the_manifests_predictions_and_logits(
     model: Path, synthetic_dataset: Dataset, shape: tuple[int, ...]
 ) -> None:
-    expected = read_manifest(model.with_suffix(".json"))["expected"]
+    expected = read_manifest(model.with_suffix(".json")).expected
     loaded = torch.jit.load(io.BytesIO(model.read_bytes()))
     pixels = synthetic_dataset.test.images.float().div(255).reshape(shape)
     with torch.inference_mode():
         logits = loaded(pixels)
-    assert "".join(map(str, logits.argmax(1).tolist())) == expected["predictions"]
-    probes = expected["probes"]
-    assert torch.allclose(logits[probes["indices"]], torch.tensor(probes["logits"]), atol=1e-6)
+    assert "".join(map(str, logits.argmax(1).tolist())) == expected.predictions
+    probes = expected.probes
+    assert torch.allclose(logits[list(probes.indices)], torch.tensor(probes.logits), atol=1e-6)
 
 
 def test_the_model_is_exported_in_evaluation_mode(model: Path) -> None:

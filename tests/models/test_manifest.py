@@ -1,23 +1,32 @@
-import json
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bnbench.errors import RunError
 from bnbench.models.manifest import read_manifest, seal_manifest
+from tests.models.conftest import MANIFEST
+
+CONTENT = dataclasses.asdict(MANIFEST)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "model.json"
-    path.write_bytes(seal_manifest({"seed": 3, "expected": {"logits": [0.1, -2.5e-8]}}))
+    path.write_bytes(seal_manifest(CONTENT))
     return path
 
 
-def test_a_sealed_manifest_is_json_and_comes_back(path: Path) -> None:
-    content = read_manifest(path)
-    assert content == json.loads(path.read_text())
-    assert (content["format_version"], content["seed"]) == (1, 3)
+def test_a_sealed_manifest_comes_back(path: Path) -> None:
+    assert read_manifest(path) == MANIFEST
+
+
+def test_a_manifest_of_an_older_bnbench_has_no_network(path: Path) -> None:
+    older = {key: value for key, value in CONTENT.items() if key != "network"}
+    path.write_bytes(seal_manifest(older))
+    assert read_manifest(path) == dataclasses.replace(MANIFEST, network=None)
 
 
 def test_a_flipped_bit_in_any_byte_is_found(path: Path) -> None:
@@ -30,11 +39,45 @@ def test_a_flipped_bit_in_any_byte_is_found(path: Path) -> None:
             read_manifest(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"not json", b"x" * 1000])
+@pytest.mark.parametrize("content", [b"", b"{}", b"not json", b"x" * 1000], ids=repr)
 def test_what_is_no_manifest_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(RunError, match="expected a bnbench manifest"):
         read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("data"), "model.json: data: expected a value, got none; add the key"),
+        (
+            lambda c: c["expected"].pop("correct"),
+            "model.json: expected.correct: expected a value, got none; add the key",
+        ),
+        (
+            lambda c: c["expected"].update(correct="7"),
+            "model.json: expected.correct: expected a whole number, got '7'",
+        ),
+        (
+            lambda c: c["expected"]["probes"].update(logits=[]),
+            "model.json: expected.probes.logits: expected 1 rows of 10, got others",
+        ),
+        (
+            lambda c: c["variant"].update(activation="gelu"),
+            "model.json: variant.activation: expected one of",
+        ),
+    ],
+    ids=["a missing entry", "a missing key", "a text", "no logits", "an unknown activation"],
+)
+def test_a_sealed_manifest_with_other_entries_is_refused_by_the_keys_name(
+    path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    content = dataclasses.asdict(MANIFEST)
+    change(content)
+    path.write_bytes(seal_manifest(content))
+    with pytest.raises(RunError) as caught:
+        read_manifest(path)
+    assert message in str(caught.value)
 
 
 def test_a_missing_manifest_is_named(tmp_path: Path) -> None:

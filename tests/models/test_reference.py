@@ -3,7 +3,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from bnbench.models.exported_model import open_model
+from bnbench.models.exported_model import read_model
 from bnbench.models.reference import compute_logits, scale_pixels
 from bnbench.models.stored_network import read_stored_network
 from bnbench.networks import build_network
@@ -27,7 +27,7 @@ def test_the_logits_are_those_of_torch_in_float64(
     with torch.inference_mode():
         expected = network.eval()(pixels).numpy()
     model = export(variant, 2)
-    logits = compute_logits(open_model(model).network, images)
+    logits = compute_logits(read_model(model).network, images)
     assert logits.dtype == np.float64
     assert np.allclose(logits, expected, rtol=1e-13, atol=1e-13)
 
@@ -46,5 +46,5 @@ def test_a_sigmoid_far_out_does_not_overflow(export: Exporter, images: NDArray[n
 
 def test_more_exact_than_float32(export: Exporter, images: NDArray[np.uint8]) -> None:
     model = export(BASELINE)
-    exact = compute_logits(open_model(model).network, images)
+    exact = compute_logits(read_model(model).network, images)
     assert 0 < np.abs(exact - evaluate("eager", model, images)).max() < 1e-5

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from bnbench.data import Dataset
 from bnbench.errors import RunError
-from bnbench.models.export import export_model
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.reference import compute_logits
 from bnbench.models.runtimes import DEFAULT_RUNTIMES, open_runtime
@@ -19,7 +18,7 @@ from bnbench.networks import build_network
 from bnbench.records import EnvironmentRecord, VerificationRecord
 from bnbench.specs import StudySpec, TuningSpec
 from bnbench.store import RunStore
-from tests.conftest import SYNTHETIC, fake_record
+from tests.conftest import SYNTHETIC, export_model, fake_record
 
 MODELS = [
     "baseline-seed0-cpu.pt",
@@ -30,7 +29,7 @@ MODELS = [
 ]
 
 
-class FakeRuntime:
+class FakeRuntime(Runtime):
     """Gives what `answer` makes of a model's logits in binary64."""
 
     name, version = "fake", "1"
@@ -94,7 +93,7 @@ def exported(store: RunStore, synthetic_dataset: Dataset) -> RunStore:
         if record.trial.purpose == "score" and record.status == "finished":
             torch.manual_seed(record.trial.seed)
             state = build_network(record.trial.variant).state_dict()
-            export_model(record, state, "synthetic", synthetic_dataset.test, store.models_folder)
+            export_model(record, state, synthetic_dataset.test, store.models_folder)
     return store
 
 

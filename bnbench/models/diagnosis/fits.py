@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from scipy.optimize import least_squares, minimize_scalar
 from scipy.spatial import KDTree
 
-from bnbench.models.diagnosis.evidence import Evidence
 from bnbench.models.diagnosis.faults import Fault
-from bnbench.models.diagnosis.hypothesis import Hypothesis, Images, Values
-from bnbench.models.diagnosis.inputs import describe_normalization
-from bnbench.models.diagnosis.networks import suppose_training
+from bnbench.models.diagnosis.hypothesis import Evidence, Hypothesis, Values, replace_tensors
+from bnbench.models.diagnosis.inputs import suppose_normalization
+from bnbench.models.diagnosis.networks import list_all_or_one, suppose_training
 from bnbench.models.reference import compute_logits, evaluate, scale_pixels
-from bnbench.models.stored_network import BatchNormLayer, LayerNormLayer, StoredNetwork
+from bnbench.models.stored_network import BatchNormLayer, Images, StoredNetwork
 
 _NUM_FITTED = 256
 _LARGEST_BATCH_SIZE = 256
@@ -24,15 +23,20 @@ _LOG_EPS_GRID = np.arange(-9.0, 1.5, 0.5)
 
 def fit_eps(evidence: Evidence) -> Iterator[Hypothesis]:
     """That all normalizations, or one, have another eps."""
-    layers = [n for n in evidence.network.layers if isinstance(n, BatchNormLayer | LayerNormLayer)]
-    names = [layer.name for layer in layers]
+    original = evidence.network.constants
     part = evidence.choose_images(_NUM_FITTED)
     images, observed = evidence.images[part], evidence.observed[part]
-    for chosen in ([names] if len(names) > 1 else []) + [[name] for name in names]:
+    for names in list_all_or_one([name.removesuffix(".eps") for name in original]):
 
-        def measure(log_eps: float, chosen: list[str] = chosen) -> float:
-            network = _replace_eps(evidence.network, chosen, 10.0**log_eps)
-            return float(np.square(compute_logits(network, images) - observed).sum())
+        def compute(
+            network: StoredNetwork, images: Images, eps: float, names: list[str] = names
+        ) -> Values:
+            tensors = {f"{name}.eps": eps for name in names}
+            return compute_logits(replace_tensors(network, tensors), images)
+
+        def measure(log_eps: float, compute: Callable[..., Values] = compute) -> float:
+            supposed = compute(evidence.network, images, 10.0**log_eps)
+            return float(np.square(supposed - observed).sum())
 
         start = min(_LOG_EPS_GRID, key=measure)
         bounds = (start - 0.5, start + 0.5)
@@ -40,7 +44,12 @@ def fit_eps(evidence: Evidence) -> Iterator[Hypothesis]:
         eps = 10.0 ** float(found.x)
         nearest = 10.0 ** round(float(found.x))
         eps = nearest if abs(eps / nearest - 1) < 0.02 else eps  # people write round numbers
-        yield _suppose_eps(chosen, eps, {layer.name: layer.eps for layer in layers}[chosen[0]])
+        shown = f"about {eps:.2g}" if eps > 1e-7 else "next to nothing"
+        text = (
+            f"eps of {' and '.join(names)} is {shown} instead of {original[f'{names[0]}.eps']:g}; "
+            "take it from the file, or set it by hand (frameworks differ in their default)"
+        )
+        yield Hypothesis(Fault("constant_altered", text), partial(compute, eps=eps))
 
 
 def fit_batch_size(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -72,18 +81,8 @@ def fit_normalization(evidence: Evidence) -> Iterator[Hypothesis]:
     ]
     start = min(starts, key=lambda factors: float(np.square(compute_residuals(factors)).sum()))
     slope, offset = least_squares(compute_residuals, start, method="lm", max_nfev=60).x
-    if abs(slope) < 1e-9:
-        return
-    mean, deviation = -offset / slope, 1 / slope
-
-    def compute(network: StoredNetwork, images: Images) -> Values:
-        return evaluate(network, slope * scale_pixels(images) + offset)
-
-    text = (
-        f"the pixels were {describe_normalization(mean, deviation)} (fitted to the logits); divide "
-        "each byte by 255 and do nothing else"
-    )
-    yield Hypothesis(Fault("pixels_normalized", text), compute)
+    if abs(slope) >= 1e-9:
+        yield suppose_normalization(-offset / slope, 1 / slope, "fitted to the logits")
 
 
 def fit_class_order(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -131,25 +130,3 @@ def fit_image_order(evidence: Evidence) -> Iterator[Hypothesis]:
 
     advice = "evaluate all images, each once, in the order of the file"
     yield Hypothesis(Fault("images_shifted", f"{text}; {advice}"), compute, num_images)
-
-
-def _replace_eps(network: StoredNetwork, names: list[str], eps: float) -> StoredNetwork:
-    layers = tuple(
-        dataclasses.replace(layer, eps=eps)
-        if isinstance(layer, BatchNormLayer | LayerNormLayer) and layer.name in names
-        else layer
-        for layer in network.layers
-    )
-    return dataclasses.replace(network, layers=layers)
-
-
-def _suppose_eps(names: list[str], eps: float, right: float) -> Hypothesis:
-    shown = f"about {eps:.2g}" if eps > 1e-7 else "next to nothing"
-    text = (
-        f"eps of {' and '.join(names)} is {shown} instead of {right:g}; take it from the file, or "
-        "set it by hand (frameworks differ in their default)"
-    )
-    return Hypothesis(
-        Fault("constant_altered", text),
-        lambda network, images: compute_logits(_replace_eps(network, names, eps), images),
-    )

@@ -7,12 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from bnbench.models.diagnosis.faults import Fault, FaultName
-from bnbench.models.diagnosis.hypothesis import Hypothesis, Images, Values
-from bnbench.models.reference import compute_logits, evaluate, scale_pixels
-from bnbench.models.stored_network import StoredNetwork
-
-_DIVIDE = "divide each byte by 255 and do nothing else"
-_ROW_BY_ROW = "hand them over row by row, from the top left"
+from bnbench.models.diagnosis.hypothesis import Hypothesis, Values
+from bnbench.models.reference import compute_logits, evaluate
+from bnbench.models.stored_network import Images, StoredNetwork
 
 _NORMALIZATIONS = (
     (0.5, 0.5, "the usual 0.5 and 0.5"),
@@ -35,15 +32,12 @@ def list_input_mistakes(num_images: int) -> Iterator[Hypothesis]:
     yield _feed("pixels_inverted", "inverted, white for black", lambda b: 1 - b / 255)
     yield _feed("pixels_inverted", "inverted and left as bytes", lambda b: 255 - b)
     for mean, deviation, source in _NORMALIZATIONS:
-        yield _feed_normalized(mean, deviation, source)
+        yield suppose_normalization(mean, deviation, source)
     yield _feed("pixels_normalized", "normalized image by image", _normalize_each_image)
-    yield Hypothesis(
-        Fault(
-            "byte_order",
-            "the pixels, as binary32, were read with their bytes in the other order; write and "
-            "read them little-endian",
-        ),
-        _swap_bytes_of_floats,
+    yield _feed(
+        "byte_order",
+        "read as binary32 with their bytes in the other order, so write and read little-endian",
+        lambda b: (b / 255).astype(np.float32).byteswap().astype(np.float64),
     )
 
     yield _turn("images_transposed", "transposed, columns for rows", lambda i: i.transpose(0, 2, 1))
@@ -53,25 +47,28 @@ def list_input_mistakes(num_images: int) -> Iterator[Hypothesis]:
     yield _turn("images_flipped", "turned left by 90 degrees", lambda i: np.rot90(i, 1, (1, 2)))
     yield _turn("images_flipped", "turned right by 90 degrees", lambda i: np.rot90(i, 3, (1, 2)))
     for width in (2, 4, 8):
-        yield _turn_words(width)
+        yield _turn(
+            "byte_order",
+            f"read in words of {width} bytes in the other byte order",
+            lambda i, width=width: i.reshape(-1, width)[:, ::-1].reshape(i.shape),  # type: ignore[misc]
+        )
     yield _read_header_as_pixels(num_images)
 
 
-def describe_normalization(mean: float, deviation: float) -> str:
-    """How pixels are made, in words."""
-    return f"normalized with mean {mean:.4f} and standard deviation {deviation:.4f}"
+def suppose_normalization(mean: float, deviation: float, source: str) -> Hypothesis:
+    """That pixels were normalized with a mean and a standard deviation, and whose these are."""
+    how = f"normalized with mean {mean:.4f} and standard deviation {deviation:.4f} ({source})"
+    return _feed("pixels_normalized", how, lambda b: (b / 255 - mean) / deviation)
 
 
 def _feed(name: FaultName, how: str, make_pixels: Callable[[Values], Values]) -> Hypothesis:
     def compute(network: StoredNetwork, images: Images) -> Values:
-        return evaluate(network, make_pixels(images.reshape(len(images), -1).astype(np.float64)))
+        with np.errstate(all="ignore"):  # some results are not finite
+            flat = images.reshape(len(images), -1).astype(np.float64)
+            return evaluate(network, make_pixels(flat))
 
-    return Hypothesis(Fault(name, f"the pixels were {how}; {_DIVIDE}"), compute)
-
-
-def _feed_normalized(mean: float, deviation: float, source: str) -> Hypothesis:
-    how = f"{describe_normalization(mean, deviation)} ({source})"
-    return _feed("pixels_normalized", how, lambda b: (b / 255 - mean) / deviation)
+    text = f"the pixels were {how}; divide each byte by 255 and do nothing else"
+    return Hypothesis(Fault(name, text), compute)
 
 
 def _normalize_each_image(pixels: Values) -> Values:
@@ -80,24 +77,11 @@ def _normalize_each_image(pixels: Values) -> Values:
     return result
 
 
-def _swap_bytes_of_floats(network: StoredNetwork, images: Images) -> Values:
-    swapped = scale_pixels(images).astype(np.float32).byteswap()
-    with np.errstate(all="ignore"):  # some results are not finite
-        return evaluate(network, swapped.astype(np.float64))
-
-
 def _turn(name: FaultName, how: str, turn: Callable[[Images], Images]) -> Hypothesis:
-    def compute(network: StoredNetwork, images: Images) -> Values:
-        return compute_logits(network, np.ascontiguousarray(turn(images)))
-
-    return Hypothesis(Fault(name, f"the images were {how}; {_ROW_BY_ROW}"), compute)
-
-
-def _turn_words(width: int) -> Hypothesis:
-    def turn(images: Images) -> Images:
-        return images.reshape(-1, width)[:, ::-1].reshape(images.shape)
-
-    return _turn("byte_order", f"read in words of {width} bytes in the other byte order", turn)
+    text = f"the images were {how}; hand them over row by row, from the top left"
+    return Hypothesis(
+        Fault(name, text), lambda network, images: compute_logits(network, turn(images))
+    )
 
 
 def _read_header_as_pixels(num_images: int) -> Hypothesis:

@@ -8,23 +8,17 @@ text describes the differences.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bnbench.models.agreement import Reference
-from bnbench.models.diagnosis.evidence import Evidence
+from bnbench.models.diagnosis import fits
 from bnbench.models.diagnosis.faults import Fault
-from bnbench.models.diagnosis.fits import (
-    fit_batch_size,
-    fit_class_order,
-    fit_eps,
-    fit_image_order,
-    fit_normalization,
-)
-from bnbench.models.diagnosis.hypothesis import Hypothesis
+from bnbench.models.diagnosis.hypothesis import Evidence, Hypothesis
 from bnbench.models.diagnosis.inputs import list_input_mistakes
 from bnbench.models.diagnosis.model_file import list_manifests
 from bnbench.models.diagnosis.networks import (
@@ -35,26 +29,25 @@ from bnbench.models.diagnosis.networks import (
 )
 from bnbench.models.diagnosis.tensors import fit_last_layer, fit_one_value, fit_vector
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.stored_network import StoredNetwork
+from bnbench.models.manifest import Probes
 
 _EQUALLY_GOOD = 3.0
 _LOW_PRECISION = 2.0**-16, 2.0**-7
 
-_FITS: tuple[Callable[[Evidence], Iterator[Hypothesis]], ...] = (
-    fit_eps,
-    fit_class_order,
-    fit_image_order,
-    fit_batch_size,
-    fit_normalization,
+# Those with fewer parameters come first.
+_FITS = (
+    fits.fit_eps,
+    fits.fit_class_order,
+    fits.fit_image_order,
+    fits.fit_batch_size,
+    fits.fit_normalization,
     fit_one_value,
     fit_vector,
     fit_last_layer,
 )
-"""Those with fewer parameters come first."""
 
 
 def diagnose_logits(
-    model: ExportedModel,
     reference: Reference,
     logits: NDArray[np.floating[Any]],
     images: NDArray[np.uint8],
@@ -62,10 +55,10 @@ def diagnose_logits(
     """Name the mistake behind a runtime's logits.
 
     Args:
-        model: the model; the manifests beside it show if the logits are another model's.
-        reference: the same model in binary64, on the same images.
+        reference: the model in binary64; the manifests beside its file show if the logits are
+            another model's.
         logits: the runtime's, shape (num_images, 10).
-        images: uint8, shape (num_images, 28, 28).
+        images: those of both, shape (num_images, 28, 28).
 
     Returns:
         None if every logit is within `Reference.logit_bounds`.
@@ -74,34 +67,32 @@ def diagnose_logits(
     outside = ~(np.abs(observed - reference.logits) <= reference.logit_bounds)
     if not outside.any():
         return None
-    evidence = Evidence(model.network, images, observed, reference.logits)
+    evidence = Evidence(reference.model.network, images, observed, reference.logits)
     fault = None
     if np.isfinite(observed).all(axis=1).any():
         # A fit may try what overflows, or a negative variance. The result is not finite and
         # never accepted.
         with np.errstate(all="ignore"):
-            fault = _name_fault(evidence, model)
+            fault = _name_fault(evidence, reference.model)
     return fault or _describe_unknown(evidence, outside, reference.labels)
 
 
 def _name_fault(evidence: Evidence, model: ExportedModel) -> Fault | None:
     """The mistake that explains the logits, if one does."""
-    batch_size = int(model.manifest["recipe"]["batch_size"])
+    network, num_images = evidence.network, len(evidence.images)
+    batch_size = model.manifest.recipe.batch_size
+    hypotheses = itertools.chain(
+        list_input_mistakes(num_images),
+        list_training_modes(network, num_images, batch_size),
+        list_tensor_mistakes(network, batch_size),
+        list_layer_mistakes(network),
+        list_output_mistakes(),
+    )
     return (
-        _choose(evidence, _list_hypotheses(evidence.network, len(evidence.images), batch_size))
+        _choose(evidence, hypotheses)
         or _find_model(evidence, model)
         or next((f for fit in _FITS if (f := _choose(evidence, fit(evidence)))), None)
     )
-
-
-def _list_hypotheses(
-    network: StoredNetwork, num_images: int, batch_size: int
-) -> Iterator[Hypothesis]:
-    yield from list_input_mistakes(num_images)
-    yield from list_training_modes(network, num_images, batch_size)
-    yield from list_tensor_mistakes(network, batch_size)
-    yield from list_layer_mistakes(network)
-    yield from list_output_mistakes()
 
 
 def _choose(evidence: Evidence, hypotheses: Iterator[Hypothesis]) -> Fault | None:
@@ -118,21 +109,21 @@ def _choose(evidence: Evidence, hypotheses: Iterator[Hypothesis]) -> Fault | Non
 def _find_model(evidence: Evidence, model: ExportedModel) -> Fault | None:
     """Another model whose manifest has these logits for its probe images."""
 
-    def fits(probes: Mapping[str, Any]) -> bool:
-        part = np.array(probes["indices"])
-        return evidence.measure_misfit(np.array(probes["logits"]), part) <= evidence.limit
+    def match(probes: Probes) -> bool:
+        part = np.array(probes.indices)
+        return evidence.measure_misfit(np.array(probes.logits), part) <= evidence.limit
 
     own = model.manifest
-    if own["expected"]["probes"]["indices"] and fits(own["expected"]["probes"]):
+    if own.expected.probes.indices and match(own.expected.probes):
         return None  # the probe images are right, so they can't tell whose the others are
     for path, other in list_manifests(model.path.parent):
-        probes = other["expected"]["probes"]
-        same_data = other["data"] == own["data"] and probes["indices"]
-        if same_data and other["model"]["sha256"] != own["model"]["sha256"] and fits(probes):
+        probes = other.expected.probes
+        same_data = other.data == own.data and probes.indices
+        if same_data and other.model.sha256 != own.model.sha256 and match(probes):
             return Fault(
                 "foreign_manifest",
                 f"the logits are those of another model, the one of {path.name}; evaluate "
-                f"{own['model']['file']}, or compare them with that one",
+                f"{own.model.file}, or compare them with that one",
             )
     return None
 

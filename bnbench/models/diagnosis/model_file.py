@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from bnbench.errors import RunError
 from bnbench.models.diagnosis.faults import Fault
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.manifest import read_manifest
-from bnbench.models.stored_network import StoredNetwork, describe_tensor
+from bnbench.models.manifest import Manifest, NetworkDescription, describe_tensor, read_manifest
+from bnbench.models.stored_network import StoredNetwork
 
 EXPORT_AGAIN = "export the model again, or copy file and manifest anew from where they were made"
 
@@ -19,9 +18,6 @@ def diagnose_file(model: ExportedModel) -> Fault | None:
     """Say what is wrong with a model's file; no code in it is run.
 
     The manifests beside the file are searched for the one that the file belongs to.
-
-    Args:
-        model: as `read_model` reads it.
 
     Returns:
         None if the file is the one that was exported, in evaluation mode.
@@ -41,7 +37,7 @@ def diagnose_file(model: ExportedModel) -> Fault | None:
             f"the model was saved in training mode ({names}), in which batch normalization uses "
             "each batch's own statistics; call eval() before exporting, and export again",
         )
-    expected = model.manifest.get("network")
+    expected = model.manifest.network
     if expected is None:
         if model.is_unaltered:
             return None
@@ -63,7 +59,7 @@ def diagnose_file(model: ExportedModel) -> Fault | None:
     return fault
 
 
-def list_manifests(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def list_manifests(folder: Path) -> Iterator[tuple[Path, Manifest]]:
     """The manifests in a folder, by name; other JSON files are skipped."""
     for path in sorted(folder.glob("*.json")):
         try:
@@ -79,28 +75,28 @@ def _find_owner(model: ExportedModel) -> Fault | None:
             return Fault(
                 "foreign_manifest",
                 f"the file is another model's: it is the one that {path.name} describes, and was "
-                f"exported as {manifest['model']['file']}; put each model beside its own manifest",
+                f"exported as {manifest.model.file}; put each model beside its own manifest",
             )
     return None
 
 
-def _compare_network(network: StoredNetwork, expected: Mapping[str, Any]) -> Fault | None:
+def _compare_network(network: StoredNetwork, expected: NetworkDescription) -> Fault | None:
     """Compare tensors and constants with the manifest's entry ``network``."""
     found = {name: describe_tensor(values) for name, values in network.tensors.items()}
-    wanted = expected["tensors"]
-    if {n: (t["shape"], t["dtype"]) for n, t in found.items()} != {
-        n: (t["shape"], t["dtype"]) for n, t in wanted.items()
+    wanted = expected.tensors
+    if {n: (t.shape, t.dtype) for n, t in found.items()} != {
+        n: (t.shape, t.dtype) for n, t in wanted.items()
     }:
         missing = sorted(wanted.keys() ^ found.keys())
-        differing = missing or [n for n in wanted if wanted[n]["shape"] != found[n]["shape"]]
+        differing = missing or [n for n in wanted if wanted[n].shape != found[n].shape]
         return Fault(
             "foreign_manifest",
             "the file holds a network of another architecture than the manifest describes "
             f"({', '.join(differing)} differ); put each model beside its own manifest",
         )
-    altered = [name for name in wanted if wanted[name]["sha256"] != found[name]["sha256"]]
+    altered = [name for name in wanted if wanted[name] != found[name]]
     # Two trials may share counters, scales and shifts, but never a weight matrix.
-    matrices = [name for name in wanted if len(wanted[name]["shape"]) == 2]
+    matrices = [name for name in wanted if len(wanted[name].shape) == 2]
     if set(matrices) <= set(altered) and (len(matrices) > 1 or len(altered) == len(wanted)):
         return Fault(
             "foreign_manifest",
@@ -110,7 +106,7 @@ def _compare_network(network: StoredNetwork, expected: Mapping[str, Any]) -> Fau
         )
     wrong = [
         f"{name} is {network.constants.get(name, 'missing')} and was {value} when exported"
-        for name, value in expected["constants"].items()
+        for name, value in expected.constants.items()
         if network.constants.get(name) != value
     ]
     if altered:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bnbench.models.diagnosis.faults import Fault
 from bnbench.models.diagnosis.hypothesis import (
+    LOAD_ADVICE,
     Hypothesis,
-    Images,
     Values,
     list_parameters,
     suppose_tensors,
@@ -20,13 +20,13 @@ from bnbench.models.reference import apply_layer, compute_logits, scale_pixels
 from bnbench.models.stored_network import (
     ActivationLayer,
     BatchNormLayer,
+    Images,
     Layer,
     LayerNormLayer,
     StoredNetwork,
 )
 
 _USUAL_BATCH_SIZES = (10, 16, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000, 2000, 5000)
-_LOAD = "load every tensor of the file as it is"
 
 
 def list_training_modes(
@@ -35,7 +35,7 @@ def list_training_modes(
     """Batch normalization by the statistics of the batch at hand, in all layers or in one."""
     norms = [layer.name for layer in network.layers if isinstance(layer, BatchNormLayer)]
     sizes = {size for size in (*_USUAL_BATCH_SIZES, batch_size) if 1 < size < num_images}
-    for names in _all_or_one(norms):
+    for names in list_all_or_one(norms):
         for size in (*sorted(sizes), num_images):
             yield suppose_training(names, size)
 
@@ -43,10 +43,16 @@ def list_training_modes(
 def list_tensor_mistakes(network: StoredNetwork, batch_size: int) -> Iterator[Hypothesis]:
     """Tensors not loaded, in another order, rounded, or taken for something else."""
     parameters = list_parameters(network)
-    initial = {name: _make_initial(name, values) for name, values in parameters.items()}
+    # A framework's values before loading, which have no effect on the layer.
+    initial = {
+        name: np.full_like(
+            values, name.endswith(".running_var") or (name.endswith(".weight") and values.ndim == 1)
+        )
+        for name, values in parameters.items()
+    }
 
     def suppose(how: str, tensors: dict[str, NDArray[np.float32]]) -> Hypothesis:
-        return suppose_tensors("parameter_altered", f"{how}; {_LOAD}", tensors)
+        return suppose_tensors("parameter_altered", f"{how}; {LOAD_ADVICE}", tensors)
 
     def choose(end: str) -> list[str]:
         return [name for name in parameters if name.endswith(end)]
@@ -56,37 +62,31 @@ def list_tensor_mistakes(network: StoredNetwork, batch_size: int) -> Iterator[Hy
         text = "the running means and variances were not loaded (0 and 1)"
         yield suppose(text, {name: initial[name] for name in statistics})
     for names in (
-        *_all_or_one(choose(".running_mean")),
-        *_all_or_one(choose(".running_var")),
-        *_all_or_one(choose(".bias")),
+        *list_all_or_one(choose(".running_mean")),
+        *list_all_or_one(choose(".running_var")),
+        *list_all_or_one(choose(".bias")),
         *([name] for name in choose(".weight")),
     ):
         value = f"{initial[names[0]].flat[0]:g}"
         yield suppose(f"{' and '.join(names)} taken as {value}", {n: initial[n] for n in names})
-    for names in _all_or_one(choose(".running_var")):
-        n = np.float32(max(batch_size, 2))
-        for factor, how in (
-            (1 - 1 / n, "times (n - 1) / n"),
-            (n / (n - 1), "times n / (n - 1)"),
+    n = np.float32(max(batch_size, 2))
+    for names in list_all_or_one(choose(".running_var")):
+        for change, how in (
+            (lambda v: v * (1 - 1 / n), f"times (n - 1) / n, with n = {n:g}"),
+            (lambda v: v * (n / (n - 1)), f"times n / (n - 1), with n = {n:g}"),
+            (np.square, "taken for standard deviations"),
         ):
-            text = f"{' and '.join(names)} {how}, with n = {n:g}"
-            yield suppose(text, {name: parameters[name] * np.float32(factor) for name in names})
-        squares = {name: parameters[name] ** 2 for name in names}
-        yield suppose(f"{' and '.join(names)} taken for standard deviations", squares)
-    matrices = [name for name in parameters if parameters[name].ndim == 2]
-    for names in _all_or_one(matrices):
+            changed = {name: change(parameters[name]) for name in names}
+            yield suppose(f"{' and '.join(names)} {how}", changed)
+    matrices = list_all_or_one([name for name in parameters if parameters[name].ndim == 2])
+    for names in matrices:
         turned = {n: parameters[n].reshape(parameters[n].shape[::-1]).T.copy() for n in names}
         yield suppose(f"{' and '.join(names)} read column by column, not row by row", turned)
-    for names in _all_or_one(matrices):
-        for precision, round_values in (
-            ("binary16", _round_binary16),
-            ("bfloat16", _round_bfloat16),
-        ):
-            yield suppose_tensors(
-                "low_precision",
-                f"{' and '.join(names)} rounded to {precision}; keep weights in binary32",
-                {name: round_values(parameters[name]) for name in names},
-            )
+    for names in matrices:
+        for precision, change in (("binary16", _round_binary16), ("bfloat16", _round_bfloat16)):
+            rounded = {name: change(parameters[name]) for name in names}
+            text = f"{' and '.join(names)} rounded to {precision}; keep weights in binary32"
+            yield suppose_tensors("low_precision", text, rounded)
 
 
 def list_layer_mistakes(network: StoredNetwork) -> Iterator[Hypothesis]:
@@ -101,7 +101,7 @@ def list_layer_mistakes(network: StoredNetwork) -> Iterator[Hypothesis]:
         return Hypothesis(Fault("layer_left_out", text), compute)
 
     for kind in (BatchNormLayer | LayerNormLayer, ActivationLayer):
-        for names in _all_or_one([layer.name for layer in layers if isinstance(layer, kind)]):
+        for names in list_all_or_one([layer.name for layer in layers if isinstance(layer, kind)]):
             others = [layer for layer in layers if layer.name not in names]
             yield suppose(f"{' and '.join(names)} left out", others)
     for activation in ("relu", "sigmoid", "tanh"):
@@ -134,7 +134,7 @@ def list_output_mistakes() -> Iterator[Hypothesis]:
     yield suppose("the logistic function", lambda logits: 0.5 * (1 + np.tanh(logits / 2)))
 
 
-def _all_or_one(names: list[str]) -> list[list[str]]:
+def list_all_or_one(names: list[str]) -> list[list[str]]:
     """All of them at once, and each alone."""
     return ([names] if len(names) > 1 else []) + [[name] for name in names]
 
@@ -164,15 +164,8 @@ def suppose_training(names: list[str], batch_size: int) -> Hypothesis:
     return Hypothesis(Fault("training_mode", text), compute, group_size=batch_size)
 
 
-def _make_initial(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A framework's values of a tensor before loading, which have no effect on the layer."""
-    is_factor = name.endswith(".running_var") or (name.endswith(".weight") and values.ndim == 1)
-    return np.full_like(values, 1 if is_factor else 0)
-
-
 def _round_binary16(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):
-        return values.astype(np.float16).astype(np.float32)
+    return values.astype(np.float16).astype(np.float32)
 
 
 def _round_bfloat16(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,17 +21,14 @@ def diagnose_score(
 
     Args:
         predictions: the runtime's, whole numbers 0 to 9, shape (num_images,).
-        labels: the classes that the test set has, shape (num_images,).
-        correct: what the runtime says is correct, of all images.
-
-    Returns:
-        None if the count is right.
+        labels: the test set's classes, shape (num_images,).
+        correct: the runtime's count of correct images; None is returned if it is right.
     """
     expected = int((predictions == labels).sum())
     if correct == expected:
         return None
     # As wide as the sums: 255 + 1 is no class, and not class 0.
-    for shown, explanation in _list_hypotheses(labels.astype(np.int64)):
+    for shown, explanation in _list_mistakes(labels.astype(np.int64)):
         if int((predictions[: len(shown)] == shown).sum()) == correct:
             return Fault(
                 "labels_shifted",
@@ -46,8 +43,8 @@ def diagnose_score(
     )
 
 
-def _list_hypotheses(labels: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], str]]:
-    """Labels as a mistaken reader has them, and what the mistake is."""
+def _list_mistakes(labels: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], str]]:
+    """Labels as a mistaken reader has them, and the mistake."""
     yield labels + 1, "classes numbered from 1 instead of 0: number them 0 to 9"
     yield labels - 1, "classes one too low: subtract nothing from the labels, they are 0 to 9"
     header = np.frombuffer(b"\x00\x00\x08\x01" + len(labels).to_bytes(4, "big"), dtype=np.uint8)

@@ -3,29 +3,37 @@
 A small change `d` of a value moves the logits by `d` times their derivative. The search takes the
 value whose derivative explains most of the disagreement (one step of matching pursuit), and fits
 `d` with the network itself. All values of a vector, such as a running mean, are fitted at once by
-the Gauss-Newton method, and so is the last layer. Earlier layers have too many weights for that.
+least squares, and so is the last layer. Earlier layers have too many weights for that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import least_squares
 
-from bnbench.models.diagnosis.evidence import Evidence
-from bnbench.models.diagnosis.hypothesis import Hypothesis, Values, list_parameters, suppose_tensors
+from bnbench.models.diagnosis.hypothesis import (
+    LOAD_ADVICE,
+    Evidence,
+    Hypothesis,
+    Values,
+    list_parameters,
+    replace_tensors,
+    suppose_tensors,
+)
 from bnbench.models.diagnosis.slopes import Slope, list_slopes, run_from
-from bnbench.models.stored_network import StoredNetwork
+from bnbench.models.stored_network import Images, StoredNetwork
 
 _NUM_FITTED = 256
 _CANDIDATES_A_TENSOR = 10
-_STEPS = 12
+_STOP: dict[str, Any] = {"ftol": 1e-6, "xtol": 1e-9, "gtol": None, "max_nfev": 12}
 _START_FACTORS = (1, 0.5, 0.25, 2, 4, 8, 16, 32, 64, -1)
 _EQUALLY_GOOD = 3.0
 _ROUNDING = 2e-6  # usual rounding in binary32, relative to an image's largest logit
-_LOAD = "load every tensor of the file as it is"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,19 +59,18 @@ def fit_one_value(evidence: Evidence) -> Iterator[Hypothesis]:
         for flat in np.argsort(-gain, axis=None)[:_CANDIDATES_A_TENSOR]:
             place = np.unravel_index(flat, gain.shape)
             if gain[place] > 0:
-                fits.append(
-                    _fit_change(evidence.network, slope, place, float(change[place]), observed)
-                )
+                start = float(change[place])
+                fits.append(_fit_one(evidence.network, slope, place, start, observed))
     yield from _suppose(evidence, part, fits)
 
 
 def fit_vector(evidence: Evidence) -> Iterator[Hypothesis]:
     """That any values of a single vector (bias, scale, running mean or variance) are others."""
     part = evidence.choose_images(2 * _NUM_FITTED)
-    observed = evidence.observed[part]
-    slopes = list_slopes(evidence.network, evidence.images[part])
+    images, observed = evidence.images[part], evidence.observed[part]
+    slopes = list_slopes(evidence.network, images)
     vectors = [slope for slope in slopes if slope.values.ndim == 1]
-    fits = [_fit_all(evidence.network, slope, observed) for slope in vectors]
+    fits = [_fit_all(evidence.network, images, slope, observed) for slope in vectors]
     yield from _suppose(evidence, part, fits)
 
 
@@ -85,7 +92,7 @@ def fit_last_layer(evidence: Evidence) -> Iterator[Hypothesis]:
             tensors[name] = (original + altered[name]).astype(np.float32)
             told.append(f"{name} in {_describe_places(np.argwhere(differing), original.shape)}")
     if tensors:
-        text = f"altered is {' and '.join(told)}; {_LOAD}"
+        text = f"altered is {' and '.join(told)}; {LOAD_ADVICE}"
         yield suppose_tensors("parameter_altered", text, tensors)
 
 
@@ -111,7 +118,7 @@ def _suppose(
         chosen.setdefault(fit.name, []).append(told)
     alternatives = [f"{name} in {' or '.join(told[:3])}" for name, told in chosen.items()]
     ambiguity = ", which the logits can't tell apart" if len(equal) > 1 else ""
-    text = f"altered is {', or '.join(alternatives)}{ambiguity}; {_LOAD}"
+    text = f"altered is {', or '.join(alternatives)}{ambiguity}; {LOAD_ADVICE}"
     winner = min(equal, key=lambda fit: fit.loss)
     yield suppose_tensors("parameter_altered", text, {winner.name: winner.values})
 
@@ -122,63 +129,47 @@ def _describe_places(places: NDArray[np.int64], shape: tuple[int, ...]) -> str:
     return f"{len(places)} of its {int(np.prod(shape))} values"
 
 
-def _fit_change(
+def _fit_one(
     network: StoredNetwork,
     slope: Slope,
     place: tuple[np.intp, ...],
-    start: float,
+    change: float,
     observed: Values,
 ) -> _Fit:
     """Fit the change of one value, from its linear estimate on."""
 
-    def compute_residual(change: float) -> Values:
+    def make_values(factor: Values) -> Values:
         values = slope.values.astype(np.float64)
-        values[place] += change
-        return run_from(network, slope, values) - observed
+        values[place] += factor[0] * change
+        return values
 
-    def measure(change: float) -> float:
-        loss = float(np.square(compute_residual(change)).sum())
-        return loss if np.isfinite(loss) else np.inf
+    def compute_residual(factor: Values) -> Values:
+        return _subtract(run_from(network, slope, make_values(factor)), observed)
 
-    change = min((start * factor for factor in _START_FACTORS), key=measure)
-    loss = measure(change)
-    for _ in range(_STEPS):
-        step = 1e-6 * change
-        residual = compute_residual(change)
-        derivative = (compute_residual(change + step) - residual) / step
-        square = float(np.square(derivative).sum())
-        if square == 0:
-            break
-        proposed = change - float((residual * derivative).sum()) / square
-        proposed_loss = measure(proposed)
-        if not proposed_loss < loss:
-            break
-        change, loss = proposed, proposed_loss
-    values = slope.values.astype(np.float64)
-    values[place] += change
-    return _Fit(slope.name, values.astype(np.float32), loss)
+    starts = np.array(_START_FACTORS)[:, None]
+    start = min(starts, key=lambda factor: float(np.square(compute_residual(factor)).sum()))
+    found = least_squares(compute_residual, start, **_STOP)
+    return _Fit(slope.name, make_values(found.x).astype(np.float32), 2 * found.cost)
 
 
-def _fit_all(network: StoredNetwork, slope: Slope, observed: Values) -> _Fit:
-    """Fit all values of a vector; halved steps where a whole one leads astray."""
-    values = slope.values.astype(np.float64)
-    residual = run_from(network, slope, values) - observed
-    loss = float(np.square(residual).sum())
-    for _ in range(_STEPS):
-        current = list_slopes(network, slope.images, {slope.name: values.astype(np.float32)})
+def _fit_all(network: StoredNetwork, images: Images, slope: Slope, observed: Values) -> _Fit:
+    """Fit all values of a vector."""
+
+    def compute_residual(values: Values) -> Values:
+        return _subtract(run_from(network, slope, values), observed)
+
+    def compute_jacobian(values: Values) -> Values:
+        current = list_slopes(replace_tensors(network, {slope.name: values}), images)
         (here,) = [other for other in current if other.name == slope.name]
-        matrix = here.make_matrix()
-        step = np.linalg.lstsq(matrix, -residual.ravel(), rcond=1e-9)[0]
-        for _ in range(6):
-            proposed = values + step
-            proposed_residual = run_from(network, slope, proposed) - observed
-            proposed_loss = float(np.square(proposed_residual).sum())
-            if proposed_loss < loss:
-                break
-            step = step / 2
-        else:
-            break
-        if not proposed_loss < loss * (1 - 1e-6):
-            break
-        values, residual, loss = proposed, proposed_residual, proposed_loss
-    return _Fit(slope.name, values.astype(np.float32), loss)
+        assert here.factor is not None  # it is a vector
+        jacobian: Values = (here.outputs * here.factor[:, None]).reshape(-1, len(values))
+        return jacobian
+
+    start = slope.values.astype(np.float64)
+    found = least_squares(compute_residual, start, jac=compute_jacobian, **_STOP)
+    return _Fit(slope.name, found.x.astype(np.float32), 2 * found.cost)
+
+
+def _subtract(logits: Values, observed: Values) -> Values:
+    """Residuals as a vector; a negative variance gives none, so they are taken as large."""
+    return np.nan_to_num(logits - observed, nan=1e6, posinf=1e6, neginf=-1e6).ravel()

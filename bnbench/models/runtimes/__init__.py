@@ -1,7 +1,6 @@
 """The table of runtimes that evaluate exported models; each has a file of its own.
 
-A runtime's module has a function ``open_runtime(data_folder)``. The module, and with it the
-packages of the runtime, is imported only when the runtime is opened.
+A runtime's module, and with it the packages it needs, is imported only when the runtime is opened.
 """
 
 from __future__ import annotations
@@ -20,6 +19,8 @@ class RuntimeEntry:
     """Where a runtime lies and what it needs."""
 
     module: str
+    type: str
+    """Its class, which is made with the data folder."""
     packages: tuple[str, ...] = ()
     """Importable names that come with an extra of this package; empty if it needs no extra."""
     install: str = ""
@@ -32,15 +33,16 @@ class RuntimeEntry:
 
 
 RUNTIMES: dict[str, RuntimeEntry] = {
-    "eager": RuntimeEntry("bnbench.models.runtimes.eager"),
-    "torchscript": RuntimeEntry("bnbench.models.runtimes.torchscript"),
-    "libtorch": RuntimeEntry("bnbench.models.runtimes.libtorch"),
+    "eager": RuntimeEntry("bnbench.models.runtimes.eager", "EagerRuntime"),
+    "torchscript": RuntimeEntry("bnbench.models.runtimes.torchscript", "TorchScriptRuntime"),
+    "libtorch": RuntimeEntry("bnbench.models.runtimes.libtorch", "LibTorchRuntime"),
     "onnxruntime": RuntimeEntry(
         "bnbench.models.runtimes.onnxruntime",
+        "OnnxRuntime",
         packages=("onnx", "onnxscript", "onnxruntime"),
         install="pip install \"bnbench[onnx]\" (in a checkout: pip install -e '.[onnx]')",
     ),
-    "aotinductor": RuntimeEntry("bnbench.models.runtimes.aotinductor"),
+    "aotinductor": RuntimeEntry("bnbench.models.runtimes.aotinductor", "AOTInductorRuntime"),
 }
 DEFAULT_RUNTIMES = ("eager", "torchscript", "libtorch")
 REFERENCE_NAMES = ("float64", "binary64", "reference")
@@ -68,11 +70,7 @@ def choose_runtimes(names: str | None) -> tuple[str, ...]:
 
 
 def open_runtime(name: str, data_folder: Path) -> Runtime:
-    """Open a runtime.
-
-    Args:
-        name: a key of `RUNTIMES`.
-        data_folder: where a runtime that reads the test set by itself finds it.
+    """Open a runtime; one that reads the test set by itself finds it in `data_folder`.
 
     Raises:
         RuntimeUnavailableError: it is not installed; the text has the command that installs it.
@@ -82,5 +80,5 @@ def open_runtime(name: str, data_folder: Path) -> Runtime:
         raise RuntimeUnavailableError(
             f"{name}: expected its packages, got none installed; run: {entry.install}"
         )
-    runtime: Runtime = importlib.import_module(entry.module).open_runtime(data_folder)
+    runtime: Runtime = getattr(importlib.import_module(entry.module), entry.type)(data_folder)
     return runtime

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,10 @@ from numpy.typing import NDArray
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 from torch._inductor.utils import fresh_cache
 
-from bnbench.errors import RunError, RuntimeUnavailableError
+from bnbench.errors import RuntimeUnavailableError
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.runtimes.interface import SingleModelRuntime
-from bnbench.models.torch_network import collect_weights, evaluate_images, rebuild_network
+from bnbench.models.runtimes.interface import Runtime
+from bnbench.models.torch_network import collect_weights, compute_logits, rebuild_network
 from bnbench.networks import build_network
 from bnbench.specs import VariantSpec
 
@@ -35,109 +34,70 @@ _OPTIONS = {
     # One network compiles no faster in several processes.
     "compile_threads": 1,
 }
-# Messages of torch's loggers about what is normal here.
-_NOTICES = {
-    "torch.utils.cpp_extension": "No CUDA runtime is found",  # it compiles for the CPU
-    "torch._inductor.utils": "temporary cache dir kept",  # removed with the runtime's folder
-}
-
-
-def compile_variant(variant: VariantSpec, package: Path) -> None:
-    """Compile a variant, for any number of images per call, into a ``.pt2`` file without weights.
-
-    Takes tens of seconds.
-
-    Raises:
-        RuntimeUnavailableError: there is no C++ compiler, or it fails.
-    """
-    try:
-        with torch.no_grad():
-            program = torch.export.export(
-                build_network(variant).eval(),
-                (torch.zeros(2, 1, 28, 28),),
-                dynamic_shapes=({0: torch.export.Dim("num_images")},),
-            )
-            aoti_compile_and_package(program, package_path=str(package), inductor_configs=_OPTIONS)
-    except Exception as error:
-        # Export, code generation and compiler each have errors of their own.
-        (reason, *_) = str(error).strip().splitlines() or [repr(error)]
-        raise RuntimeUnavailableError(
-            "aotinductor: expected a C++ compiler (g++, or what the variable CXX names) that "
-            f"compiles the variant {variant.name!r}, got: {reason}"
-        ) from error
 
 
 def load_package(
     package: Path, weights: Mapping[str, torch.Tensor]
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Load a compiled network and give it weights.
-
-    Args:
-        package: as `compile_variant` writes it.
-        weights: of the same variant; torch checks their names and not their shapes.
-
-    Raises:
-        RunError: the names are not those of the compiled network.
-    """
+    """Load what `AOTInductorRuntime.get_package` made, with weights of the same variant."""
     network = aoti_load_package(str(package))
-    required = set(network.get_constant_fqns())
-    if required != set(weights):
-        raise RunError(
-            f"expected weights of the compiled network's names, got {sorted(weights)} where it "
-            f"has {sorted(required)}"
-        )
     network.load_constants(dict(weights), check_full_update=True)
     loaded: Callable[[torch.Tensor], torch.Tensor] = network
     return loaded
 
 
-@contextlib.contextmanager
-def _without_notices() -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        for name, text in _NOTICES.items():
-
-            def is_other(record: logging.LogRecord, text: str = text) -> bool:
-                return text not in record.getMessage()
-
-            logger = logging.getLogger(name)
-            logger.addFilter(is_other)
-            stack.callback(logger.removeFilter, is_other)
-        yield
-
-
-class AOTInductorRuntime(SingleModelRuntime):
+class AOTInductorRuntime(Runtime):
     """Compiles each variant once; a model is its variant's code with its own weights."""
 
     name = "aotinductor"
     version = f"torch {torch.__version__}"
 
-    def __init__(self) -> None:
+    def __init__(self, data_folder: Path) -> None:  # noqa: ARG002 - it is given the images
         """Make a folder for compiled variants, which is removed with the runtime."""
         self._folder = Path(tempfile.mkdtemp(prefix="bnbench-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._packages: dict[VariantSpec, Path] = {}
 
     def get_package(self, variant: VariantSpec) -> Path:
-        """The compiled variant; the first call for a variant compiles it.
+        """The compiled variant: a ``.pt2`` file without weights, for any number of images per call.
+
+        The first call for a variant compiles it, which takes tens of seconds.
 
         Raises:
             RuntimeUnavailableError: there is no C++ compiler, or it fails.
         """
-        if variant not in self._packages:
-            package = self._folder / f"{len(self._packages)}.pt2"
-            with _without_notices(), fresh_cache(dir=str(self._folder)):
-                compile_variant(variant, package)
-            self._packages[variant] = package
-        return self._packages[variant]
+        if variant in self._packages:
+            return self._packages[variant]
+        package = self._folder / f"{len(self._packages)}.pt2"
+        # torch warns of what is normal here: no CUDA, and a cache in the runtime's own folder.
+        logging.disable(logging.WARNING)
+        try:
+            with torch.no_grad(), fresh_cache(dir=str(self._folder)):
+                program = torch.export.export(
+                    build_network(variant).eval(),
+                    (torch.zeros(2, 1, 28, 28),),
+                    dynamic_shapes=({0: torch.export.Dim("num_images")},),
+                )
+                aoti_compile_and_package(
+                    program, package_path=str(package), inductor_configs=_OPTIONS
+                )
+        except Exception as error:
+            # Export, code generation and compiler each have errors of their own.
+            (reason, *_) = str(error).strip().splitlines() or [repr(error)]
+            raise RuntimeUnavailableError(
+                "aotinductor: expected a C++ compiler (g++, or what the variable CXX names) that "
+                f"compiles the variant {variant.name!r}, got: {reason}"
+            ) from error
+        finally:
+            logging.disable(logging.NOTSET)
+        self._packages[variant] = package
+        return package
 
-    def compute_logits(
+    def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """See `SingleModelRuntime`."""
+        """See `Runtime`."""
         weights = collect_weights(rebuild_network(model))
-        return evaluate_images(load_package(self.get_package(model.variant), weights), images)
-
-
-def open_runtime(data_folder: Path) -> AOTInductorRuntime:  # noqa: ARG001
-    """See `bnbench.models.runtimes`."""
-    return AOTInductorRuntime()
+        return compute_logits(
+            load_package(self.get_package(model.manifest.variant), weights), torch.tensor(images)
+        ).numpy()

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.runtimes.interface import SingleModelRuntime
-from bnbench.models.torch_network import evaluate_images, rebuild_network
+from bnbench.models.runtimes.interface import Runtime
+from bnbench.models.torch_network import compute_logits, rebuild_network
 
 
-class EagerRuntime(SingleModelRuntime):
+class EagerRuntime(Runtime):
     """Builds the manifest's variant; the file's own code is not used."""
 
     name = "eager"
     version = f"torch {torch.__version__}"
 
-    def compute_logits(
+    def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """See `SingleModelRuntime`."""
-        return evaluate_images(rebuild_network(model), images)
-
-
-def open_runtime(data_folder: Path) -> EagerRuntime:  # noqa: ARG001
-    """See `bnbench.models.runtimes`."""
-    return EagerRuntime()
+        """See `Runtime`."""
+        return compute_logits(rebuild_network(model), torch.tensor(images)).numpy()

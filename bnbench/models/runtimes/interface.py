@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bnbench.errors import RunError
 from bnbench.records import VerificationStatus
@@ -31,13 +31,25 @@ class Evaluation:
     """Why the status is not ``agreed``."""
 
 
-class Runtime(Protocol):
-    """One way to evaluate exported models."""
+class Runtime:
+    """One way to evaluate exported models.
+
+    It overrides `evaluate_model`, or `evaluate` if it takes all models in one call.
+    """
 
     name: str
     """As the user asks for it, such as ``torchscript``."""
     version: str
     """The software that evaluates and its version, such as ``torch 2.14.1``."""
+
+    def __init__(self, data_folder: Path) -> None:
+        """See `open_runtime`; RuntimeUnavailableError says why it does not work here."""
+
+    def evaluate_model(
+        self, model: ExportedModel, images: NDArray[np.uint8]
+    ) -> NDArray[np.floating[Any]]:
+        """The logits of one model, shape (num_images, 10); RunError if it can't be loaded."""
+        raise NotImplementedError
 
     def evaluate(
         self, models: Sequence[ExportedModel], images: NDArray[np.uint8]
@@ -54,37 +66,8 @@ class Runtime(Protocol):
         Raises:
             RuntimeUnavailableError: the runtime does not work on this machine.
         """
-
-
-class SingleModelRuntime(abc.ABC):
-    """A runtime that is given one model at a time."""
-
-    name: str
-    version: str
-
-    @abc.abstractmethod
-    def compute_logits(
-        self, model: ExportedModel, images: NDArray[np.uint8]
-    ) -> NDArray[np.floating[Any]]:
-        """Evaluate one model.
-
-        Args:
-            model: with the hash that its manifest names.
-            images: uint8, shape (num_images, 28, 28).
-
-        Returns:
-            Shape (num_images, 10).
-
-        Raises:
-            RunError: the runtime cannot load the model.
-        """
-
-    def evaluate(
-        self, models: Sequence[ExportedModel], images: NDArray[np.uint8]
-    ) -> Iterator[Evaluation]:
-        """See `Runtime`."""
         for model in models:
             try:
-                yield Evaluation(self.compute_logits(model, images))
+                yield Evaluation(self.evaluate_model(model, images))
             except RunError as error:
                 yield Evaluation(None, "unusable", str(error))

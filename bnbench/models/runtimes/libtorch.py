@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bnbench.errors import DataError, RuntimeUnavailableError
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.runtimes.interface import Evaluation
+from bnbench.models.runtimes.interface import Evaluation, Runtime
 
 BINARY = "bnbench-eval"
 
@@ -43,20 +43,13 @@ def find_binary() -> Path:
     )
 
 
-class LibTorchRuntime:
+class LibTorchRuntime(Runtime):
     """Evaluates all models that it is given in one call of the program."""
 
     name = "libtorch"
 
     def __init__(self, data_folder: Path) -> None:
-        """Find the program.
-
-        Args:
-            data_folder: where the program finds the test set.
-
-        Raises:
-            RuntimeUnavailableError: the program is missing or does not run.
-        """
+        """Find the program, and ask it for its version."""
         self._binary = find_binary()
         self._data_folder = data_folder
         answer = subprocess.run([self._binary, "--version"], capture_output=True, text=True)
@@ -105,8 +98,3 @@ class LibTorchRuntime:
                 raise DataError(str(answer["error"]))
             logits: NDArray[np.float32] = np.load(output)
         return answer["models"], logits.reshape(len(paths), -1, 10)
-
-
-def open_runtime(data_folder: Path) -> LibTorchRuntime:
-    """See `bnbench.models.runtimes`."""
-    return LibTorchRuntime(data_folder)

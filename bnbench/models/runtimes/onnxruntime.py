@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from bnbench.errors import RunError
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.runtimes.interface import SingleModelRuntime
+from bnbench.models.runtimes.interface import Runtime
 from bnbench.models.torch_network import BATCH_SIZE, collect_weights, rebuild_network
 from bnbench.networks import build_network
 from bnbench.specs import VariantSpec
@@ -48,11 +47,7 @@ def export_graph(variant: VariantSpec) -> onnx.ModelProto:
 def insert_weights(
     graph: onnx.ModelProto, weights: Mapping[str, NDArray[np.float32]]
 ) -> onnx.ModelProto:
-    """A copy of `graph` with other weights.
-
-    Args:
-        graph: as `export_graph` makes it.
-        weights: an array for each initializer, of its name, shape and type.
+    """A copy of `graph` with an array for each initializer, of its name, shape and type.
 
     Raises:
         RunError: names, shapes or types are not those of the graph.
@@ -62,14 +57,12 @@ def insert_weights(
     required = {item.name: (tuple(item.dims), item.data_type) for item in graph.graph.initializer}
     tensors = {name: onnx.numpy_helper.from_array(value, name) for name, value in weights.items()}
     found = {name: (tuple(item.dims), item.data_type) for name, item in tensors.items()}
-    if found != required:
-        (name, *_) = sorted(
-            name for name in {*required, *found} if required.get(name) != found.get(name)
-        )
-        raise RunError(
-            "expected weights of the ONNX graph's names, shapes and types; of "
-            f"{name} expected {required.get(name)}, got {found.get(name)}"
-        )
+    for name in sorted({*required, *found}):
+        if required.get(name) != found.get(name):
+            raise RunError(
+                "expected weights of the ONNX graph's names, shapes and types; of "
+                f"{name} expected {required.get(name)}, got {found.get(name)}"
+            )
     for initializer in copy.graph.initializer:
         initializer.CopyFrom(tensors[initializer.name])
     return copy
@@ -97,26 +90,23 @@ def open_session(
     )
 
 
-class OnnxRuntime(SingleModelRuntime):
+class OnnxRuntime(Runtime):
     """Exports each variant once and puts every model's weights into its graph."""
 
     name = "onnxruntime"
     version = f"onnxruntime {onnxruntime.__version__}"
 
-    def compute_logits(
+    def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """See `SingleModelRuntime`."""
+        """See `Runtime`."""
         tensors = collect_weights(rebuild_network(model))
         weights = {name: tensor.numpy() for name, tensor in tensors.items()}
-        session = open_session(insert_weights(export_graph(model.variant), weights), make_options())
+        session = open_session(
+            insert_weights(export_graph(model.manifest.variant), weights), make_options()
+        )
         parts = []
         for first in range(0, len(images), BATCH_SIZE):
             batch = images[first : first + BATCH_SIZE, None].astype(np.float32) / np.float32(255)
             parts += session.run(["logits"], {"images": batch})
         return np.concatenate(parts)
-
-
-def open_runtime(data_folder: Path) -> OnnxRuntime:  # noqa: ARG001
-    """See `bnbench.models.runtimes`."""
-    return OnnxRuntime()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,20 +11,20 @@ from numpy.typing import NDArray
 
 from bnbench.errors import RunError
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.runtimes.interface import SingleModelRuntime
-from bnbench.models.torch_network import evaluate_images
+from bnbench.models.runtimes.interface import Runtime
+from bnbench.models.torch_network import compute_logits
 
 
-class TorchScriptRuntime(SingleModelRuntime):
+class TorchScriptRuntime(Runtime):
     """Runs the file's code and weights, in the mode that the file was saved in."""
 
     name = "torchscript"
     version = f"torch {torch.__version__}"
 
-    def compute_logits(
+    def evaluate_model(
         self, model: ExportedModel, images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """See `SingleModelRuntime`."""
+        """See `Runtime`."""
         with warnings.catch_warnings():
             # torch announces that torch.export will replace TorchScript; see docs/architecture.md.
             warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
@@ -36,9 +35,4 @@ class TorchScriptRuntime(SingleModelRuntime):
                     f"{model.path}: expected a TorchScript file, got what torch cannot load: "
                     f"{str(error).strip().splitlines()[0]}"
                 ) from None
-        return evaluate_images(network, images)
-
-
-def open_runtime(data_folder: Path) -> TorchScriptRuntime:  # noqa: ARG001
-    """See `bnbench.models.runtimes`."""
-    return TorchScriptRuntime()
+        return compute_logits(network, torch.tensor(images)).numpy()

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +13,14 @@ from torch import nn
 from bnbench.data import Dataset
 from bnbench.models.agreement import make_reference
 from bnbench.models.diagnosis import diagnose_file, diagnose_logits
-from bnbench.models.export import export_model
-from bnbench.models.exported_model import ExportedModel, open_model
-from bnbench.models.manifest import read_manifest
+from bnbench.models.exported_model import ExportedModel, read_model
+from bnbench.models.manifest import Manifest, read_manifest
 from bnbench.networks import build_network
 from bnbench.records import TrialRecord
 from bnbench.specs import RecipeSpec, TrialSpec, VariantSpec
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.reference import ReferenceEngine
-from tests.conftest import BASELINE, BATCHNORM, make_synthetic_images
+from tests.conftest import BASELINE, BATCHNORM, export_model, make_synthetic_images
 
 LAYERNORM = VariantSpec("layernorm", hidden_sizes=(8, 6), normalization="layer")
 SIGMOID = VariantSpec("sigmoid", hidden_sizes=(8, 6), activation="sigmoid")
@@ -43,7 +41,7 @@ class Exported:
     labels: NDArray[np.uint8]
 
     @property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         return read_manifest(self.path.with_suffix(".json"))
 
     def rebuild(self) -> nn.Sequential:
@@ -57,9 +55,8 @@ class Exported:
 
     def diagnose(self, logits: torch.Tensor) -> tuple[str, str]:
         """The name and the text of what is wrong with logits; empty if nothing is."""
-        model = open_model(self.path)
-        reference = make_reference(model, self.images.numpy(), self.labels)
-        fault = diagnose_logits(model, reference, logits.numpy(), self.images.numpy())
+        reference = make_reference(read_model(self.path), self.images.numpy(), self.labels)
+        fault = diagnose_logits(reference, logits.numpy(), self.images.numpy())
         return (fault.name, fault.text) if fault is not None else ("", "")
 
 
@@ -75,7 +72,7 @@ def models(
     made = {}
     for trained in train_all(ReferenceEngine(synthetic_dataset), trials):
         assert trained.state is not None
-        path = export_model(trained.record, trained.state, "synthetic", test, folder)
+        path = export_model(trained.record, trained.state, test, folder)
         trial = trained.record.trial
         name = trial.variant.name if trial.seed == 0 else f"{trial.variant.name}-{trial.seed}"
         made[name] = Exported(path, trained.state, trained.record, test.images, test.labels.numpy())

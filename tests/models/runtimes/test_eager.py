@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bnbench.models.exported_model import open_model
+from bnbench.models.exported_model import read_model
 from bnbench.models.runtimes import open_runtime
 from bnbench.models.torch_network import BATCH_SIZE
 from bnbench.networks import build_network
@@ -38,7 +38,7 @@ def test_more_images_than_a_batch_are_all_evaluated_in_their_order(
 def test_weights_of_another_variant_than_the_manifests_are_refused(
     export: Exporter, images: NDArray[np.uint8]
 ) -> None:
-    model, other = open_model(export(BASELINE)), open_model(export(BATCHNORM))
+    model, other = read_model(export(BASELINE)), read_model(export(BATCHNORM))
     swapped = dataclasses.replace(model, content=other.content)
     (evaluation,) = open_runtime("eager", Path()).evaluate([swapped], images)
     assert (evaluation.logits, evaluation.status) == (None, "unusable")

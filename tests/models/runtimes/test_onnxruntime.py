@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bnbench.errors import RunError
-from bnbench.models.exported_model import open_model
+from bnbench.models.exported_model import read_model
 from bnbench.models.reference import compute_logits
 from bnbench.models.torch_network import BATCH_SIZE, collect_weights
 from bnbench.networks import build_network
@@ -45,7 +45,7 @@ def test_two_models_of_a_variant_each_have_their_own_networks_logits(
         found.append(evaluate("onnxruntime", model, images))
         assert found[-1].dtype == np.float32
         assert np.allclose(
-            found[-1], compute_logits(open_model(model).network, images), rtol=0, atol=1e-5
+            found[-1], compute_logits(read_model(model).network, images), rtol=0, atol=1e-5
         )
     assert np.abs(found[0] - found[1]).max() > 0.1
 
@@ -55,7 +55,7 @@ def test_any_number_of_images_is_evaluated_in_its_order(
     num_images: int, export: Exporter, images: NDArray[np.uint8]
 ) -> None:
     many, model = np.resize(images, (num_images, 28, 28)), export(BATCHNORM)
-    expected = compute_logits(open_model(model).network, many)
+    expected = compute_logits(read_model(model).network, many)
     assert np.allclose(evaluate("onnxruntime", model, many), expected, rtol=0, atol=1e-5)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bnbench.errors import RuntimeUnavailableError, SpecError
 from bnbench.models.certificate import Certificate, certify
-from bnbench.models.exported_model import open_model
+from bnbench.models.exported_model import read_model
 from bnbench.models.runtimes import (
     DEFAULT_RUNTIMES,
     RUNTIMES,
@@ -47,7 +47,9 @@ def test_asking_for_the_reference_says_that_it_is_no_runtime() -> None:
 def test_a_runtime_whose_packages_are_missing_names_the_command_that_installs_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    entry = RuntimeEntry("bnbench.models.runtimes.eager", ("no_such_package",), "pip install such")
+    entry = RuntimeEntry(
+        "bnbench.models.runtimes.eager", "EagerRuntime", ("no_such_package",), "pip install such"
+    )
     monkeypatch.setitem(RUNTIMES, "fancy", entry)
     with pytest.raises(
         RuntimeUnavailableError,
@@ -99,7 +101,7 @@ def test_a_runtime_stays_within_the_certificates_bounds(
     for package in RUNTIMES[name].packages:
         pytest.importorskip(package)
     model = export(variant, 3)
-    certificate = certify(open_model(model).network, images)
+    certificate = certify(read_model(model).network, images)
     assert certificate is not None
     check(evaluate(name, model, images), certificate)
 
@@ -108,7 +110,7 @@ def test_a_runtime_stays_within_the_certificates_bounds(
 def test_compiled_code_stays_within_the_certificates_bounds(
     compiled: AOTInductorRuntime, export: Exporter, images: NDArray[np.uint8]
 ) -> None:
-    model = open_model(export(BATCHNORM, 3))
+    model = read_model(export(BATCHNORM, 3))
     certificate = certify(model.network, images)
     assert certificate is not None
-    check(compiled.compute_logits(model, images), certificate)
+    check(compiled.evaluate_model(model, images), certificate)

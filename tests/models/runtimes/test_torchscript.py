@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bnbench.models.exported_model import open_model
+from bnbench.models.exported_model import read_model
 from bnbench.models.runtimes import open_runtime
 from tests.conftest import BATCHNORM
 from tests.models.conftest import Exporter, evaluate
@@ -23,7 +23,7 @@ def test_the_file_gives_the_eager_networks_logits_within_rounding(
 def test_a_file_saved_in_training_mode_is_evaluated_as_it_was_saved(
     export: Exporter, images: NDArray[np.uint8]
 ) -> None:
-    model = open_model(export(BATCHNORM))
+    model = read_model(export(BATCHNORM))
     buffer = io.BytesIO()
     torch.jit.save(torch.jit.load(io.BytesIO(model.content)).train(), buffer)
     training = dataclasses.replace(model, content=buffer.getvalue())
@@ -38,7 +38,7 @@ def test_a_file_saved_in_training_mode_is_evaluated_as_it_was_saved(
 def test_what_torch_cannot_load_is_refused_by_the_files_name(
     export: Exporter, images: NDArray[np.uint8]
 ) -> None:
-    model = open_model(export(BATCHNORM))
+    model = read_model(export(BATCHNORM))
     damaged = dataclasses.replace(model, content=model.content[:1000])
     (evaluation,) = open_runtime("torchscript", Path()).evaluate([damaged], images)
     assert evaluation.status == "unusable"

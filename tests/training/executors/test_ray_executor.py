@@ -61,9 +61,7 @@ def read_models(store: RunStore) -> dict[str, object]:
     """Weights and predictions by model; how torch numbers its modules in a file may differ."""
     manifests = {path.stem: read_manifest(path) for path in store.models_folder.glob("*.json")}
     assert {path.stem for path in store.models_folder.glob("*.pt")} == set(manifests)
-    return {
-        name: (manifest["network"], manifest["expected"]) for name, manifest in manifests.items()
-    }
+    return {name: (manifest.network, manifest.expected) for name, manifest in manifests.items()}
 
 
 def assert_same_results(store: RunStore, undisturbed: RunStore) -> list[TrialRecord]:
