@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bnbench.specs import TrialSpec
+from bnbench.specs import ENGINE_NAMES, PURPOSES, Purpose, StudySpec, TrialSpec
 
 TrialStatus = Literal["finished", "failed"]
 LOCAL_NODE = "local"
@@ -43,6 +44,38 @@ class TrialRecord:
     """Why the trial failed; None where it finished."""
     node: str = LOCAL_NODE
     """Where it ran: a name in the run's ``nodes.json``, or the machine of ``environment.json``."""
+
+
+def make_trial_order(study: StudySpec) -> Callable[[TrialRecord], tuple[float, ...]]:
+    """Make a sort key: purpose, device, engine, variant, learning rate, seed.
+
+    Returns:
+        The sort key of a trial's record; it raises ValueError for a trial of another study.
+    """
+    seeds: dict[Purpose, Sequence[int]] = {
+        "tune": study.tuning.seeds if study.tuning else (),
+        "score": study.seeds,
+        "time": range(study.timing.num_pairs),
+    }
+    # Dictionaries, since there may be a million seeds.
+    ranks = {
+        purpose: {seed: rank for rank, seed in enumerate(each)} for purpose, each in seeds.items()
+    }
+
+    def order_of(record: TrialRecord) -> tuple[float, ...]:
+        trial = record.trial
+        if trial.seed not in ranks[trial.purpose]:
+            raise ValueError(f"seed {trial.seed} is not in the study")
+        return (
+            PURPOSES.index(trial.purpose),
+            study.devices.index(trial.device),
+            ENGINE_NAMES.index(trial.engine),
+            study.variants.index(trial.variant),
+            trial.recipe.learning_rate,
+            ranks[trial.purpose][trial.seed],
+        )
+
+    return order_of
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from bnbench.models.agreement import Reference, compare_logits, make_reference
 from bnbench.models.diagnosis import diagnose_file, diagnose_logits
 from bnbench.models.exported_model import ExportedModel, name_model_file, read_model
 from bnbench.models.runtimes.interface import Evaluation, Runtime
+from bnbench.record_tables import write_verification
 from bnbench.records import CertificateRecord, TrialRecord, VerificationRecord
 from bnbench.store import RunStore
 
@@ -66,7 +67,7 @@ def verify_run(
             on_model(model.name)
     order = {path.name: number for number, path in enumerate(paths)}
     records = sorted(verifier.records, key=lambda record: order[record.model])
-    store.write_verification(verifier.certificates, records)
+    write_verification(store.folder, verifier.certificates, records)
     return records
 
 
