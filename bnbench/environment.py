@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import platform
 import subprocess
@@ -46,14 +47,8 @@ def require_devices(names: Iterable[str]) -> None:
             )
 
 
-def use_threads(threads: int | None) -> None:
-    """Set the number of torch's CPU threads; None leaves torch's own choice."""
-    if threads is not None:
-        torch.set_num_threads(threads)
-
-
 def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
-    """Describe this machine, the software, and those of `devices` that the machine has."""
+    """Describe this machine, its software, and those of `devices` that it has."""
     names = list_devices()
     return EnvironmentRecord(
         cpu=read_cpu_name(),
@@ -85,18 +80,10 @@ def _read_commit() -> str | None:
     folder = Path(bnbench.__file__).parents[1]
     if not (folder / ".git").exists():
         return None
+    git = functools.partial(subprocess.run, cwd=folder, capture_output=True, text=True, check=True)
     try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=folder, capture_output=True, text=True
-        )
-        changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-        )
-    except OSError:
+        commit = git(["git", "rev-parse", "--short=12", "HEAD"]).stdout.strip()
+        changes = git(["git", "status", "--porcelain", "--untracked-files=no"]).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
         return None
-    if commit.returncode != 0 or changes.returncode != 0:
-        return None
-    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")
+    return commit + ("+" if changes else "")

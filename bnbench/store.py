@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bnbench.epoch_tables import tabulate_epochs
 from bnbench.errors import RunError, SpecError
@@ -31,6 +31,8 @@ from bnbench.records import (
     make_trial_order,
 )
 from bnbench.specs import EngineName, StudySpec
+
+Content = TypeVar("Content")
 
 FORMAT_VERSION = 1
 
@@ -112,14 +114,11 @@ class RunStore:
         content = _read_json(folder / "run.json", folder)
         version = content.get("format_version")
         if version != FORMAT_VERSION:
-            newer = isinstance(version, int) and version > FORMAT_VERSION
+            advice = "use the version of bnbench that made it"
+            if isinstance(version, int) and version > FORMAT_VERSION:
+                advice = "it was made by a newer bnbench: upgrade bnbench to read it"
             raise RunError(
-                f"{folder}: expected run format {FORMAT_VERSION}, got {version!r}; "
-                + (
-                    "it was made by a newer bnbench: upgrade bnbench to read it"
-                    if newer
-                    else "use the version of bnbench that made it"
-                )
+                f"{folder}: expected run format {FORMAT_VERSION}, got {version!r}; {advice}"
             )
         try:
             run = build_from_mapping(_RunDescription, content)
@@ -141,8 +140,8 @@ class RunStore:
         differences = self.environment.list_differences(found)
         if differences:
             raise RunError(
-                f"{self.folder}: expected the machine and software the run was begun with, got "
-                f"that {'; '.join(differences)}. Figures of both must not be mixed: start a new run"
+                f"{self.folder}: expected the machine and software the run started with, got that "
+                f"{'; '.join(differences)}; start a new run, so that no results are mixed"
             )
 
     def locked(self) -> contextlib.AbstractContextManager[object]:
@@ -200,10 +199,8 @@ class RunStore:
         Raises:
             RunError: ``rates.json`` is damaged.
         """
-        rates: tuple[ChosenRateRecord, ...] | None = self._read_optional(
-            "rates.json", tuple[ChosenRateRecord, ...], "the learning rates chosen by tuning"
-        )
-        return rates
+        expected = "the learning rates chosen by tuning"
+        return self._read_optional("rates.json", tuple[ChosenRateRecord, ...], expected)
 
     def add_node(self, name: str, environment: EnvironmentRecord) -> None:
         """Keep the environment of a node that Ray ran trials on, in ``nodes.json``."""
@@ -220,13 +217,14 @@ class RunStore:
         """
         return self._read_optional("nodes.json", dict[str, EnvironmentRecord], "the nodes") or {}
 
-    def _read_optional(self, name: str, kind: object, expected: str) -> Any:
+    def _read_optional(self, name: str, kind: type[Content], expected: str) -> Content | None:
         """Read a JSON file that a run need not have as a `kind`; None if there is none."""
         path = self.folder / name
         if not path.exists():
             return None
         try:
-            return convert(kind, json.loads(path.read_bytes()), path.stem)
+            content: Content = convert(kind, json.loads(path.read_bytes()), path.stem)
+            return content
         except (OSError, ValueError, SpecError) as error:
             raise RunError(
                 f"{path}: expected {expected}, got: {error}; delete the file and resume the run, "
@@ -239,13 +237,7 @@ class RunStore:
         Each has one row per epoch of each trial.
         """
         for name, columns, rows in tabulate_epochs(records):
-            self.write_table(name, columns, rows)
-
-    def write_table(
-        self, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
-    ) -> None:
-        """Write a CSV file whole; None becomes an empty field."""
-        write_table(self.folder / name, columns, rows)
+            write_table(self.folder / name, columns, rows)
 
     def write_json(self, name: str, content: object) -> None:
         """Write a JSON file whole."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from bnbench.cli.report import show_report
 from bnbench.cli.verify import show_verdict, verify_models
@@ -19,7 +20,7 @@ from bnbench.records import DataRecord, VerificationRecord
 from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
 from bnbench.store import RunStore
 from bnbench.training.catalog import check_against_data, find_study
-from bnbench.training.executors.choice import DEFAULT_EXECUTOR, EXECUTORS, ExecutorChoice
+from bnbench.training.executors.choice import DEFAULT_EXECUTOR, EXECUTORS, check_executor
 
 if TYPE_CHECKING:
     from bnbench.training.executors.interface import Executor
@@ -89,19 +90,20 @@ def run(
     Options change the study given by --study. Each trial is saved as soon as it ends: --resume RUN
     continues an interrupted run, with the same result as without the interruption.
     """
-    executor_choice = ExecutorChoice(executor_name, address)
     store = None if resume is None else _open_to_resume(resume)
     study = apply_options(find_study(study_name), options) if store is None else store.study
-    executor_choice.check(study)
+    check_executor(executor_name, address, study)
     # Torch is imported here, so that mistakes in the options above are answered at once.
+    import torch
+
     from bnbench.data import load_fashion_mnist
-    from bnbench.environment import describe_environment, use_threads
+    from bnbench.environment import describe_environment
     from bnbench.models.runtimes.libtorch import find_binary
     from bnbench.training.engines import resolve_engines
 
-    executor_choice.check_devices(study)
     engines = resolve_engines(study)
-    use_threads(study.threads)
+    if study.threads is not None:
+        torch.set_num_threads(study.threads)
     environment = describe_environment(study.devices)
     if store is None:
         find_binary()
@@ -109,26 +111,29 @@ def run(
         store.require_environment(environment)
     dataset = load_fashion_mnist(data_dir)
     check_against_data(study, len(dataset.train))
-    with executor_choice.open(environment.threads) as executor:
+    with EXECUTORS[executor_name].open(address, environment.threads) as executor:
         if store is None:
+            folder = out or Path("runs") / f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
             data = DataRecord(dataset.name, len(dataset.train), len(dataset.test))
-            folder = out or _name_run_folder(study)
             store = RunStore.create(folder, study, engines, data, environment)
-        sys.exit(complete_run(store, dataset, executor, executor_choice.options))
+        try:
+            sys.exit(complete_run(store, dataset, executor))
+        except KeyboardInterrupt:
+            resume_command = _name_resume_command(store.folder, executor_name, address)
+            click.echo(
+                f"Interrupted; finished trials are kept. Go on with: {resume_command}", err=True
+            )
+            raise click.exceptions.Abort from None
 
 
 def _open_to_resume(folder: Path) -> RunStore:
-    """Open a run to continue it, whose study no option may change."""
+    """Open a run to continue it; no option may change its study."""
     context = click.get_current_context()
-    flags = {
-        str(parameter.name): parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name not in ("resume", "data_dir", "executor_name", "address")
-    }
     given = [
-        flag
-        for name, flag in flags.items()
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        option.opts[0]
+        for option in context.command.params
+        if option.name not in ("resume", "data_dir", "executor_name", "address")
+        and context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
     ]
     if given:
         raise click.UsageError(
@@ -148,7 +153,6 @@ def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
         SpecError: a value is out of its range, or does not go with the study.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    changes: dict[str, Any] = {}
     if study.tuning is not None and "learning_rate" in given:
         raise SpecError(
             f"learning_rate: expected none, since the {study.name} study chooses it for each "
@@ -156,27 +160,33 @@ def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
         )
     if "variants" in given:
         by_name = {variant.name: variant for variant in study.variants}
-        changes["variants"] = tuple(
-            by_name.get(name) or find_variant(name) for name in _split(given.pop("variants"))
-        )
+        names = _split(given["variants"])
+        given["variants"] = tuple(by_name.get(name) or find_variant(name) for name in names)
     if "seeds" in given:
-        changes["seeds"] = parse_seeds(given.pop("seeds"))
+        given["seeds"] = parse_seeds(given["seeds"])
     if "devices" in given:
-        changes["devices"] = tuple(_split(given.pop("devices")))
-    for name in ("threads", "engine"):
-        if name in given:
-            changes[name] = given.pop(name)
-    return dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, **given), **changes)
+        given["devices"] = tuple(_split(given["devices"]))
+    of_recipe = {field.name for field in dataclasses.fields(study.recipe)} & given.keys()
+    recipe = dataclasses.replace(study.recipe, **{name: given.pop(name) for name in of_recipe})
+    return dataclasses.replace(study, recipe=recipe, **given)
 
 
-def complete_run(store: RunStore, dataset: Any, executor: Executor, options: str) -> int:
+def _name_resume_command(folder: Path, executor_name: str, address: str | None) -> str:
+    words = ["bnbench", "run", "--resume", str(folder)]
+    if executor_name != DEFAULT_EXECUTOR:
+        words += ["--executor", executor_name]
+    if address is not None:
+        words += ["--address", address]
+    return shlex.join(words)
+
+
+def complete_run(store: RunStore, dataset: Any, executor: Executor) -> int:
     """Run a run's missing trials, verify its models and write its report.
 
     Args:
         store: the run, new or interrupted.
         dataset: the `Dataset` of the run.
-        executor: where trials run.
-        options: what chooses that executor on a command line.
+        executor: runs the trials.
 
     Returns:
         The exit code.
@@ -189,28 +199,16 @@ def complete_run(store: RunStore, dataset: Any, executor: Executor, options: str
     engines = ", ".join(f"{engine} on {device}" for device, engine in store.engines.items())
     click.echo(f"Run folder: {store.folder}; engine: {engines}", err=True)
     verifications: list[VerificationRecord] = []
-    try:
-        with StudyProgress(Console(stderr=True)) as progress:
-            records = run_study(store, dataset, progress, executor)
-        if any(r.status == "finished" and r.trial.purpose == "score" for r in records):
-            verifications = verify_models(store, records, dataset)
-        show_report(store, records)
-    except KeyboardInterrupt:
-        click.echo(
-            "Interrupted; finished trials are kept. Go on with: "
-            f"bnbench run --resume {shlex.quote(str(store.folder))}{options}",
-            err=True,
-        )
-        raise click.exceptions.Abort from None
+    with StudyProgress(Console(stderr=True)) as progress:
+        records = run_study(store, dataset, progress, executor)
+    if any(r.status == "finished" and r.trial.purpose == "score" for r in records):
+        verifications = verify_models(store, records, dataset)
+    show_report(store, records)
     verdict = show_verdict(verifications)
     failed = [r for r in records if r.status == "failed" and r.trial.purpose != "tune"]
     for record in failed:
         click.echo(f"failed: {record.trial.key}: {record.reason}", err=True)
     return verdict or (TRIAL_FAILED_EXIT_CODE if failed else 0)
-
-
-def _name_run_folder(study: StudySpec) -> Path:
-    return Path("runs") / f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def _split(text: str) -> list[str]:

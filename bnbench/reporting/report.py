@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from bnbench.record_tables import write_table
 from bnbench.records import TrialRecord
 from bnbench.reporting.answer import compose_answer
 from bnbench.reporting.background import (
@@ -58,7 +59,7 @@ def write_report(store: RunStore, records: Sequence[TrialRecord]) -> ReportConte
     store.write_epochs(records)
     for name, figure in figures.items():
         store.write_bytes(f"{name}.png", figure.png)
-        store.write_table(f"{name}.csv", figure.columns, figure.rows)
+        write_table(store.folder / f"{name}.csv", figure.columns, figure.rows)
     store.write_json(
         "summary.json",
         {

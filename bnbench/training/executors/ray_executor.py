@@ -15,15 +15,9 @@ from bnbench.errors import RunError
 from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import EpochObserver
 from bnbench.training.executors.batching import BatchQueue, Demand, choose_demand, count_places
-from bnbench.training.executors.interface import CompletedReceiver
+from bnbench.training.executors.interface import CompletedReceiver, CompletedTrial
 from bnbench.training.executors.ray_cluster import RayNode, list_nodes
-from bnbench.training.executors.ray_worker import (
-    Job,
-    JobResult,
-    StoredDataset,
-    run_job,
-    store_dataset,
-)
+from bnbench.training.executors.ray_worker import Job, StoredDataset, run_job, store_dataset
 from bnbench.training.executors.software import describe_software
 
 MAX_RETRIES = 10
@@ -49,7 +43,7 @@ class RayExecutor:
     def __init__(
         self,
         threads: int,
-        do: Callable[[Job, StoredDataset], JobResult] = run_job,
+        do: Callable[[Job, StoredDataset], list[CompletedTrial]] = run_job,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._threads = threads
@@ -74,10 +68,8 @@ class RayExecutor:
             RunError: a node has other software or data, or no node can run a trial.
         """
 
-        def take(result: JobResult) -> None:
-            if result.refusal is not None:
-                raise RunError(result.refusal)
-            for completed in result.completed:
+        def take(batch: list[CompletedTrial]) -> None:
+            for completed in batch:
                 for epoch in completed.record.epochs:
                     on_epoch(completed.record.trial, epoch)
                 receive(completed)
@@ -89,7 +81,10 @@ class RayExecutor:
             self._run_together(trials, dataset, take)
 
     def _run_together(
-        self, trials: Sequence[TrialSpec], dataset: Dataset, take: Callable[[JobResult], None]
+        self,
+        trials: Sequence[TrialSpec],
+        dataset: Dataset,
+        take: Callable[[list[CompletedTrial]], None],
     ) -> None:
         queue = BatchQueue(trials, self._threads)
         running: dict[Any, Demand] = {}
@@ -118,7 +113,7 @@ class RayExecutor:
             for task in running:
                 ray.cancel(task, force=True)
 
-    def _run_alone(self, trial: TrialSpec, dataset: Dataset) -> JobResult:
+    def _run_alone(self, trial: TrialSpec, dataset: Dataset) -> list[CompletedTrial]:
         """Run a trial alone on its node, the same node for all timed trials."""
         demand = choose_demand(trial, self._threads)
         job = self._make_job((trial,), Demand(self._threads, demand.gpus), dataset)
@@ -210,14 +205,16 @@ class _Patience:
         )
 
 
-def _get(task: Any) -> JobResult:
+def _get(task: Any) -> list[CompletedTrial]:
     try:
-        result: JobResult = ray.get(task)
+        ended: list[CompletedTrial] = ray.get(task)
     except RayTaskError as error:
+        if isinstance(error.cause, RunError):
+            raise RunError(str(error.cause)) from None
         cause = str(error.cause).strip().splitlines()
         raise RunError(
             "executor: expected nodes that can run trials, got an error on one: "
             f"{cause[0] if cause else type(error.cause).__name__}; every node needs the same "
             "bnbench installed"
         ) from error
-    return result
+    return ended
