@@ -14,7 +14,7 @@ from bnbench.data import Dataset
 from bnbench.errors import RunError
 from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import EpochObserver
-from bnbench.training.executors.batching import BatchQueue, Demand, choose_demand, count_places
+from bnbench.training.executors.batching import BatchQueue, Demand, choose_demand
 from bnbench.training.executors.interface import CompletedReceiver, CompletedTrial
 from bnbench.training.executors.ray_cluster import RayNode, list_nodes
 from bnbench.training.executors.ray_worker import Job, StoredDataset, run_job, store_dataset
@@ -23,8 +23,8 @@ from bnbench.training.executors.software import describe_software
 MAX_RETRIES = 10
 """Retries of a batch whose node or worker died; after more, the batch itself is to blame."""
 WAIT_SECONDS = 1.0
-PATIENCE_SECONDS = 30.0
-"""How long a trial that no node can run waits for such a node."""
+NODE_TIMEOUT_SECONDS = 30.0
+"""Seconds to wait for a node that can run a trial, while no node can."""
 
 
 class RayExecutor:
@@ -37,20 +37,20 @@ class RayExecutor:
     Args:
         threads: the study's CPU threads per trial.
         do: the function workers run; tests and benchmarks replace it.
-        patience_seconds: how long a trial that no node can run waits for such a node.
+        node_timeout_seconds: seconds to wait for a node that can run a trial, while no node can.
     """
 
     def __init__(
         self,
         threads: int,
         do: Callable[[Job, StoredDataset], list[CompletedTrial]] = run_job,
-        patience_seconds: float = PATIENCE_SECONDS,
+        node_timeout_seconds: float = NODE_TIMEOUT_SECONDS,
     ) -> None:
         self._threads = threads
         self._task = ray.remote(do)
-        self._patience_seconds = patience_seconds
+        self._node_timeout_seconds = node_timeout_seconds
         self._stored: dict[Dataset, tuple[Any, str]] = {}
-        # By the number of GPUs: all trials timed on a kind of device run on one node.
+        # All trials timed on a kind of device run on one node: its id by the number of GPUs.
         self._timing_nodes: dict[int, str] = {}
 
     def run(
@@ -88,18 +88,18 @@ class RayExecutor:
     ) -> None:
         queue = BatchQueue(trials, self._threads)
         running: dict[Any, Demand] = {}
-        watch = _Patience(self._patience_seconds)
+        timeout = _NodeTimeout(self._node_timeout_seconds)
         try:
             while queue.demands or running:
                 nodes = list_nodes()
                 for demand in dict.fromkeys([*queue.demands, *running.values()]):
-                    num_places = count_places([node.resources for node in nodes], demand)
-                    watch.check(demand, num_places, nodes)
+                    num_places = sum(demand.count_places(node.resources) for node in nodes)
+                    timeout.check(demand, num_places, nodes)
                     while demand in queue.demands and (
                         sum(each == demand for each in running.values()) < 2 * max(num_places, 1)
                     ):
-                        job = self._make_job(queue.take(demand, num_places), demand, dataset)
-                        running[self._submit(job, demand, dataset)] = demand
+                        batch = queue.take(demand, num_places)
+                        running[self._submit(batch, dataset, demand, demand.processors)] = demand
                 ready, _ = ray.wait(list(running), timeout=WAIT_SECONDS)
                 for task in ready:
                     take(_get(task))
@@ -116,14 +116,13 @@ class RayExecutor:
     def _run_alone(self, trial: TrialSpec, dataset: Dataset) -> list[CompletedTrial]:
         """Run a trial alone on its node, the same node for all timed trials."""
         demand = choose_demand(trial, self._threads)
-        job = self._make_job((trial,), Demand(self._threads, demand.gpus), dataset)
         for _ in range(MAX_RETRIES):
             node = self._choose_timing_node(demand)
-            alone = Demand(int(node.resources["CPU"]), demand.gpus)
             task = self._submit(
-                job,
-                alone,
+                (trial,),
                 dataset,
+                Demand(int(node.resources["CPU"]), demand.gpus),
+                self._threads,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False),
                 max_retries=0,
             )
@@ -143,7 +142,7 @@ class RayExecutor:
 
     def _choose_timing_node(self, demand: Demand) -> RayNode:
         """Choose the node of the earlier timed trials if it is up, else one of the largest."""
-        watch = _Patience(self._patience_seconds)
+        timeout = _NodeTimeout(self._node_timeout_seconds)
         while True:
             nodes = list_nodes()
             able = [node for node in nodes if demand.count_places(node.resources)]
@@ -154,29 +153,30 @@ class RayExecutor:
                 chosen = max(able, key=lambda node: (node.resources["CPU"], node.node_id))
                 self._timing_nodes[demand.gpus] = chosen.node_id
                 return chosen
-            watch.check(demand, 0, nodes)
+            timeout.check(demand, 0, nodes)
             time.sleep(WAIT_SECONDS)
 
-    def _make_job(self, trials: tuple[TrialSpec, ...], demand: Demand, dataset: Dataset) -> Job:
-        _, sha256 = self._place(dataset)
-        return Job(trials, demand.processors, self._threads, describe_software(), sha256)
-
-    def _submit(self, job: Job, demand: Demand, dataset: Dataset, **options: Any) -> Any:
-        reference, _ = self._place(dataset)
+    def _submit(
+        self,
+        trials: tuple[TrialSpec, ...],
+        dataset: Dataset,
+        demand: Demand,
+        engine_threads: int,
+        **options: Any,
+    ) -> Any:
+        """Send a batch to the cluster; its data set is put into the object store once."""
+        if dataset not in self._stored:
+            data = store_dataset(dataset)
+            self._stored[dataset] = (ray.put(data), data.hash_arrays())
+        reference, sha256 = self._stored[dataset]
+        job = Job(trials, engine_threads, self._threads, describe_software(), sha256)
         options = {"max_retries": MAX_RETRIES, **options}
         return self._task.options(
             num_cpus=demand.processors, num_gpus=demand.gpus, **options
         ).remote(job, reference)
 
-    def _place(self, dataset: Dataset) -> tuple[Any, str]:
-        """Put a data set into the object store once; return its reference there and its hash."""
-        if dataset not in self._stored:
-            data = store_dataset(dataset)
-            self._stored[dataset] = (ray.put(data), data.hash_arrays())
-        return self._stored[dataset]
 
-
-class _Patience:
+class _NodeTimeout:
     """A timeout for the wait for a node that can run a task."""
 
     def __init__(self, seconds: float) -> None:

@@ -197,7 +197,7 @@ def test_a_trial_that_no_node_can_run_is_told_and_not_waited_for(
     device: str, text: str, one_at_a_time: bool, joined: None, synthetic_dataset: Dataset
 ) -> None:
     trial = TrialSpec(BASELINE, RecipeSpec(epochs=1), 0, device, "reference")
-    executor = RayExecutor(threads=64, patience_seconds=0.0)
+    executor = RayExecutor(threads=64, node_timeout_seconds=0.0)
     with pytest.raises(RunError, match=f"expected a node with {text} for a trial, got "):
         executor.run(
             [trial],
