@@ -1,4 +1,4 @@
-"""What was measured: epochs, trials, the environment, evaluations and their verdicts."""
+"""What was measured: epochs, trials, environments, and evaluations of exported models."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ class EpochRecord:
     train_loss: float
     """Mean cross-entropy over the training images, while training."""
     test_loss: float
-    """Mean cross-entropy over the evaluated images after the epoch. They are the test images,
-    but for a tuning trial, which sees validation images in their place."""
+    """Mean cross-entropy over the evaluated images after the epoch: validation images in a tuning
+    trial, else test images."""
     test_accuracy: float
     """Fraction of the evaluated images classified correctly after the epoch, in [0, 1]."""
     train_seconds: float
-    """Wall-clock of training alone, the device synchronized before both readings."""
+    """Wall-clock seconds of training alone; the device is synchronized before both readings."""
     eval_seconds: float
-    """Wall-clock of the evaluation alone."""
+    """Wall-clock seconds of the evaluation alone."""
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial as it went: every epoch it finished, and why it failed if it did."""
+    """The outcome of a trial: every epoch it finished, and why it failed if it did."""
 
     trial: TrialSpec
     status: TrialStatus
     epochs: tuple[EpochRecord, ...]
     reason: str | None = None
-    """Why the trial failed; None where it finished."""
+    """Why the trial failed; None if it finished."""
     node: str = LOCAL_NODE
-    """Where it ran: a name in the run's ``nodes.json``, or the machine of ``environment.json``."""
+    """Node that ran the trial: a name in ``nodes.json``, or `LOCAL_NODE`."""
 
 
 def make_trial_order(study: StudySpec) -> Callable[[TrialRecord], tuple[float, ...]]:
@@ -90,7 +90,7 @@ class ChosenRateRecord:
 
 @dataclass(frozen=True)
 class DataRecord:
-    """The data set a run was made with."""
+    """The data set that a run uses."""
 
     name: str
     num_train_images: int
@@ -99,30 +99,29 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class EnvironmentRecord:
-    """The machine and software a run was made with."""
+    """The machine and software that a run uses."""
 
     cpu: str
     cores: int
     """Processors this process may use."""
     threads: int
-    """Threads torch computes with."""
+    """CPU threads of torch."""
     memory_bytes: int | None
     devices: dict[str, str]
-    """Each device of the study with the name its maker gave it."""
+    """Product name of each device of the study."""
     system: str
     versions: dict[str, str]
-    """python, torch, torchvision, numpy and bnbench."""
+    """Versions of python, torch, torchvision, numpy and bnbench."""
     commit: str | None
-    """The commit bnbench was run from, ``+`` appended where files were changed; None outside
-    a checkout."""
+    """Commit of bnbench's checkout, with ``+`` if files were changed; None outside a checkout."""
     started_at: str
     """ISO 8601, UTC."""
     instruction_set: str | None = None
-    """What the native engine computes with, such as ``avx512``: its bits depend on it. None in
-    runs made before it was put on record."""
+    """Instructions of the native engine, such as ``avx512``; its bits depend on them. None in runs
+    of versions that did not record it."""
 
     def list_differences(self, other: EnvironmentRecord) -> list[str]:
-        """Say where `other` differs in what can change a trial's figures, one text each."""
+        """Describe each difference of `other` that can change a trial's results."""
         mine, theirs = self._measuring_conditions(), other._measuring_conditions()
         return [
             f"{name} was {mine.get(name)}, is now {theirs.get(name)}"
