@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from bnbench.cli.report import show_report
 from bnbench.cli.verify import show_verdict, verify_models
@@ -25,6 +24,7 @@ from bnbench.training.executors.choice import DEFAULT_EXECUTOR, EXECUTORS, check
 if TYPE_CHECKING:
     from bnbench.training.executors.interface import Executor
 
+DEFAULT_STUDY = "notebook"
 TRIAL_FAILED_EXIT_CODE = 1
 
 
@@ -32,15 +32,14 @@ TRIAL_FAILED_EXIT_CODE = 1
 @click.option(
     "--study",
     "study_name",
-    default="notebook",
-    show_default=True,
-    help="notebook (one learning rate), fair (tuned), a TOML file, or a run's run.json.",
+    help="notebook (one learning rate), fair (tuned), a TOML file, or a run's run.json.  "
+    f"[default: {DEFAULT_STUDY}]",
 )
 @click.option("--variants", help="Networks to compare, such as baseline,batchnorm,layernorm.")
 @click.option("--seeds", help="Random seeds, such as 0-4 or 0,3,7.")
 @click.option("--devices", help="Torch devices, such as cpu or cpu,cuda:1.")
 @click.option("--epochs", type=int, help="Passes over the training set.")
-@click.option("--batch-size", type=int, help="Images a step.")
+@click.option("--batch-size", type=int, help="Images per step.")
 @click.option("--learning-rate", type=float, help="Step size of SGD.")
 @click.option("--momentum", type=float, help="Momentum of SGD.")
 @click.option("--weight-decay", type=float, help="L2 penalty, as torch.optim.SGD adds it.")
@@ -77,7 +76,7 @@ TRIAL_FAILED_EXIT_CODE = 1
     help="The Ray cluster to join.  [default: a Ray on this machine]",
 )
 def run(
-    study_name: str,
+    study_name: str | None,
     data_dir: Path | None,
     out: Path | None,
     resume: Path | None,
@@ -90,8 +89,12 @@ def run(
     Options change the study given by --study. Each trial is saved as soon as it ends: --resume RUN
     continues an interrupted run, with the same result as without the interruption.
     """
-    store = None if resume is None else _open_to_resume(resume)
-    study = apply_options(find_study(study_name), options) if store is None else store.study
+    if resume is None:
+        store, study = None, apply_options(find_study(study_name or DEFAULT_STUDY), options)
+    else:
+        _refuse_options({"study": study_name, "out": out, **options})
+        store = RunStore.open(resume)
+        study = store.study
     check_executor(executor_name, address, study)
     # Torch is imported here, so that mistakes in the options above are answered at once.
     import torch
@@ -126,20 +129,13 @@ def run(
             raise click.exceptions.Abort from None
 
 
-def _open_to_resume(folder: Path) -> RunStore:
-    """Open a run to continue it; no option may change its study."""
-    context = click.get_current_context()
-    given = [
-        option.opts[0]
-        for option in context.command.params
-        if option.name not in ("resume", "data_dir", "executor_name", "address")
-        and context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
-    ]
+def _refuse_options(options: dict[str, Any]) -> None:
+    """Refuse the options that would change the study of a resumed run."""
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
     if given:
         raise click.UsageError(
             f"--resume goes on with the run's own study, so it takes no {', '.join(given)}"
         )
-    return RunStore.open(folder)
 
 
 def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
