@@ -1,4 +1,4 @@
-"""The machine, its devices and the software: what results depend on besides the code."""
+"""The machine, its devices and its software, as they are recorded with a run."""
 
 from __future__ import annotations
 
@@ -22,12 +22,10 @@ from bnbench.records import EnvironmentRecord
 def list_devices() -> dict[str, str]:
     """List the torch devices of this machine that bnbench can train on, with their model names."""
     devices = {"cpu": read_cpu_name()}
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            name = torch.cuda.get_device_name(index)
-            if index == 0:
-                devices["cuda"] = name
-            devices[f"cuda:{index}"] = name
+    for index in range(torch.cuda.device_count()):
+        devices[f"cuda:{index}"] = torch.cuda.get_device_name(index)
+    if "cuda:0" in devices:
+        devices["cuda"] = devices["cuda:0"]
     if torch.backends.mps.is_available():
         devices["mps"] = f"{platform.processor()} GPU"
     return devices
@@ -60,19 +58,14 @@ def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
         versions={
             "bnbench": bnbench.__version__,
             "python": platform.python_version(),
-            **{name: _read_version(name) for name in ("torch", "torchvision", "numpy")},
+            **{
+                name: importlib.metadata.version(name) for name in ("torch", "torchvision", "numpy")
+            },
         },
         commit=_read_commit(),
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         instruction_set=_native.ensemble_instruction_sets()[0],
     )
-
-
-def _read_version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _read_commit() -> str | None:

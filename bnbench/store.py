@@ -131,19 +131,6 @@ class RunStore:
             ) from None
         return cls(folder, run.study, run.engines, run.data, environment)
 
-    def require_environment(self, found: EnvironmentRecord) -> None:
-        """Check that the run can be continued on a machine, with its software.
-
-        Raises:
-            RunError: the machine or the software differs from what the run was made with.
-        """
-        differences = self.environment.list_differences(found)
-        if differences:
-            raise RunError(
-                f"{self.folder}: expected the machine and software the run started with, got that "
-                f"{'; '.join(differences)}; start a new run, so that no results are mixed"
-            )
-
     def locked(self) -> contextlib.AbstractContextManager[object]:
         """Lock the run for adding trials; a torn last line of a killed run is cut off.
 

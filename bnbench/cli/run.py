@@ -13,7 +13,7 @@ import click
 
 from bnbench.cli.report import show_report
 from bnbench.cli.verify import show_verdict, verify_models
-from bnbench.errors import SpecError
+from bnbench.errors import RunError, SpecError
 from bnbench.networks import find_variant
 from bnbench.records import DataRecord, VerificationRecord
 from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
@@ -110,8 +110,11 @@ def run(
     environment = describe_environment(study.devices)
     if store is None:
         find_binary()
-    else:
-        store.require_environment(environment)
+    elif differences := store.environment.list_differences(environment):
+        raise RunError(
+            f"{store.folder}: expected the machine and software the run started with, got that "
+            f"{'; '.join(differences)}; start a new run, so that no results are mixed"
+        )
     dataset = load_fashion_mnist(data_dir)
     check_against_data(study, len(dataset.train))
     with EXECUTORS[executor_name].open(address, environment.threads) as executor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ray
@@ -16,7 +16,7 @@ from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import EpochObserver
 from bnbench.training.executors.batching import BatchQueue, Demand, choose_demand
 from bnbench.training.executors.interface import CompletedReceiver, CompletedTrial
-from bnbench.training.executors.ray_cluster import RayNode, list_nodes
+from bnbench.training.executors.ray_cluster import list_nodes
 from bnbench.training.executors.ray_worker import Job, StoredDataset, run_job, store_dataset
 from bnbench.training.executors.software import describe_software
 
@@ -93,7 +93,7 @@ class RayExecutor:
             while queue.demands or running:
                 nodes = list_nodes()
                 for demand in dict.fromkeys([*queue.demands, *running.values()]):
-                    num_places = sum(demand.count_places(node.resources) for node in nodes)
+                    num_places = sum(map(demand.count_places, nodes.values()))
                     timeout.check(demand, num_places, nodes)
                     while demand in queue.demands and (
                         sum(each == demand for each in running.values()) < 2 * max(num_places, 1)
@@ -117,13 +117,13 @@ class RayExecutor:
         """Run a trial alone on its node, the same node for all timed trials."""
         demand = choose_demand(trial, self._threads)
         for _ in range(MAX_RETRIES):
-            node = self._choose_timing_node(demand)
+            node, processors = self._choose_timing_node(demand)
             task = self._submit(
                 (trial,),
                 dataset,
-                Demand(int(node.resources["CPU"]), demand.gpus),
+                Demand(processors, demand.gpus),
                 self._threads,
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False),
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
                 max_retries=0,
             )
             try:
@@ -140,19 +140,22 @@ class RayExecutor:
             f"{MAX_RETRIES} failures; finished trials are kept"
         )
 
-    def _choose_timing_node(self, demand: Demand) -> RayNode:
-        """Choose the node of the earlier timed trials if it is up, else one of the largest."""
+    def _choose_timing_node(self, demand: Demand) -> tuple[str, int]:
+        """Choose the node of the earlier timed trials if it is up, else one of the largest.
+
+        Returns:
+            The node's id and its processors.
+        """
         timeout = _NodeTimeout(self._node_timeout_seconds)
         while True:
             nodes = list_nodes()
-            able = [node for node in nodes if demand.count_places(node.resources)]
-            for node in able:
-                if node.node_id == self._timing_nodes.get(demand.gpus):
-                    return node
+            able = [node for node in nodes if demand.count_places(nodes[node])]
             if able:
-                chosen = max(able, key=lambda node: (node.resources["CPU"], node.node_id))
-                self._timing_nodes[demand.gpus] = chosen.node_id
-                return chosen
+                if self._timing_nodes.get(demand.gpus) not in able:
+                    largest = max(able, key=lambda node: (nodes[node]["CPU"], node))
+                    self._timing_nodes[demand.gpus] = largest
+                chosen = self._timing_nodes[demand.gpus]
+                return chosen, int(nodes[chosen]["CPU"])
             timeout.check(demand, 0, nodes)
             time.sleep(WAIT_SECONDS)
 
@@ -183,7 +186,9 @@ class _NodeTimeout:
         self._seconds = seconds
         self._since: dict[Demand, float] = {}
 
-    def check(self, demand: Demand, num_places: int, nodes: Sequence[RayNode]) -> None:
+    def check(
+        self, demand: Demand, num_places: int, nodes: Mapping[str, Mapping[str, float]]
+    ) -> None:
         """Note how many tasks with a demand the nodes can run at once.
 
         Raises:
@@ -195,8 +200,8 @@ class _NodeTimeout:
         if time.monotonic() - self._since.setdefault(demand, time.monotonic()) < self._seconds:
             return
         found = ", ".join(
-            str(Demand(int(node.resources.get("CPU", 0)), int(node.resources.get("GPU", 0))))
-            for node in nodes
+            str(Demand(int(resources.get("CPU", 0)), int(resources.get("GPU", 0))))
+            for resources in nodes.values()
         )
         raise RunError(
             f"executor: expected a node with {demand} for a trial, got {found or 'no node'}; "
