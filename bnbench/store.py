@@ -179,15 +179,12 @@ class RunStore:
         self.write_json("rates.json", [dataclasses.asdict(rate) for rate in rates])
 
     def read_rates(self) -> tuple[ChosenRateRecord, ...] | None:
-        """Read the learning rates that tuning chose; None if none were stored.
-
-        None are stored before tuning has ended, without tuning, and in runs of older versions.
+        """Read the learning rates that tuning chose; None before that and in older runs.
 
         Raises:
             RunError: ``rates.json`` is damaged.
         """
-        expected = "the learning rates chosen by tuning"
-        return self._read_optional("rates.json", tuple[ChosenRateRecord, ...], expected)
+        return self._read_optional("rates.json", tuple[ChosenRateRecord, ...], "the learning rates")
 
     def add_node(self, name: str, environment: EnvironmentRecord) -> None:
         """Keep the environment of a node that Ray ran trials on, in ``nodes.json``."""
@@ -219,10 +216,7 @@ class RunStore:
             ) from None
 
     def write_epochs(self, records: Iterable[TrialRecord]) -> None:
-        """Write ``epochs.csv``, and ``tuning.csv`` and ``timing.csv`` if there are such trials.
-
-        Each has one row per epoch of each trial.
-        """
+        """Write one row per epoch to ``epochs.csv``, ``tuning.csv`` and ``timing.csv``."""
         for name, columns, rows in tabulate_epochs(records):
             write_table(self.folder / name, columns, rows)
 

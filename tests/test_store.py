@@ -152,7 +152,7 @@ def test_chosen_rates_come_back_and_damaged_ones_are_named(store: RunStore) -> N
     assert RunStore.open(store.folder).read_rates() == rates
     (store.folder / "rates.json").write_text('[{"variant": "baseline"}]')
     with pytest.raises(
-        RunError, match=r"rates\.json: expected the learning rates .*delete the file"
+        RunError, match=r"rates\.json: expected the learning rates, got: .*delete the file"
     ):
         store.read_rates()
 

@@ -21,12 +21,12 @@ from bnbench.specs import TrialSpec, VariantSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 
 NORMALIZATIONS = ("none", "batch")
-"""What the C++ code can put between a linear layer and its activation."""
+"""Normalizations that the C++ code has."""
 REQUIREMENT = f"the CPU and normalization {' or '.join(NORMALIZATIONS)}"
 
 
 def find_obstacle(variant: VariantSpec, device: str) -> str | None:
-    """Name what keeps the C++ code from training a variant on a device; None if nothing does."""
+    """Name the device or variant that the C++ code cannot train; None if it can train both."""
     if device != "cpu":
         return f"device {device}"
     return None if variant.normalization in NORMALIZATIONS else f"variant {variant.name}"
