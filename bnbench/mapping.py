@@ -1,7 +1,4 @@
-"""Builds frozen dataclasses from mappings that were read from JSON or TOML.
-
-An error names the path of a key that is unknown, missing or of the wrong type.
-"""
+"""Builds frozen dataclasses from mappings that were read from JSON or TOML."""
 
 from __future__ import annotations
 
@@ -50,8 +47,6 @@ def build_from_mapping(record_type: type[Record], mapping: object, path: str = "
             raise MappingError(_join(path, name), "expected a value, got none; add the key")
     try:
         return record_type(**values)
-    except MappingError:
-        raise
     except SpecError as error:
         name, _, text = str(error).partition(": ")
         if name in fields:

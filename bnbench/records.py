@@ -122,22 +122,20 @@ class EnvironmentRecord:
 
     def list_differences(self, other: EnvironmentRecord) -> list[str]:
         """Describe each difference of `other` that can change a trial's results."""
-        mine, theirs = self._measuring_conditions(), other._measuring_conditions()
-        return [
-            f"{name} was {mine.get(name)}, is now {theirs.get(name)}"
-            for name in sorted(mine.keys() | theirs.keys())
-            if mine.get(name) != theirs.get(name)
+        versions, others = self.versions, other.versions
+        conditions: list[tuple[str, object, object]] = [
+            ("the CPU", self.cpu, other.cpu),
+            ("the instruction set", self.instruction_set, other.instruction_set),
+            ("the number of cores", self.cores, other.cores),
+            ("the number of threads", self.threads, other.threads),
+            ("the version of bnbench", versions.get("bnbench"), others.get("bnbench")),
+            ("the version of torch", versions.get("torch"), others.get("torch")),
         ]
-
-    def _measuring_conditions(self) -> dict[str, object]:
-        return {
-            "the CPU": self.cpu,
-            "the number of cores": self.cores,
-            "the number of threads": self.threads,
-            "the instruction set": self.instruction_set,
-            "the version of torch": self.versions.get("torch"),
-            "the version of bnbench": self.versions.get("bnbench"),
-        }
+        return [
+            f"{name} was {mine}, is now {theirs}"
+            for name, mine, theirs in conditions
+            if mine != theirs
+        ]
 
 
 @dataclass(frozen=True)

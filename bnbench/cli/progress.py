@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -22,29 +20,14 @@ from bnbench.specs import TrialSpec
 
 
 class StudyProgress:
-    """Shows trial, epoch, accuracy and the time left; a context manager."""
+    """Shows trial, epoch, accuracy and the time left."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, bar: Progress) -> None:
         self._stage = ""
         self._num_trials = 0
         self._ended_trials = 0
-        self._bar = _make_bar(console, "epochs")
-        self._task = self._bar.add_task("starting", total=None)
-
-    def __enter__(self) -> Self:
-        if not self._bar.disable:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if not self._bar.disable:
-            self._bar.stop()
+        self._bar = bar
+        self._task = bar.add_task("starting", total=None)
 
     def start_stage(self, name: str, num_trials: int, num_epochs: int) -> None:
         """Show which stage begins and how much work it has."""
@@ -64,7 +47,7 @@ class StudyProgress:
         """Print a line for the trial, above the bar if there is one."""
         self._ended_trials += 1
         self._bar.advance(self._task, record.trial.recipe.epochs - len(record.epochs))
-        self._console.print(
+        self._bar.console.print(
             f"[{self._stage} {self._ended_trials}/{self._num_trials}] {_describe_trial(record)}",
             markup=False,
             highlight=False,
@@ -86,17 +69,24 @@ def _describe_trial(record: TrialRecord) -> str:
 
 
 @contextlib.contextmanager
+def show_study(console: Console) -> Iterator[StudyProgress]:
+    """Show the progress of a study."""
+    with _open_bar(console, "epochs") as bar:
+        yield StudyProgress(bar)
+
+
+@contextlib.contextmanager
 def show_models(console: Console, num_models: int) -> Iterator[Callable[[str], None]]:
     """Show how many models are verified; yields the function to call after each."""
-    bar = _make_bar(console, "models")
-    task = bar.add_task("verifying", total=num_models)
-    with contextlib.nullcontext() if bar.disable else bar:
+    with _open_bar(console, "models") as bar:
+        task = bar.add_task("verifying", total=num_models)
         yield lambda _name: bar.advance(task)
 
 
-def _make_bar(console: Console, unit: str) -> Progress:
-    """Make a bar that counts units of work, disabled unless the console is a terminal."""
-    return Progress(
+@contextlib.contextmanager
+def _open_bar(console: Console, unit: str) -> Iterator[Progress]:
+    """Show a bar that counts units of work; it is disabled away from a terminal."""
+    bar = Progress(
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -107,3 +97,5 @@ def _make_bar(console: Console, unit: str) -> Progress:
         console=console,
         disable=not console.is_terminal,
     )
+    with contextlib.nullcontext() if bar.disable else bar:
+        yield bar

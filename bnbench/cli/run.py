@@ -192,13 +192,13 @@ def complete_run(store: RunStore, dataset: Any, executor: Executor) -> int:
     """
     from rich.console import Console
 
-    from bnbench.cli.progress import StudyProgress
+    from bnbench.cli.progress import show_study
     from bnbench.training.study import run_study
 
     engines = ", ".join(f"{engine} on {device}" for device, engine in store.engines.items())
     click.echo(f"Run folder: {store.folder}; engine: {engines}", err=True)
     verifications: list[VerificationRecord] = []
-    with StudyProgress(Console(stderr=True)) as progress:
+    with show_study(Console(stderr=True)) as progress:
         records = run_study(store, dataset, progress, executor)
     if any(r.status == "finished" and r.trial.purpose == "score" for r in records):
         verifications = verify_models(store, records, dataset)

@@ -52,6 +52,8 @@ class RayExecutor:
         self._stored: dict[Dataset, tuple[Any, str]] = {}
         # All trials timed on a kind of device run on one node: its id by the number of GPUs.
         self._timing_nodes: dict[int, str] = {}
+        # Times since when no node can run a task with a demand.
+        self._unable_since: dict[Demand, float] = {}
 
     def run(
         self,
@@ -88,13 +90,12 @@ class RayExecutor:
     ) -> None:
         queue = BatchQueue(trials, self._threads)
         running: dict[Any, Demand] = {}
-        timeout = _NodeTimeout(self._node_timeout_seconds)
         try:
             while queue.demands or running:
                 nodes = list_nodes()
                 for demand in dict.fromkeys([*queue.demands, *running.values()]):
                     num_places = sum(map(demand.count_places, nodes.values()))
-                    timeout.check(demand, num_places, nodes)
+                    self._check_places(demand, num_places, nodes)
                     while demand in queue.demands and (
                         sum(each == demand for each in running.values()) < 2 * max(num_places, 1)
                     ):
@@ -146,18 +147,37 @@ class RayExecutor:
         Returns:
             The node's id and its processors.
         """
-        timeout = _NodeTimeout(self._node_timeout_seconds)
         while True:
             nodes = list_nodes()
             able = [node for node in nodes if demand.count_places(nodes[node])]
+            self._check_places(demand, len(able), nodes)
             if able:
                 if self._timing_nodes.get(demand.gpus) not in able:
                     largest = max(able, key=lambda node: (nodes[node]["CPU"], node))
                     self._timing_nodes[demand.gpus] = largest
                 chosen = self._timing_nodes[demand.gpus]
                 return chosen, int(nodes[chosen]["CPU"])
-            timeout.check(demand, 0, nodes)
             time.sleep(WAIT_SECONDS)
+
+    def _check_places(
+        self, demand: Demand, num_places: int, nodes: Mapping[str, Mapping[str, float]]
+    ) -> None:
+        """Raise RunError if no node has had a place for a demand for longer than the timeout."""
+        if num_places:
+            self._unable_since.pop(demand, None)
+            return
+        since = self._unable_since.setdefault(demand, time.monotonic())
+        if time.monotonic() - since < self._node_timeout_seconds:
+            return
+        found = ", ".join(
+            str(Demand(int(resources.get("CPU", 0)), int(resources.get("GPU", 0))))
+            for resources in nodes.values()
+        )
+        raise RunError(
+            f"executor: expected a node with {demand} for a trial, got {found or 'no node'}; "
+            "add such a node, or ask for fewer --threads or other --devices. Finished trials are "
+            "kept"
+        )
 
     def _submit(
         self,
@@ -177,37 +197,6 @@ class RayExecutor:
         return self._task.options(
             num_cpus=demand.processors, num_gpus=demand.gpus, **options
         ).remote(job, reference)
-
-
-class _NodeTimeout:
-    """A timeout for the wait for a node that can run a task."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._since: dict[Demand, float] = {}
-
-    def check(
-        self, demand: Demand, num_places: int, nodes: Mapping[str, Mapping[str, float]]
-    ) -> None:
-        """Note how many tasks with a demand the nodes can run at once.
-
-        Raises:
-            RunError: the nodes could run none for longer than the timeout.
-        """
-        if num_places:
-            self._since.pop(demand, None)
-            return
-        if time.monotonic() - self._since.setdefault(demand, time.monotonic()) < self._seconds:
-            return
-        found = ", ".join(
-            str(Demand(int(resources.get("CPU", 0)), int(resources.get("GPU", 0))))
-            for resources in nodes.values()
-        )
-        raise RunError(
-            f"executor: expected a node with {demand} for a trial, got {found or 'no node'}; "
-            "add such a node, or ask for fewer --threads or other --devices. Finished trials are "
-            "kept"
-        )
 
 
 def _get(task: Any) -> list[CompletedTrial]:
