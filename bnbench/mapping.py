@@ -93,7 +93,7 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
         return build_from_mapping(typing.cast("type", hint), value, path)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if hint is Any or (isinstance(value, hint) and not (hint is int and isinstance(value, bool))):
+    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     raise MappingError(path, f"expected {names.get(hint, hint)}, got {_describe(value)}")

@@ -19,7 +19,7 @@ from bnbench.records import DataRecord, VerificationRecord
 from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
 from bnbench.store import RunStore
 from bnbench.training.catalog import check_against_data, find_study
-from bnbench.training.executors.choice import DEFAULT_EXECUTOR, EXECUTORS, check_executor
+from bnbench.training.executors import DEFAULT_EXECUTOR, EXECUTORS, check_executor
 
 if TYPE_CHECKING:
     from bnbench.training.executors.interface import Executor

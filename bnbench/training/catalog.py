@@ -68,9 +68,8 @@ def read_study_file(path: Path) -> StudySpec:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{path}: expected TOML, got: {error}") from None
     defaults = STUDIES["notebook"]
-    content.setdefault("name", path.stem)
-    content.setdefault("variants", [variant.name for variant in defaults.variants])
-    content.setdefault("seeds", list(defaults.seeds))
+    names = [variant.name for variant in defaults.variants]
+    content = {"name": path.stem, "variants": names, "seeds": defaults.seeds, **content}
     try:
         for table in (content, content.get("tuning")):
             if isinstance(table, dict) and isinstance(table.get("seeds"), str):

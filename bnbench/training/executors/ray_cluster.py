@@ -40,10 +40,9 @@ def join_cluster(address: str | None) -> Iterator[None]:
             on this machine, which ends with the block.
 
     Raises:
-        SpecError: Ray is not installed, or the address has another form.
+        SpecError: the address has another form.
         RunError: nothing answers there, or the cluster cannot be joined.
     """
-    require_ray()
     # Ray reads these when it is imported: no usage statistics; leave GPUs visible to CPU tasks.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")

@@ -34,7 +34,6 @@ class StoredDataset:
     """A data set as it lies in the object store, where all workers of a node read its arrays."""
 
     name: str
-    source: str
     arrays: tuple[Bytes, Bytes, Bytes, Bytes]
     """Training images and labels, test images and labels, shaped as in `LabeledImages`."""
     file_sha256: tuple[str, str, str, str]
@@ -69,7 +68,6 @@ def store_dataset(dataset: Dataset) -> StoredDataset:
     train, test = dataset.train, dataset.test
     return StoredDataset(
         dataset.name,
-        dataset.source,
         (train.images.numpy(), train.labels.numpy(), test.images.numpy(), test.labels.numpy()),
         (train.images_sha256, train.labels_sha256, test.images_sha256, test.labels_sha256),
     )
@@ -124,5 +122,5 @@ def _read_dataset(node: str, sha256: str, data: StoredDataset) -> Dataset:
             images = [torch.from_numpy(array) for array in data.arrays]
         train = LabeledImages(images[0], images[1], *data.file_sha256[:2])
         test = LabeledImages(images[2], images[3], *data.file_sha256[2:])
-        _datasets[sha256] = Dataset(data.name, train, test, None, data.source)
+        _datasets[sha256] = Dataset(data.name, train, test, None, "the cluster's object store")
     return _datasets[sha256]

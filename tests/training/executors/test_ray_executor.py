@@ -26,7 +26,7 @@ from tests.conftest import BASELINE, BATCHNORM, SilentObserver, make_environment
 from tests.training.executors.conftest import NODE, drop_times, make_store, run_small_study
 
 # One process starts Ray, when tests run in several side by side.
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 DRIVER = Path(__file__).with_name("ray_driver.py")
 
 
@@ -81,7 +81,6 @@ def assert_same_results(store: RunStore, undisturbed: RunStore) -> list[TrialRec
     return records
 
 
-@pytest.mark.slow
 def test_a_study_on_several_nodes_gives_the_same_bits_as_in_one_process(
     joined: None, undisturbed: RunStore, tmp_path: Path, synthetic_dataset: Dataset
 ) -> None:
@@ -113,7 +112,6 @@ def run_slowly(job: Job, data: StoredDataset) -> list[CompletedTrial]:
     return run_job(job, data)
 
 
-@pytest.mark.slow
 def test_a_node_that_is_killed_costs_no_trial_and_changes_none(
     cluster: Any, joined: None, undisturbed: RunStore, tmp_path: Path, synthetic_dataset: Dataset
 ) -> None:
@@ -125,7 +123,6 @@ def test_a_node_that_is_killed_costs_no_trial_and_changes_none(
     assert len({record.node for record in records}) == 3
 
 
-@pytest.mark.slow
 def test_a_driver_that_is_killed_goes_on_where_it_was(
     cluster: Any, undisturbed: RunStore, tmp_path: Path, synthetic_dataset: Dataset
 ) -> None:
@@ -171,7 +168,6 @@ def fail(job: Job, data: StoredDataset) -> list[CompletedTrial]:
     ],
     ids=["torch", "data", "no bnbench"],
 )
-@pytest.mark.slow
 def test_a_node_with_other_software_or_data_is_refused(
     do: Any,
     text: str,
@@ -208,7 +204,6 @@ def test_a_trial_that_no_node_can_run_is_told_and_not_waited_for(
         )
 
 
-@pytest.mark.slow
 def test_what_a_receiver_raises_ends_the_work(joined: None, synthetic_dataset: Dataset) -> None:
     trial = TrialSpec(BASELINE, RecipeSpec(epochs=1), 0, "cpu", "native")
     trials = [dataclasses.replace(trial, seed=seed) for seed in range(20)]

@@ -5,7 +5,7 @@ import pytest
 
 from bnbench.errors import SpecError
 from bnbench.training.catalog import STUDIES
-from bnbench.training.executors.choice import DEFAULT_EXECUTOR, check_executor
+from bnbench.training.executors import DEFAULT_EXECUTOR, check_executor
 
 STUDY = STUDIES["notebook"]
 
