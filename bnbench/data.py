@@ -46,9 +46,6 @@ CONTENT_SHA256 = {
 }
 """SHA-256 of each file's decompressed content; any gzip compression of it is accepted."""
 
-_IMAGES_HEADER_BYTES = 16
-_LABELS_HEADER_BYTES = 8
-
 
 @dataclass(frozen=True, eq=False)
 class LabeledImages:
@@ -101,15 +98,13 @@ def load_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> D
     contents = {name: read_checked(folder, name) for name in CONTENT_SHA256}
 
     def parse(prefix: str) -> LabeledImages:
-        images_name, labels_name = f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
-        # The hashes were checked, so the headers are known to the byte and can be skipped.
-        images = torch.frombuffer(contents[images_name], dtype=torch.uint8)
-        labels = torch.frombuffer(contents[labels_name], dtype=torch.uint8)
+        images, labels = f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
+        # The hashes were checked, so the headers of 16 and 8 bytes can be skipped.
         return LabeledImages(
-            images=images[_IMAGES_HEADER_BYTES:].reshape(-1, 28, 28),
-            labels=labels[_LABELS_HEADER_BYTES:],
-            images_sha256=CONTENT_SHA256[images_name],
-            labels_sha256=CONTENT_SHA256[labels_name],
+            torch.frombuffer(contents[images], dtype=torch.uint8)[16:].reshape(-1, 28, 28),
+            torch.frombuffer(contents[labels], dtype=torch.uint8)[8:],
+            CONTENT_SHA256[images],
+            CONTENT_SHA256[labels],
         )
 
     return Dataset("FashionMNIST", parse("train"), parse("t10k"), folder, source)
@@ -126,21 +121,19 @@ def locate_fashion_mnist(data_dir: Path | None = None, download: bool = True) ->
     """
     if data_dir is None and os.environ.get("BNBENCH_DATA"):
         data_dir = Path(os.environ["BNBENCH_DATA"])
-    if data_dir is not None:
-        if data_dir.exists() and not data_dir.is_dir():
-            raise DataError(
-                f"{data_dir}: expected a folder for the data, got a file; name its folder"
-            )
-        folder = _find_complete_folder(data_dir)
+    debian = (DEBIAN_FOLDER, f"Debian's package {DEBIAN_PACKAGE}")
+    if data_dir is None:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bnbench"
+        sources = [debian, (root, f"an earlier download in {root}")]
+    else:
+        root = data_dir
+        sources = [(root, f"the data folder {root}"), debian]
+        if root.exists() and not root.is_dir():
+            raise DataError(f"{root}: expected a folder for the data, got a file; name its folder")
+    for place, source in sources:
+        folder = _find_complete_folder(place)
         if folder is not None:
-            return folder, f"the data folder {data_dir}"
-    if _find_complete_folder(DEBIAN_FOLDER) is not None:
-        return DEBIAN_FOLDER, f"Debian's package {DEBIAN_PACKAGE}"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    root = data_dir if data_dir is not None else cache / "bnbench"
-    folder = _find_complete_folder(root)
-    if folder is not None:
-        return folder, f"an earlier download in {root}"
+            return folder, source
     if not download:
         raise DataError(
             f"FashionMNIST: expected its four files, got none in {root} or {DEBIAN_FOLDER}; "

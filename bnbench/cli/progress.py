@@ -6,14 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
 from bnbench.records import EpochRecord, TrialRecord
 from bnbench.specs import TrialSpec
@@ -87,13 +80,9 @@ def show_models(console: Console, num_models: int) -> Iterator[Callable[[str], N
 def _open_bar(console: Console, unit: str) -> Iterator[Progress]:
     """Show a bar that counts units of work; it is disabled away from a terminal."""
     bar = Progress(
-        TextColumn("[progress.description]{task.description}"),
-        BarColumn(),
+        *Progress.get_default_columns(),
         MofNCompleteColumn(),
         TextColumn(unit),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
     )

@@ -22,6 +22,7 @@ from bnbench.training.catalog import check_against_data, find_study
 from bnbench.training.executors import DEFAULT_EXECUTOR, EXECUTORS, check_executor
 
 if TYPE_CHECKING:
+    from bnbench.data import Dataset
     from bnbench.training.executors.interface import Executor
 
 DEFAULT_STUDY = "notebook"
@@ -90,7 +91,7 @@ def run(
     continues an interrupted run, with the same result as without the interruption.
     """
     if resume is None:
-        store, study = None, apply_options(find_study(study_name or DEFAULT_STUDY), options)
+        store, study = None, _apply_options(find_study(study_name or DEFAULT_STUDY), options)
     else:
         _refuse_options({"study": study_name, "out": out, **options})
         store = RunStore.open(resume)
@@ -123,7 +124,7 @@ def run(
             data = DataRecord(dataset.name, len(dataset.train), len(dataset.test))
             store = RunStore.create(folder, study, engines, data, environment)
         try:
-            sys.exit(complete_run(store, dataset, executor))
+            sys.exit(_complete_run(store, dataset, executor))
         except KeyboardInterrupt:
             resume_command = _name_resume_command(store.folder, executor_name, address)
             click.echo(
@@ -141,16 +142,8 @@ def _refuse_options(options: dict[str, Any]) -> None:
         )
 
 
-def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
-    """Return the study as the command line's options change it.
-
-    Args:
-        study: what is changed.
-        options: values by the names of `StudySpec` and `RecipeSpec` fields; None changes nothing.
-
-    Raises:
-        SpecError: a value is out of its range, or does not go with the study.
-    """
+def _apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
+    """Change the fields of a study and its recipe that have an option of their name, if given."""
     given = {name: value for name, value in options.items() if value is not None}
     if study.tuning is not None and "learning_rate" in given:
         raise SpecError(
@@ -179,17 +172,8 @@ def _name_resume_command(folder: Path, executor_name: str, address: str | None) 
     return shlex.join(words)
 
 
-def complete_run(store: RunStore, dataset: Any, executor: Executor) -> int:
-    """Run a run's missing trials, verify its models and write its report.
-
-    Args:
-        store: the run, new or interrupted.
-        dataset: the `Dataset` of the run.
-        executor: runs the trials.
-
-    Returns:
-        The exit code.
-    """
+def _complete_run(store: RunStore, dataset: Dataset, executor: Executor) -> int:
+    """Run a run's missing trials, verify its models, write its report; return the exit code."""
     from rich.console import Console
 
     from bnbench.cli.progress import show_study
