@@ -3,7 +3,6 @@
 The benchmark starts a Ray cluster on this machine.
 """
 
-import dataclasses
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from bnbench.store import RunStore
 from bnbench.training.executors.batching import MAX_EPOCHS_PER_BATCH
 from bnbench.training.executors.interface import CompletedTrial
 from bnbench.training.executors.ray_cluster import join_cluster
-from bnbench.training.executors.ray_worker import Job, JobResult, StoredDataset
+from bnbench.training.executors.ray_worker import Job, StoredDataset
 from bnbench.training.study import run_study
 
 MODEL_BYTES = 243_000
@@ -63,22 +62,17 @@ def ray_on_this_machine(fashion_mnist: Dataset) -> Iterator[None]:
         yield
 
 
-def do_nothing(job: Job, _: StoredDataset) -> JobResult:
+def do_nothing(job: Job, _: StoredDataset) -> list[CompletedTrial]:
     epochs = tuple(EpochRecord(n, 1.0, 1.0, 0.5, 1.0, 0.1) for n in range(1, 6))
     records = [TrialRecord(trial, "finished", epochs, node="nowhere") for trial in job.trials]
-    return JobResult("nowhere", tuple(CompletedTrial(record) for record in records))
+    return [CompletedTrial(record) for record in records]
 
 
-def give_a_model(job: Job, data: StoredDataset) -> JobResult:
-    result = do_nothing(job, data)
-    content = bytes(MODEL_BYTES)
-    return dataclasses.replace(
-        result,
-        completed=tuple(
-            dataclasses.replace(each, files={f"{each.record.trial.key}.pt": content})
-            for each in result.completed
-        ),
-    )
+def give_a_model(job: Job, data: StoredDataset) -> list[CompletedTrial]:
+    return [
+        CompletedTrial(each.record, {f"{each.record.trial.key}.pt": bytes(MODEL_BYTES)})
+        for each in do_nothing(job, data)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Benchmarking Machine Learning Algorithms" (arXiv 1708.07747).
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import os
@@ -13,7 +14,6 @@ import shutil
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +46,6 @@ CONTENT_SHA256 = {
 }
 """SHA-256 of each file's decompressed content; any gzip compression of it is accepted."""
 
-_IMAGES_HEADER_BYTES = 16
-_LABELS_HEADER_BYTES = 8
-
 
 @dataclass(frozen=True, eq=False)
 class LabeledImages:
@@ -80,7 +77,7 @@ class Dataset:
     folder: Path | None
     """Folder of the files, for programs that read them themselves; None if in memory only."""
     source: str
-    """Where the files came from, as text for people."""
+    """Description of where the files came from."""
 
 
 def load_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> Dataset:
@@ -101,15 +98,13 @@ def load_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> D
     contents = {name: read_checked(folder, name) for name in CONTENT_SHA256}
 
     def parse(prefix: str) -> LabeledImages:
-        images_name, labels_name = f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
-        # The hashes were checked, so the headers are known to the byte and can be skipped.
-        images = torch.frombuffer(contents[images_name], dtype=torch.uint8)
-        labels = torch.frombuffer(contents[labels_name], dtype=torch.uint8)
+        images, labels = f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
+        # The hashes were checked, so the headers of 16 and 8 bytes can be skipped.
         return LabeledImages(
-            images=images[_IMAGES_HEADER_BYTES:].reshape(-1, 28, 28),
-            labels=labels[_LABELS_HEADER_BYTES:],
-            images_sha256=CONTENT_SHA256[images_name],
-            labels_sha256=CONTENT_SHA256[labels_name],
+            torch.frombuffer(contents[images], dtype=torch.uint8)[16:].reshape(-1, 28, 28),
+            torch.frombuffer(contents[labels], dtype=torch.uint8)[8:],
+            CONTENT_SHA256[images],
+            CONTENT_SHA256[labels],
         )
 
     return Dataset("FashionMNIST", parse("train"), parse("t10k"), folder, source)
@@ -126,20 +121,19 @@ def locate_fashion_mnist(data_dir: Path | None = None, download: bool = True) ->
     """
     if data_dir is None and os.environ.get("BNBENCH_DATA"):
         data_dir = Path(os.environ["BNBENCH_DATA"])
-    if data_dir is not None:
-        if data_dir.exists() and not data_dir.is_dir():
-            raise DataError(
-                f"{data_dir}: expected a folder for the data, got a file; name its folder"
-            )
-        folder = _find_complete_folder(data_dir)
+    debian = (DEBIAN_FOLDER, f"Debian's package {DEBIAN_PACKAGE}")
+    if data_dir is None:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bnbench"
+        sources = [debian, (root, f"an earlier download in {root}")]
+    else:
+        root = data_dir
+        sources = [(root, f"the data folder {root}"), debian]
+        if root.exists() and not root.is_dir():
+            raise DataError(f"{root}: expected a folder for the data, got a file; name its folder")
+    for place, source in sources:
+        folder = _find_complete_folder(place)
         if folder is not None:
-            return folder, f"the data folder {data_dir}"
-    if _find_complete_folder(DEBIAN_FOLDER) is not None:
-        return DEBIAN_FOLDER, f"Debian's package {DEBIAN_PACKAGE}"
-    root = data_dir if data_dir is not None else _default_download_root()
-    folder = _find_complete_folder(root)
-    if folder is not None:
-        return folder, f"an earlier download in {root}"
+            return folder, source
     if not download:
         raise DataError(
             f"FashionMNIST: expected its four files, got none in {root} or {DEBIAN_FOLDER}; "
@@ -160,19 +154,18 @@ def cut_validation_split(dataset: Dataset, tuning: TuningSpec) -> Dataset:
     labels = dataset.train.labels
     generator = torch.Generator().manual_seed(tuning.split_seed)
     shuffled = torch.randperm(len(labels), generator=generator)
-    num_of_each = tuning.num_validation_images // len(CLASS_NAMES)
+    per_class = tuning.num_validation_images // len(CLASS_NAMES)
     chosen = torch.zeros(len(labels), dtype=torch.bool)
     for label in range(len(CLASS_NAMES)):
         of_class = shuffled[labels[shuffled] == label]
-        if len(of_class) <= num_of_each:
+        if len(of_class) <= per_class:
             raise SpecError(
                 f"num_validation_images: expected fewer than {len(of_class)} images per class, "
-                f"got {num_of_each}"
+                f"got {per_class}"
             )
-        chosen[of_class[:num_of_each]] = True
+        chosen[of_class[:per_class]] = True
 
     def select(mask: torch.Tensor) -> LabeledImages:
-        # No file holds these images, so there is no file's hash to name.
         return LabeledImages(dataset.train.images[mask], labels[mask], "", "")
 
     return Dataset(
@@ -226,19 +219,13 @@ def _find_complete_folder(root: Path) -> Path | None:
     return None
 
 
-def _default_download_root() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "bnbench"
-
-
 def _download(root: Path) -> tuple[Path, str]:
     """Download all files into `root`, checked and in torchvision's layout, or none."""
-    attempts: list[tuple[str, Callable[[Path], Path]]] = [
+    failures = []
+    for source, fetch in (
         ("torchvision's download", _fetch_by_torchvision),
         (f"Debian's package {DEBIAN_PACKAGE}, fetched without root", _fetch_debian_package),
-    ]
-    failures = []
-    for source, fetch in attempts:
+    ):
         try:
             root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".download-", dir=root) as scratch:
@@ -249,12 +236,12 @@ def _download(root: Path) -> tuple[Path, str]:
                     (draft / name).write_bytes(read_checked(fetched, name))
                 folder = root / TORCHVISION_LAYOUT
                 folder.parent.mkdir(exist_ok=True)
-                if folder.exists():
-                    shutil.rmtree(folder)
+                shutil.rmtree(folder, ignore_errors=True)
                 draft.rename(folder)
             return folder, source
         except (DataError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-            failures.append(f"{source}: {str(error).splitlines()[0] if str(error) else error!r}")
+            lines = str(getattr(error, "stderr", "") or error).strip().splitlines()
+            failures.append(f"{source}: {lines[0] if lines else repr(error)}")
     raise DataError(
         f"FashionMNIST: expected a source that has it, got none ({'; '.join(failures)}); put the "
         f"four files into a folder and name it by --data-dir, or install {DEBIAN_PACKAGE}"
@@ -270,15 +257,9 @@ def _fetch_by_torchvision(scratch: Path) -> Path:
 
 
 def _fetch_debian_package(scratch: Path) -> Path:
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise DataError("expected apt-get and dpkg-deb, got a machine without them")
-    for command in (["apt-get", "download", DEBIAN_PACKAGE], ["dpkg-deb", "-x"]):
-        if command[0] == "dpkg-deb":
-            command += [str(next(scratch.glob("*.deb"))), "unpacked"]
-        result = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=300)
-        if result.returncode != 0:
-            raise DataError(
-                f"{' '.join(command[:2])}: expected exit code 0, got {result.returncode}: "
-                f"{result.stderr.strip()}"
-            )
+    run = functools.partial(
+        subprocess.run, cwd=scratch, capture_output=True, text=True, timeout=300, check=True
+    )
+    run(["apt-get", "download", DEBIAN_PACKAGE])
+    run(["dpkg-deb", "-x", next(scratch.glob("*.deb")), "unpacked"])
     return scratch / "unpacked" / DEBIAN_FOLDER.relative_to("/")

@@ -1,7 +1,8 @@
-"""The machine, its devices and the software: what results depend on besides the code."""
+"""The machine, its devices and its software, as they are recorded with a run."""
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import platform
 import subprocess
@@ -21,12 +22,10 @@ from bnbench.records import EnvironmentRecord
 def list_devices() -> dict[str, str]:
     """List the torch devices of this machine that bnbench can train on, with their model names."""
     devices = {"cpu": read_cpu_name()}
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            name = torch.cuda.get_device_name(index)
-            if index == 0:
-                devices["cuda"] = name
-            devices[f"cuda:{index}"] = name
+    for index in range(torch.cuda.device_count()):
+        devices[f"cuda:{index}"] = torch.cuda.get_device_name(index)
+    if "cuda:0" in devices:
+        devices["cuda"] = devices["cuda:0"]
     if torch.backends.mps.is_available():
         devices["mps"] = f"{platform.processor()} GPU"
     return devices
@@ -46,14 +45,8 @@ def require_devices(names: Iterable[str]) -> None:
             )
 
 
-def use_threads(threads: int | None) -> None:
-    """Set the number of torch's CPU threads; None leaves torch's own choice."""
-    if threads is not None:
-        torch.set_num_threads(threads)
-
-
 def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
-    """Describe this machine, the software, and those of `devices` that the machine has."""
+    """Describe this machine, its software, and those of `devices` that it has."""
     names = list_devices()
     return EnvironmentRecord(
         cpu=read_cpu_name(),
@@ -65,7 +58,9 @@ def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
         versions={
             "bnbench": bnbench.__version__,
             "python": platform.python_version(),
-            **{name: _read_version(name) for name in ("torch", "torchvision", "numpy")},
+            **{
+                name: importlib.metadata.version(name) for name in ("torch", "torchvision", "numpy")
+            },
         },
         commit=_read_commit(),
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -73,30 +68,15 @@ def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
     )
 
 
-def _read_version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
 def _read_commit() -> str | None:
     """Read the commit of the git checkout that bnbench runs from; None without one."""
     folder = Path(bnbench.__file__).parents[1]
     if not (folder / ".git").exists():
         return None
+    git = functools.partial(subprocess.run, cwd=folder, capture_output=True, text=True, check=True)
     try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=folder, capture_output=True, text=True
-        )
-        changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-        )
-    except OSError:
+        commit = git(["git", "rev-parse", "--short=12", "HEAD"]).stdout.strip()
+        changes = git(["git", "status", "--porcelain", "--untracked-files=no"]).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
         return None
-    if commit.returncode != 0 or changes.returncode != 0:
-        return None
-    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")
+    return commit + ("+" if changes else "")

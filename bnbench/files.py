@@ -1,7 +1,4 @@
-"""Files that survive a kill: replaced whole, or grown line by line.
-
-They know bytes and JSON, not what is in them; what a damaged line means is the caller's matter.
-"""
+"""Files that survive a kill: replaced whole, or extended line by line."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 BLOCK_BYTES = 1 << 16
@@ -57,12 +53,7 @@ class AppendLog:
         self._file = file
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -1,7 +1,4 @@
-"""Builds frozen dataclasses from mappings that were read from JSON or TOML.
-
-An error names the path of a key that is unknown, missing or of the wrong type.
-"""
+"""Builds frozen dataclasses from mappings that were read from JSON or TOML."""
 
 from __future__ import annotations
 
@@ -45,13 +42,11 @@ def build_from_mapping(record_type: type[Record], mapping: object, path: str = "
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in mapping:
-            values[name] = _convert(hints[name], mapping[name], _join(path, name))
+            values[name] = convert(hints[name], mapping[name], _join(path, name))
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise MappingError(_join(path, name), "expected a value, got none; add the key")
     try:
         return record_type(**values)
-    except MappingError:
-        raise
     except SpecError as error:
         name, _, text = str(error).partition(": ")
         if name in fields:
@@ -63,13 +58,18 @@ def build_from_mapping(record_type: type[Record], mapping: object, path: str = "
 _get_type_hints = functools.cache(typing.get_type_hints)
 
 
-def _convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one branch per kind of type
+def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one branch per kind of type
+    """Convert a value read from JSON or TOML to the type of an annotation.
+
+    Raises:
+        MappingError: the value, or one within it, does not fit the type.
+    """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:
             return None
         (inner,) = [argument for argument in arguments if argument is not type(None)]
-        return _convert(inner, value, path)
+        return convert(inner, value, path)
     if origin is Literal:
         if value in arguments:
             return value
@@ -80,20 +80,20 @@ def _convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one br
         if not isinstance(value, (list, tuple)):
             raise MappingError(path, f"expected a list, got {_describe(value)}")
         return tuple(
-            _convert(arguments[0], item, f"{path}[{index}]") for index, item in enumerate(value)
+            convert(arguments[0], item, f"{path}[{index}]") for index, item in enumerate(value)
         )
     if origin is dict:
         if not isinstance(value, Mapping):
             raise MappingError(path, f"expected a table of keys, got {_describe(value)}")
         return {
-            str(key): _convert(arguments[1], item, _join(path, str(key)))
+            str(key): convert(arguments[1], item, _join(path, str(key)))
             for key, item in value.items()
         }
     if dataclasses.is_dataclass(hint):
         return build_from_mapping(typing.cast("type", hint), value, path)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if hint is Any or (isinstance(value, hint) and not (hint is int and isinstance(value, bool))):
+    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     raise MappingError(path, f"expected {names.get(hint, hint)}, got {_describe(value)}")

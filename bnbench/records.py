@@ -1,11 +1,12 @@
-"""What was measured: epochs, trials, the environment, evaluations and their verdicts."""
+"""What was measured: epochs, trials, environments, and evaluations of exported models."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bnbench.specs import TrialSpec
+from bnbench.specs import ENGINE_NAMES, PURPOSES, Purpose, StudySpec, TrialSpec
 
 TrialStatus = Literal["finished", "failed"]
 LOCAL_NODE = "local"
@@ -22,27 +23,59 @@ class EpochRecord:
     train_loss: float
     """Mean cross-entropy over the training images, while training."""
     test_loss: float
-    """Mean cross-entropy over the evaluated images after the epoch. They are the test images,
-    but for a tuning trial, which sees validation images in their place."""
+    """Mean cross-entropy over the evaluated images after the epoch: validation images in a tuning
+    trial, else test images."""
     test_accuracy: float
     """Fraction of the evaluated images classified correctly after the epoch, in [0, 1]."""
     train_seconds: float
-    """Wall-clock of training alone, the device synchronized before both readings."""
+    """Wall-clock seconds of training alone; the device is synchronized before both readings."""
     eval_seconds: float
-    """Wall-clock of the evaluation alone."""
+    """Wall-clock seconds of the evaluation alone."""
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial as it went: every epoch it finished, and why it failed if it did."""
+    """The outcome of a trial: every epoch it finished, and why it failed if it did."""
 
     trial: TrialSpec
     status: TrialStatus
     epochs: tuple[EpochRecord, ...]
     reason: str | None = None
-    """Why the trial failed; None where it finished."""
+    """Why the trial failed; None if it finished."""
     node: str = LOCAL_NODE
-    """Where it ran: a name in the run's ``nodes.json``, or the machine of ``environment.json``."""
+    """Node that ran the trial: a name in ``nodes.json``, or `LOCAL_NODE`."""
+
+
+def make_trial_order(study: StudySpec) -> Callable[[TrialRecord], tuple[float, ...]]:
+    """Make a sort key: purpose, device, engine, variant, learning rate, seed.
+
+    Returns:
+        The sort key of a trial's record; it raises ValueError for a trial of another study.
+    """
+    seeds: dict[Purpose, Sequence[int]] = {
+        "tune": study.tuning.seeds if study.tuning else (),
+        "score": study.seeds,
+        "time": range(study.timing.num_pairs),
+    }
+    # Dictionaries, since there may be a million seeds.
+    ranks = {
+        purpose: {seed: rank for rank, seed in enumerate(each)} for purpose, each in seeds.items()
+    }
+
+    def order_of(record: TrialRecord) -> tuple[float, ...]:
+        trial = record.trial
+        if trial.seed not in ranks[trial.purpose]:
+            raise ValueError(f"seed {trial.seed} is not in the study")
+        return (
+            PURPOSES.index(trial.purpose),
+            study.devices.index(trial.device),
+            ENGINE_NAMES.index(trial.engine),
+            study.variants.index(trial.variant),
+            trial.recipe.learning_rate,
+            ranks[trial.purpose][trial.seed],
+        )
+
+    return order_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +90,7 @@ class ChosenRateRecord:
 
 @dataclass(frozen=True)
 class DataRecord:
-    """The data set a run was made with."""
+    """The data set that a run uses."""
 
     name: str
     num_train_images: int
@@ -66,46 +99,43 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class EnvironmentRecord:
-    """The machine and software a run was made with."""
+    """The machine and software that a run uses."""
 
     cpu: str
     cores: int
     """Processors this process may use."""
     threads: int
-    """Threads torch computes with."""
+    """CPU threads of torch."""
     memory_bytes: int | None
     devices: dict[str, str]
-    """Each device of the study with the name its maker gave it."""
+    """Product name of each device of the study."""
     system: str
     versions: dict[str, str]
-    """python, torch, torchvision, numpy and bnbench."""
+    """Versions of python, torch, torchvision, numpy and bnbench."""
     commit: str | None
-    """The commit bnbench was run from, ``+`` appended where files were changed; None outside
-    a checkout."""
+    """Commit of bnbench's checkout, with ``+`` if files were changed; None outside a checkout."""
     started_at: str
     """ISO 8601, UTC."""
     instruction_set: str | None = None
-    """What the native engine computes with, such as ``avx512``: its bits depend on it. None in
-    runs made before it was put on record."""
+    """Instructions of the native engine, such as ``avx512``; its bits depend on them. None in runs
+    of versions that did not record it."""
 
     def list_differences(self, other: EnvironmentRecord) -> list[str]:
-        """Say where `other` differs in what can change a trial's figures, one text each."""
-        mine, theirs = self._measuring_conditions(), other._measuring_conditions()
-        return [
-            f"{name} was {mine.get(name)}, is now {theirs.get(name)}"
-            for name in sorted(mine.keys() | theirs.keys())
-            if mine.get(name) != theirs.get(name)
+        """Describe each difference of `other` that can change a trial's results."""
+        versions, others = self.versions, other.versions
+        conditions: list[tuple[str, object, object]] = [
+            ("the CPU", self.cpu, other.cpu),
+            ("the instruction set", self.instruction_set, other.instruction_set),
+            ("the number of cores", self.cores, other.cores),
+            ("the number of threads", self.threads, other.threads),
+            ("the version of bnbench", versions.get("bnbench"), others.get("bnbench")),
+            ("the version of torch", versions.get("torch"), others.get("torch")),
         ]
-
-    def _measuring_conditions(self) -> dict[str, object]:
-        return {
-            "the CPU": self.cpu,
-            "the number of cores": self.cores,
-            "the number of threads": self.threads,
-            "the instruction set": self.instruction_set,
-            "the version of torch": self.versions.get("torch"),
-            "the version of bnbench": self.versions.get("bnbench"),
-        }
+        return [
+            f"{name} was {mine}, is now {theirs}"
+            for name, mine, theirs in conditions
+            if mine != theirs
+        ]
 
 
 @dataclass(frozen=True)

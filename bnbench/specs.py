@@ -34,18 +34,14 @@ class VariantSpec:
     hidden_sizes: tuple[int, ...] = (64, 32)
     """Units of each hidden layer, first to last; each at least 1."""
     normalization: Normalization = "none"
-    """What stands between each hidden linear layer and its activation."""
+    """Normalization between each hidden linear layer and its activation."""
     activation: Activation = "relu"
-    """What follows each hidden layer."""
+    """Function after each hidden layer."""
 
     def __post_init__(self) -> None:
-        if not self.name or not all(c.isalnum() or c in "_.+" for c in self.name):
-            raise SpecError(
-                f"name: expected letters, digits, '_', '.' or '+', got {self.name!r}; "
-                "it becomes part of file names"
-            )
-        for size in self.hidden_sizes:
-            _require(size >= 1, "hidden_sizes", "whole numbers of at least 1", size)
+        _require_name(self.name, "_.+")
+        sizes_hold = all(size >= 1 for size in self.hidden_sizes)
+        _require(self, "hidden_sizes", sizes_hold, "whole numbers of at least 1")
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class RecipeSpec:
     epochs: int = 5
     """Passes over the training set; at least 1."""
     batch_size: int = 64
-    """Images a step; at least 1."""
+    """Images per step; at least 1."""
     learning_rate: float = 0.001
     """SGD's step size; above 0."""
     momentum: float = 0.0
@@ -64,23 +60,10 @@ class RecipeSpec:
     """L2 penalty added to every gradient as ``torch.optim.SGD`` does; at least 0."""
 
     def __post_init__(self) -> None:
-        _require(self.epochs >= 1, "epochs", "a whole number of at least 1", self.epochs)
-        _require(
-            self.batch_size >= 1, "batch_size", "a whole number of at least 1", self.batch_size
-        )
-        _require(
-            self.learning_rate > 0 and math.isfinite(self.learning_rate),
-            "learning_rate",
-            "a number above 0",
-            self.learning_rate,
-        )
-        _require(0 <= self.momentum < 1, "momentum", "a number in [0, 1)", self.momentum)
-        _require(
-            self.weight_decay >= 0 and math.isfinite(self.weight_decay),
-            "weight_decay",
-            "a number of at least 0",
-            self.weight_decay,
-        )
+        _require_positive(self, "epochs", "batch_size")
+        _require(self, "learning_rate", 0 < self.learning_rate < math.inf, "a number above 0")
+        _require(self, "momentum", 0 <= self.momentum < 1, "a number in [0, 1)")
+        _require(self, "weight_decay", 0 <= self.weight_decay < math.inf, "a number of at least 0")
 
 
 @dataclass(frozen=True)
@@ -93,8 +76,8 @@ class TrialSpec:
     device: str
     engine: EngineName = REFERENCE_ENGINE
     purpose: Purpose = "score"
-    """What the trial is for: to tune the recipe on a validation split, to be scored on the test
-    set, or to be timed alone on the machine."""
+    """Use of the trial: to tune the recipe on a validation split, to be scored on the test set, or
+    to be timed alone on the machine."""
 
     @property
     def key(self) -> str:
@@ -117,43 +100,34 @@ class TuningSpec:
 
     def __post_init__(self) -> None:
         _require_distinct("learning_rates", self.learning_rates)
-        for rate in self.learning_rates:
-            _require(rate > 0 and math.isfinite(rate), "learning_rates", "numbers above 0", rate)
-        _require(
-            list(self.learning_rates) == sorted(self.learning_rates),
-            "learning_rates",
-            "an ascending list",
-            self.learning_rates,
-        )
-        _require_seeds("seeds", self.seeds)
-        _require(
-            self.num_validation_images >= 10 and self.num_validation_images % 10 == 0,
-            "num_validation_images",
-            "a multiple of 10, the number of classes",
-            self.num_validation_images,
-        )
+        in_range = all(0 < rate < math.inf for rate in self.learning_rates)
+        _require(self, "learning_rates", in_range, "numbers above 0")
+        ascending = list(self.learning_rates) == sorted(self.learning_rates)
+        _require(self, "learning_rates", ascending, "an ascending list")
+        _require_seeds(self.seeds)
+        in_tens = self.num_validation_images >= 10 and self.num_validation_images % 10 == 0
+        _require(self, "num_validation_images", in_tens, "a multiple of 10, the number of classes")
 
 
 @dataclass(frozen=True)
 class TimingSpec:
     """How time per epoch is measured where the scored trials share the machine.
 
-    One trial at a time, the variants in alternation, by each engine that the report speaks of.
+    Each engine trains one trial at a time; the variants alternate.
     """
 
     num_pairs: int = 10
-    """Trials of each variant; at least 1. Below six pairs a ratio of times has no interval."""
+    """Trials of each variant; at least 1. A ratio of times has an interval from six pairs on."""
     epochs: int = 1
     """Epochs of each trial; at least 1."""
 
     def __post_init__(self) -> None:
-        _require(self.num_pairs >= 1, "num_pairs", "a whole number of at least 1", self.num_pairs)
-        _require(self.epochs >= 1, "epochs", "a whole number of at least 1", self.epochs)
+        _require_positive(self, "num_pairs", "epochs")
 
 
 @dataclass(frozen=True)
 class StudySpec:
-    """What is compared: variants x seeds x devices; the others are held to the first variant."""
+    """What is compared: variants x seeds x devices; the first variant is the baseline."""
 
     name: str
     variants: tuple[VariantSpec, ...]
@@ -163,39 +137,31 @@ class StudySpec:
     devices: tuple[str, ...] = ("cpu",)
     """Torch device names: ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     engine: EngineChoice = "auto"
-    """What trains the trials; ``auto`` takes the fastest that can train all variants."""
+    """The engine that trains the trials; ``auto`` is the fastest that can train all variants."""
     threads: int | None = None
     """CPU threads; None leaves torch's own choice."""
     tuning: TuningSpec | None = None
-    """Given, each variant is trained at the learning rate that served it best in tuning."""
+    """If given, each variant is scored at the learning rate that was best for it in tuning."""
     timing: TimingSpec = field(default_factory=TimingSpec)
     """How time per epoch is measured where the scored trials share the machine."""
     target_accuracy: float | None = None
-    """Accuracy whose arrival is timed, in (0, 1); None takes the level that half of the first
-    variant's trials reach."""
+    """Accuracy to reach in the time to target, in (0, 1); None takes the accuracy that half of the
+    first variant's trials reach."""
 
     def __post_init__(self) -> None:
-        if not self.name or not all(c.isalnum() or c in "_.-+" for c in self.name):
-            raise SpecError(
-                f"name: expected letters, digits, '_', '.', '-' or '+', got {self.name!r}; "
-                "it becomes part of the run folder's name"
-            )
+        _require_name(self.name, "_.+-")
         _require_distinct("variants", [variant.name for variant in self.variants])
         _require_distinct("devices", self.devices)
-        _require_seeds("seeds", self.seeds)
+        _require_seeds(self.seeds)
         if self.threads is not None:
-            _require(self.threads >= 1, "threads", "a whole number of at least 1", self.threads)
+            _require_positive(self, "threads")
         if self.target_accuracy is not None:
-            _require(
-                0 < self.target_accuracy < 1,
-                "target_accuracy",
-                "a fraction between 0 and 1",
-                self.target_accuracy,
-            )
-        if self.tuning is not None:
-            both = sorted(set(self.seeds) & set(self.tuning.seeds))
-            _require(
-                not both, "seeds", "seeds that the tuning does not use", both[0] if both else None
+            in_range = 0 < self.target_accuracy < 1
+            _require(self, "target_accuracy", in_range, "a fraction between 0 and 1")
+        shared = set(self.seeds) & set(self.tuning.seeds if self.tuning else ())
+        if shared:
+            raise SpecError(
+                f"seeds: expected seeds that the tuning does not use, got {min(shared)}"
             )
 
     def list_tuning_trials(self, engines: Mapping[str, EngineName]) -> tuple[TrialSpec, ...]:
@@ -206,18 +172,12 @@ class StudySpec:
         """
         if self.tuning is None:
             return ()
+        recipes = [replace(self.recipe, learning_rate=rate) for rate in self.tuning.learning_rates]
         return tuple(
-            TrialSpec(
-                variant,
-                replace(self.recipe, learning_rate=rate),
-                seed,
-                device,
-                engines[device],
-                "tune",
-            )
+            TrialSpec(variant, recipe, seed, device, engines[device], "tune")
             for device in self.devices
             for seed in self.tuning.seeds
-            for rate in self.tuning.learning_rates
+            for recipe in recipes
             for variant in self.variants
         )
 
@@ -228,22 +188,21 @@ class StudySpec:
     ) -> tuple[TrialSpec, ...]:
         """List the trials that are scored on the test set, in the order in which they run.
 
-        The variants' order alternates from seed to seed (AB, BA, AB, ...), so that a machine that
-        grows slower or faster during a run treats the variants alike.
+        The variants' order alternates from seed to seed (AB, BA, AB, ...), so that a drift of the
+        machine's speed during a run affects all variants alike.
 
         Args:
             engines: the engine that trains on each device.
             rates: the chosen learning rate by (variant, device), in a study with tuning; a
                 variant without one is not scored.
         """
-        rates = rates or {}
+        recipes = {
+            key: replace(self.recipe, learning_rate=rate) for key, rate in (rates or {}).items()
+        }
         return tuple(
             TrialSpec(
                 variant,
-                replace(
-                    self.recipe,
-                    learning_rate=rates.get((variant.name, device), self.recipe.learning_rate),
-                ),
+                recipes.get((variant.name, device), self.recipe),
                 seed,
                 device,
                 engines[device],
@@ -251,7 +210,7 @@ class StudySpec:
             for device in self.devices
             for index, seed in enumerate(self.seeds)
             for variant in (self.variants if index % 2 == 0 else self.variants[::-1])
-            if self.tuning is None or (variant.name, device) in rates
+            if self.tuning is None or (variant.name, device) in recipes
         )
 
     def list_timed_trials(self, engines: Mapping[str, EngineName]) -> tuple[TrialSpec, ...]:
@@ -271,10 +230,10 @@ class StudySpec:
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """Read seeds as people write them: ``0-4``, ``0,3,7`` or a mixture of both.
+    """Read seeds from text: ``0-4``, ``0,3,7`` or a mixture of both.
 
     Raises:
-        SpecError: the text is no such list, or counts more than a million seeds.
+        SpecError: the text is no such list, or a range has more than a million seeds.
     """
     seeds: list[int] = []
     for part in text.split(","):
@@ -292,15 +251,29 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def _require(holds: bool, name: str, required: str, found: object) -> None:
+def _require(spec: object, name: str, holds: bool, required: str) -> None:
     if not holds:
-        raise SpecError(f"{name}: expected {required}, got {found!r}")
+        raise SpecError(f"{name}: expected {required}, got {getattr(spec, name)!r}")
 
 
-def _require_seeds(name: str, seeds: tuple[int, ...]) -> None:
-    _require_distinct(name, seeds)
+def _require_positive(spec: object, *names: str) -> None:
+    for name in names:
+        _require(spec, name, getattr(spec, name) >= 1, "a whole number of at least 1")
+
+
+def _require_name(name: str, marks: str) -> None:
+    if not name or not all(c.isalnum() or c in marks for c in name):
+        raise SpecError(
+            f"name: expected letters, digits and any of {marks}, got {name!r}; "
+            "it becomes part of file names"
+        )
+
+
+def _require_seeds(seeds: tuple[int, ...]) -> None:
+    _require_distinct("seeds", seeds)
     for seed in seeds:
-        _require(0 <= seed <= LARGEST_SEED, name, f"whole numbers in [0, {LARGEST_SEED}]", seed)
+        if not 0 <= seed <= LARGEST_SEED:
+            raise SpecError(f"seeds: expected whole numbers in [0, {LARGEST_SEED}], got {seed}")
 
 
 def _require_distinct(name: str, values: Iterable[object]) -> None:

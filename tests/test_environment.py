@@ -3,12 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from bnbench.environment import (
-    describe_environment,
-    list_devices,
-    require_devices,
-    use_threads,
-)
+from bnbench.environment import describe_environment, list_devices, require_devices
 from bnbench.errors import SpecError
 from bnbench.records import EnvironmentRecord
 
@@ -25,17 +20,6 @@ def test_a_device_that_is_not_here_is_answered_with_those_that_are() -> None:
     require_devices(["cpu"])
     with pytest.raises(SpecError, match=rf"\({', '.join(list_devices())}\), got 'cuda:9'"):
         require_devices(["cpu", "cuda:9"])
-
-
-def test_threads_are_set_where_asked_for_and_left_alone_otherwise() -> None:
-    before = torch.get_num_threads()
-    try:
-        use_threads(1)
-        assert describe_environment(["cpu"]).threads == 1
-        use_threads(None)
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_another_version_of_torch_or_number_of_threads_is_a_difference(

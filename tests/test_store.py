@@ -7,10 +7,8 @@ import pytest
 from bnbench.errors import RunError
 from bnbench.records import (
     LOCAL_NODE,
-    CertificateRecord,
     ChosenRateRecord,
     EnvironmentRecord,
-    VerificationRecord,
 )
 from bnbench.specs import EngineName, StudySpec, TuningSpec
 from bnbench.store import RunStore
@@ -107,42 +105,6 @@ def test_epochs_have_the_documented_columns_sorted_by_variant_and_seed(store: Ru
     ]
 
 
-def test_verification_comes_back_with_unknown_figures_as_none(store: RunStore) -> None:
-    certificates = [
-        CertificateRecord("a.pt", "baseline", 10, 9, 8, 3, 0.25),
-        CertificateRecord("b.pt", "wide", 10, 9, None, None, None),
-    ]
-    agreed = VerificationRecord(
-        "a.pt", "baseline", "eager", "torch 2", 9, 10, 0.9, 9, 1, 0, 1e-7, 0.5
-    )
-    unusable = VerificationRecord(
-        "b.pt", "wide", "eager", "torch 2", status="unusable", reason="gone, alas"
-    )
-    assert (store.read_certificates(), store.read_verification()) == ([], [])
-    store.write_verification(certificates, [agreed, unusable])
-    assert store.read_certificates() == certificates
-    assert store.read_verification() == [agreed, unusable]
-
-
-def test_a_verification_of_an_older_version_is_named_with_what_writes_it_anew(
-    store: RunStore,
-) -> None:
-    path = store.folder / "verification.csv"
-    path.write_text("model,runtime,correct,disagreements,status\na.pt,libtorch,9,0,agreed\n")
-    with pytest.raises(RunError, match=r"expected the columns model, .*'bnbench verify .*anew"):
-        store.read_verification()
-
-
-def test_a_damaged_table_is_named_with_what_writes_it_anew(store: RunStore) -> None:
-    store.write_verification([CertificateRecord("a.pt", "baseline", 10, 9, 8, 3, 0.25)], [])
-    path = store.folder / "certificates.csv"
-    path.write_text(path.read_text().replace("10,9", "ten,9"))
-    with pytest.raises(
-        RunError, match=r"certificates\.csv: expected its rows, got.*bnbench verify "
-    ):
-        store.read_certificates()
-
-
 @pytest.mark.parametrize(("version", "advice"), [(99, "newer bnbench: upgrade"), (0, "version of")])
 def test_another_format_is_refused_with_what_to_do(
     store: RunStore, version: int, advice: str
@@ -190,7 +152,7 @@ def test_chosen_rates_come_back_and_damaged_ones_are_named(store: RunStore) -> N
     assert RunStore.open(store.folder).read_rates() == rates
     (store.folder / "rates.json").write_text('[{"variant": "baseline"}]')
     with pytest.raises(
-        RunError, match=r"rates\.json: expected the learning rates .*delete the file"
+        RunError, match=r"rates\.json: expected the learning rates, got: .*delete the file"
     ):
         store.read_rates()
 
@@ -228,7 +190,7 @@ def test_what_each_node_is_is_kept_once_and_read_back(
 
 def test_a_damaged_list_of_nodes_is_told_with_what_to_do(store: RunStore) -> None:
     (store.folder / "nodes.json").write_text('{"a-1": {"cpu": 3}}')
-    with pytest.raises(RunError, match="expected what each node is, got: .*take the file away"):
+    with pytest.raises(RunError, match="expected the nodes, got: nodes.a-1.*delete the file"):
         store.read_nodes()
 
 

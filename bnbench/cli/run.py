@@ -13,17 +13,19 @@ import click
 
 from bnbench.cli.report import show_report
 from bnbench.cli.verify import show_verdict, verify_models
-from bnbench.errors import SpecError
+from bnbench.errors import RunError, SpecError
 from bnbench.networks import find_variant
 from bnbench.records import DataRecord, VerificationRecord
 from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
 from bnbench.store import RunStore
 from bnbench.training.catalog import check_against_data, find_study
-from bnbench.training.executors.choice import DEFAULT_EXECUTOR, EXECUTORS, ExecutorChoice
+from bnbench.training.executors import DEFAULT_EXECUTOR, EXECUTORS, check_executor
 
 if TYPE_CHECKING:
+    from bnbench.data import Dataset
     from bnbench.training.executors.interface import Executor
 
+DEFAULT_STUDY = "notebook"
 TRIAL_FAILED_EXIT_CODE = 1
 
 
@@ -31,15 +33,14 @@ TRIAL_FAILED_EXIT_CODE = 1
 @click.option(
     "--study",
     "study_name",
-    default="notebook",
-    show_default=True,
-    help="notebook (one learning rate), fair (tuned), a TOML file, or a run's run.json.",
+    help="notebook (one learning rate), fair (tuned), a TOML file, or a run's run.json.  "
+    f"[default: {DEFAULT_STUDY}]",
 )
 @click.option("--variants", help="Networks to compare, such as baseline,batchnorm,layernorm.")
 @click.option("--seeds", help="Random seeds, such as 0-4 or 0,3,7.")
 @click.option("--devices", help="Torch devices, such as cpu or cpu,cuda:1.")
 @click.option("--epochs", type=int, help="Passes over the training set.")
-@click.option("--batch-size", type=int, help="Images a step.")
+@click.option("--batch-size", type=int, help="Images per step.")
 @click.option("--learning-rate", type=float, help="Step size of SGD.")
 @click.option("--momentum", type=float, help="Momentum of SGD.")
 @click.option("--weight-decay", type=float, help="L2 penalty, as torch.optim.SGD adds it.")
@@ -76,7 +77,7 @@ TRIAL_FAILED_EXIT_CODE = 1
     help="The Ray cluster to join.  [default: a Ray on this machine]",
 )
 def run(
-    study_name: str,
+    study_name: str | None,
     data_dir: Path | None,
     out: Path | None,
     resume: Path | None,
@@ -89,66 +90,61 @@ def run(
     Options change the study given by --study. Each trial is saved as soon as it ends: --resume RUN
     continues an interrupted run, with the same result as without the interruption.
     """
-    executor_choice = ExecutorChoice(executor_name, address)
-    store = None if resume is None else _open_to_resume(resume)
-    study = apply_options(find_study(study_name), options) if store is None else store.study
-    executor_choice.check(study)
+    if resume is None:
+        store, study = None, _apply_options(find_study(study_name or DEFAULT_STUDY), options)
+    else:
+        _refuse_options({"study": study_name, "out": out, **options})
+        store = RunStore.open(resume)
+        study = store.study
+    check_executor(executor_name, address, study)
     # Torch is imported here, so that mistakes in the options above are answered at once.
+    import torch
+
     from bnbench.data import load_fashion_mnist
-    from bnbench.environment import describe_environment, use_threads
+    from bnbench.environment import describe_environment
     from bnbench.models.runtimes.libtorch import find_binary
     from bnbench.training.engines import resolve_engines
 
-    executor_choice.check_devices(study)
     engines = resolve_engines(study)
-    use_threads(study.threads)
+    if study.threads is not None:
+        torch.set_num_threads(study.threads)
     environment = describe_environment(study.devices)
     if store is None:
         find_binary()
-    else:
-        store.require_environment(environment)
+    elif differences := store.environment.list_differences(environment):
+        raise RunError(
+            f"{store.folder}: expected the machine and software the run started with, got that "
+            f"{'; '.join(differences)}; start a new run, so that no results are mixed"
+        )
     dataset = load_fashion_mnist(data_dir)
     check_against_data(study, len(dataset.train))
-    with executor_choice.open(environment.threads) as executor:
+    with EXECUTORS[executor_name].open(address, environment.threads) as executor:
         if store is None:
+            folder = out or Path("runs") / f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
             data = DataRecord(dataset.name, len(dataset.train), len(dataset.test))
-            folder = out or _name_run_folder(study)
             store = RunStore.create(folder, study, engines, data, environment)
-        sys.exit(complete_run(store, dataset, executor, executor_choice.options))
+        try:
+            sys.exit(_complete_run(store, dataset, executor))
+        except KeyboardInterrupt:
+            resume_command = _name_resume_command(store.folder, executor_name, address)
+            click.echo(
+                f"Interrupted; finished trials are kept. Go on with: {resume_command}", err=True
+            )
+            raise click.exceptions.Abort from None
 
 
-def _open_to_resume(folder: Path) -> RunStore:
-    """Open a run to continue it, whose study no option may change."""
-    context = click.get_current_context()
-    flags = {
-        str(parameter.name): parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name not in ("resume", "data_dir", "executor_name", "address")
-    }
-    given = [
-        flag
-        for name, flag in flags.items()
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    ]
+def _refuse_options(options: dict[str, Any]) -> None:
+    """Refuse the options that would change the study of a resumed run."""
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
     if given:
         raise click.UsageError(
             f"--resume goes on with the run's own study, so it takes no {', '.join(given)}"
         )
-    return RunStore.open(folder)
 
 
-def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
-    """Return the study as the command line's options change it.
-
-    Args:
-        study: what is changed.
-        options: values by the names of `StudySpec` and `RecipeSpec` fields; None changes nothing.
-
-    Raises:
-        SpecError: a value is out of its range, or does not go with the study.
-    """
+def _apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
+    """Change the fields of a study and its recipe that have an option of their name, if given."""
     given = {name: value for name, value in options.items() if value is not None}
-    changes: dict[str, Any] = {}
     if study.tuning is not None and "learning_rate" in given:
         raise SpecError(
             f"learning_rate: expected none, since the {study.name} study chooses it for each "
@@ -156,61 +152,46 @@ def apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
         )
     if "variants" in given:
         by_name = {variant.name: variant for variant in study.variants}
-        changes["variants"] = tuple(
-            by_name.get(name) or find_variant(name) for name in _split(given.pop("variants"))
-        )
+        names = _split(given["variants"])
+        given["variants"] = tuple(by_name.get(name) or find_variant(name) for name in names)
     if "seeds" in given:
-        changes["seeds"] = parse_seeds(given.pop("seeds"))
+        given["seeds"] = parse_seeds(given["seeds"])
     if "devices" in given:
-        changes["devices"] = tuple(_split(given.pop("devices")))
-    for name in ("threads", "engine"):
-        if name in given:
-            changes[name] = given.pop(name)
-    return dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, **given), **changes)
+        given["devices"] = tuple(_split(given["devices"]))
+    of_recipe = {field.name for field in dataclasses.fields(study.recipe)} & given.keys()
+    recipe = dataclasses.replace(study.recipe, **{name: given.pop(name) for name in of_recipe})
+    return dataclasses.replace(study, recipe=recipe, **given)
 
 
-def complete_run(store: RunStore, dataset: Any, executor: Executor, options: str) -> int:
-    """Run a run's missing trials, verify its models and write its report.
+def _name_resume_command(folder: Path, executor_name: str, address: str | None) -> str:
+    words = ["bnbench", "run", "--resume", str(folder)]
+    if executor_name != DEFAULT_EXECUTOR:
+        words += ["--executor", executor_name]
+    if address is not None:
+        words += ["--address", address]
+    return shlex.join(words)
 
-    Args:
-        store: the run, new or interrupted.
-        dataset: the `Dataset` of the run.
-        executor: where trials run.
-        options: what chooses that executor on a command line.
 
-    Returns:
-        The exit code.
-    """
+def _complete_run(store: RunStore, dataset: Dataset, executor: Executor) -> int:
+    """Run a run's missing trials, verify its models, write its report; return the exit code."""
     from rich.console import Console
 
-    from bnbench.cli.progress import StudyProgress
+    from bnbench.cli.progress import show_study
     from bnbench.training.study import run_study
 
     engines = ", ".join(f"{engine} on {device}" for device, engine in store.engines.items())
     click.echo(f"Run folder: {store.folder}; engine: {engines}", err=True)
     verifications: list[VerificationRecord] = []
-    try:
-        with StudyProgress(Console(stderr=True)) as progress:
-            records = run_study(store, dataset, progress, executor)
-        if any(r.status == "finished" and r.trial.purpose == "score" for r in records):
-            verifications = verify_models(store, records, dataset)
-        show_report(store, records)
-    except KeyboardInterrupt:
-        click.echo(
-            "Interrupted; finished trials are kept. Go on with: "
-            f"bnbench run --resume {shlex.quote(str(store.folder))}{options}",
-            err=True,
-        )
-        raise click.exceptions.Abort from None
+    with show_study(Console(stderr=True)) as progress:
+        records = run_study(store, dataset, progress, executor)
+    if any(r.status == "finished" and r.trial.purpose == "score" for r in records):
+        verifications = verify_models(store, records, dataset)
+    show_report(store, records)
     verdict = show_verdict(verifications)
     failed = [r for r in records if r.status == "failed" and r.trial.purpose != "tune"]
     for record in failed:
         click.echo(f"failed: {record.trial.key}: {record.reason}", err=True)
     return verdict or (TRIAL_FAILED_EXIT_CODE if failed else 0)
-
-
-def _name_run_folder(study: StudySpec) -> Path:
-    return Path("runs") / f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def _split(text: str) -> list[str]:

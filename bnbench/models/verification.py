@@ -17,6 +17,7 @@ from bnbench.models.agreement import Reference, compare_logits, make_reference
 from bnbench.models.diagnosis import diagnose_file, diagnose_logits
 from bnbench.models.exported_model import ExportedModel, name_model_file, read_model
 from bnbench.models.runtimes.interface import Evaluation, Runtime
+from bnbench.record_tables import write_verification
 from bnbench.records import CertificateRecord, TrialRecord, VerificationRecord
 from bnbench.store import RunStore
 
@@ -72,7 +73,7 @@ def verify_run(
             on_model(model.name)
     order = {path.name: number for number, path in enumerate(paths)}
     records.sort(key=lambda record: order[record.model])
-    store.write_verification(certificates, records)
+    write_verification(store.folder, certificates, records)
     return records
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from bnbench.record_tables import write_table
 from bnbench.records import TrialRecord
 from bnbench.reporting.answer import compose_answer
 from bnbench.reporting.background import (
@@ -60,7 +61,7 @@ def write_report(store: RunStore, records: Sequence[TrialRecord]) -> ReportConte
         store.write_bytes(f"{name}.png", figure.png)
         columns = list(figure.rows[0])
         rows = [[row.get(column) for column in columns] for row in figure.rows]
-        store.write_table(f"{name}.csv", columns, rows)
+        write_table(store.folder / f"{name}.csv", columns, rows)
     store.write_json(
         "summary.json",
         {

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bnbench.record_tables import read_verification
 from bnbench.records import DataRecord, EnvironmentRecord, TrialRecord
 from bnbench.reporting.sections.accuracy import AccuracySummary, summarize_accuracy
 from bnbench.reporting.sections.epoch_time import TimeContrast, summarize_epoch_time
@@ -46,6 +47,7 @@ def summarize_run(store: RunStore, records: Sequence[TrialRecord]) -> RunSummary
         records: all of its trials.
     """
     trials = RunTrials(store.study, store.data, tuple(records))
+    certificates, verifications = read_verification(store.folder)
     return RunSummary(
         study=store.study,
         data=store.data,
@@ -54,7 +56,7 @@ def summarize_run(store: RunStore, records: Sequence[TrialRecord]) -> RunSummary
         rates=summarize_rates(trials),
         time_to_target=summarize_time_to_target(trials),
         epoch_time=summarize_epoch_time(trials),
-        models=summarize_models(store.read_verification(), store.read_certificates()),
+        models=summarize_models(verifications, certificates),
         failures=summarize_failures(trials, store.engines),
         nodes=summarize_nodes(trials, store.read_nodes()),
     )

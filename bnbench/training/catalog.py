@@ -1,4 +1,4 @@
-"""Where a study comes from: the built-in ones by name, or a TOML file."""
+"""The built-in studies, and studies read from TOML files or from runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STUDIES: dict[str, StudySpec] = {
         name="notebook",
         variants=(VARIANTS["baseline"], VARIANTS["batchnorm"]),
         recipe=RecipeSpec(epochs=5, batch_size=64, learning_rate=0.001),
-        seeds=tuple(range(30)),  # one more than the verdict's error rates ask for
+        seeds=tuple(range(30)),  # one more than the verdict's error rates need
         devices=("cpu",),
     ),
 }
@@ -33,10 +33,10 @@ STUDIES["fair"] = replace(
 
 
 def find_study(name: str) -> StudySpec:
-    """A built-in study by its name, that of a TOML file, or that of a run's ``run.json``.
+    """Find a study: built-in by its name, or of a TOML file or a run's ``run.json`` by its path.
 
     Raises:
-        SpecError: there is none of these, or the file does not describe a study.
+        SpecError: there is no such study, or the file does not describe one.
         RunError: the run cannot be read.
     """
     if name in STUDIES:
@@ -52,7 +52,7 @@ def find_study(name: str) -> StudySpec:
 
 
 def read_study_file(path: Path) -> StudySpec:
-    """Read a study from TOML; what it leaves out is as in the notebook study.
+    """Read a study from TOML; keys that it leaves out are as in the notebook study.
 
     ``variants`` lists names, or tables with the fields of `VariantSpec`; ``seeds`` is a list or
     a text such as ``"0-29"``; ``[recipe]`` has the fields of `RecipeSpec`.
@@ -68,9 +68,8 @@ def read_study_file(path: Path) -> StudySpec:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{path}: expected TOML, got: {error}") from None
     defaults = STUDIES["notebook"]
-    content.setdefault("name", path.stem)
-    content.setdefault("variants", [variant.name for variant in defaults.variants])
-    content.setdefault("seeds", list(defaults.seeds))
+    names = [variant.name for variant in defaults.variants]
+    content = {"name": path.stem, "variants": names, "seeds": defaults.seeds, **content}
     try:
         for table in (content, content.get("tuning")):
             if isinstance(table, dict) and isinstance(table.get("seeds"), str):
@@ -89,7 +88,7 @@ def read_study_file(path: Path) -> StudySpec:
 
 
 def _find_line(text: str, key: str) -> int | None:
-    """The line of a dotted key such as ``recipe.epochs`` or ``variants[1].hidden_sizes``.
+    """Find the line of a dotted key such as ``recipe.epochs`` or ``variants[1].hidden_sizes``.
 
     The TOML reader keeps no positions, so the file is scanned for the key beneath its table.
     """
@@ -111,7 +110,7 @@ def _find_line(text: str, key: str) -> int | None:
 
 
 def check_against_data(study: StudySpec, num_train_images: int) -> None:
-    """Check what only the size of the training set tells.
+    """Check a study's batch size against the size of the training set.
 
     Raises:
         SpecError: batch normalization would be left with a batch of one image.

@@ -83,6 +83,7 @@ def run_notebook(network_class: type[nn.Module], seed: int, dataset: Dataset) ->
     return accuracies
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     ("variant", "network_class", "seed"),

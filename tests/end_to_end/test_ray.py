@@ -13,7 +13,7 @@ import pytest
 from tests.end_to_end.conftest import run_bnbench
 from tests.processes import is_alive
 
-pytestmark = [pytest.mark.real_data, pytest.mark.slow]
+pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 STUDY = """
 seeds = "0-15"

@@ -18,7 +18,7 @@ NUM_KILLS = int(os.environ.get("BNBENCH_TEST_KILLS", "4"))
 ARGUMENTS = ["--seeds", "0-3", "--epochs", "1", "--engine", "reference", "--threads", "1"]
 TIMES = ("train_seconds", "eval_seconds")
 
-pytestmark = [pytest.mark.real_data, pytest.mark.slow]
+pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.xdist_group("resume")]
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.end_to_end.conftest import FinishedRun, run_bnbench
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.xdist_group("run")]
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -159,12 +159,6 @@ def test_a_flipped_byte_is_found_by_verify_which_exits_with_5(
     assert rows["batchnorm-seed1-cpu.pt"]["correct"] == ""
     assert [row["status"] for row in rows.values()].count("agreed") == 3
     assert "gives in 3 evaluations of 4 exported models" in (copy / "report.md").read_text()
-
-
-def test_an_existing_run_is_not_overwritten(finished_run: FinishedRun) -> None:
-    again = run_bnbench("run", "--out", finished_run.folder)
-    assert again.returncode == 2
-    assert "got one in use" in again.stderr
 
 
 def test_a_run_in_which_everything_diverges_says_so_and_exits_with_1(tmp_path: Path) -> None:

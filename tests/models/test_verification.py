@@ -15,6 +15,7 @@ from bnbench.models.runtimes import DEFAULT_RUNTIMES, open_runtime
 from bnbench.models.runtimes.interface import Evaluation, Runtime
 from bnbench.models.verification import MODELS_PER_CALL, list_models, verify_run
 from bnbench.networks import build_network
+from bnbench.record_tables import read_verification
 from bnbench.records import EnvironmentRecord, VerificationRecord
 from bnbench.specs import StudySpec, TuningSpec
 from bnbench.store import RunStore
@@ -112,8 +113,8 @@ def test_there_is_a_row_for_every_model_in_every_runtime(
     assert rows == [(model, runtime) for model in MODELS for runtime in DEFAULT_RUNTIMES]
     assert {(record.status, record.differing) for record in records} == {("agreed", 0)}
     assert all(record.correct == record.expected_correct for record in records)
-    assert exported.read_verification() == records
-    certificates = exported.read_certificates()
+    certificates, verifications = read_verification(exported.folder)
+    assert verifications == records
     assert [certificate.model for certificate in certificates] == MODELS
     assert all(c.total == 100 and c.certified is not None for c in certificates)
 
@@ -149,7 +150,7 @@ def test_an_altered_model_is_not_evaluated_and_all_others_are(
     (unusable,) = [record for record in records if record.status != "agreed"]
     assert (unusable.model, unusable.variant, unusable.correct) == (path.name, "baseline", None)
     assert "file_damaged: " in str(unusable.reason)
-    assert len(exported.read_certificates()) == 4
+    assert len(read_verification(exported.folder)[0]) == 4
 
 
 def test_what_the_runtime_says_of_the_manifest_wins(

@@ -12,7 +12,7 @@ from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import Engine
 from bnbench.training.executors.in_process import InProcessExecutor
 from bnbench.training.study import run_study
-from bnbench.tuning import find_rates
+from bnbench.tuning import choose_rates
 from tests.conftest import REFERENCE, SYNTHETIC, FakeEngine, SilentObserver
 
 
@@ -95,7 +95,7 @@ def test_the_chosen_rates_are_stored_once_and_used_on_resume(
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_with(tuned_store, synthetic_dataset, FakeEngine(interrupt_before="baseline-seed0-cpu"))
-    assert tuned_store.read_rates() == find_rates(tuned_store, tuned_store.read_trials())
+    assert tuned_store.read_rates() == choose_rates(tuned_store.study, tuned_store.read_trials())
     chosen = (ChosenRateRecord("baseline", "cpu", 0.001), ChosenRateRecord("batchnorm", "cpu", 0.1))
     tuned_store.write_rates(chosen)
     records = run_with(tuned_store, synthetic_dataset, FakeEngine())
@@ -112,8 +112,8 @@ def test_a_run_without_stored_rates_gets_them_from_its_tuning_trials(
     records = run_with(tuned_store, synthetic_dataset, FakeEngine())
     stored = tuned_store.read_rates()
     (tuned_store.folder / "rates.json").unlink()
-    assert tuned_store.read_rates() is None
-    assert find_rates(tuned_store, records) == stored
+    assert run_with(tuned_store, synthetic_dataset, FakeEngine()) == records
+    assert tuned_store.read_rates() == stored
 
 
 def test_tuning_never_sees_a_test_image_or_label(

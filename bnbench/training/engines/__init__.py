@@ -1,4 +1,4 @@
-"""The engines, in one table, and the choice among them for a study's devices."""
+"""The engines in one table, and the choice of an engine for each device of a study."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class EngineSpec:
     trains_many: bool
     """Whether it trains several trials at once, each on one thread."""
     requirement: str = "nothing"
-    """What it needs of a variant and a device, for error texts."""
+    """Variants and devices that it can train, for error texts."""
     find_obstacle: Callable[[VariantSpec, str], str | None] = lambda _variant, _device: None
-    """Names what keeps it from training a variant on a device; None if nothing does."""
+    """Names the device or variant that it cannot train; None if it can train both."""
 
 
 ENGINES: dict[EngineName, EngineSpec] = {
@@ -72,7 +72,7 @@ def make_engine(name: EngineName, dataset: Dataset, threads: int) -> Engine:
 
     Args:
         name: a key of `ENGINES`.
-        dataset: what it trains on and evaluates with.
+        dataset: images to train on and to evaluate with.
         threads: CPU threads it may use, at least 1.
     """
     return ENGINES[name].make(dataset, threads)

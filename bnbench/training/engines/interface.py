@@ -1,4 +1,4 @@
-"""What a study asks of an engine, whichever it is."""
+"""The interface of an engine."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bnbench.specs import TrialSpec
 
 @dataclass(frozen=True)
 class TrainedTrial:
-    """A trial that ended: its record and, where it finished, the trained weights."""
+    """A trial that ended: its record and, if it finished, the trained weights."""
 
     record: TrialRecord
     state: dict[str, torch.Tensor] | None
-    """The network's ``state_dict`` on the CPU; None where the trial failed."""
+    """The network's ``state_dict`` on the CPU; None if the trial failed."""
 
 
 EpochObserver = Callable[[TrialSpec, EpochRecord], None]
-"""Called after each epoch, so that a person can watch."""
+"""Called after each epoch, to show progress."""
 TrialReceiver = Callable[[TrainedTrial], None]
 """Called with each trial as soon as it has ended, finished or failed."""
 
@@ -33,16 +33,16 @@ class Engine(Protocol):
     def train(
         self, trials: Sequence[TrialSpec], on_epoch: EpochObserver, on_trial: TrialReceiver
     ) -> None:
-        """Train `trials` and hand over each when it ends, in whatever order they do.
+        """Train `trials` and pass each to `on_trial` when it ends, in any order.
 
-        A trial's failure is recorded, not raised. What `on_epoch` and `on_trial` raise, and an
-        interruption, stops the training and is raised from here.
+        A trial's failure is recorded, not raised. An error raised by `on_epoch` or `on_trial`, and
+        an interruption, stops the training and is raised.
         """
         ...
 
 
 def train_all(engine: Engine, trials: Sequence[TrialSpec]) -> list[TrainedTrial]:
-    """Train `trials` unwatched and return them in their order."""
+    """Train `trials` and return them in their order."""
     ended: dict[TrialSpec, TrainedTrial] = {}
     engine.train(
         trials,

@@ -1,8 +1,8 @@
 """The native engine: many trials at once in C++, on the CPU.
 
 A trial starts from the reference engine's initial weights and sees its batches in its order, so
-that the two engines differ by rounding alone. How many trials share a call, and on how many
-threads, does not change a trial's results by a bit.
+that the two engines differ by rounding alone. A trial's bits do not depend on the number of trials
+in a call or of threads.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from bnbench.specs import TrialSpec, VariantSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 
 NORMALIZATIONS = ("none", "batch")
-"""What the C++ code can put between a linear layer and its activation."""
+"""Normalizations that the C++ code has."""
 REQUIREMENT = f"the CPU and normalization {' or '.join(NORMALIZATIONS)}"
 
 
 def find_obstacle(variant: VariantSpec, device: str) -> str | None:
-    """Name what keeps the C++ code from training a variant on a device; None if nothing does."""
+    """Name the device or variant that the C++ code cannot train; None if it can train both."""
     if device != "cpu":
         return f"device {device}"
     return None if variant.normalization in NORMALIZATIONS else f"variant {variant.name}"
@@ -43,14 +43,29 @@ class NativeEngine:
         self, trials: Sequence[TrialSpec], on_epoch: EpochObserver, on_trial: TrialReceiver
     ) -> None:
         """Train `trials`, all at once; see `Engine.train`."""
-        numbers = [0] * len(trials)  # epochs each trial has finished
+        epochs: list[list[EpochRecord]] = [[] for _ in trials]
 
         def take_epoch(index: int, epoch: _native.EnsembleEpoch) -> None:
-            numbers[index] += 1
-            on_epoch(trials[index], _make_epoch_record(numbers[index], epoch))
+            record = EpochRecord(
+                len(epochs[index]) + 1,
+                epoch.train_loss,
+                epoch.test_loss,
+                epoch.test_accuracy,
+                epoch.train_seconds,
+                epoch.eval_seconds,
+            )
+            epochs[index].append(record)
+            on_epoch(trials[index], record)
 
         def take_trial(index: int, result: _native.EnsembleResult) -> None:
-            on_trial(self._take_over(trials[index], result))
+            trial, ended = trials[index], tuple(epochs[index])
+            if result.parameters is None:
+                record = TrialRecord(trial, "failed", ended, result.reason)
+                on_trial(TrainedTrial(record, None))
+            else:
+                num_batches = math.ceil(len(train) / trial.recipe.batch_size) * len(ended)
+                state = _unflatten(trial, result.parameters, num_batches)
+                on_trial(TrainedTrial(TrialRecord(trial, "finished", ended), state))
 
         train, test = self._dataset.train, self._dataset.test
         _native.train_ensemble(
@@ -63,16 +78,6 @@ class NativeEngine:
             take_epoch,
             take_trial,
         )
-
-    def _take_over(self, trial: TrialSpec, result: _native.EnsembleResult) -> TrainedTrial:
-        epochs = tuple(
-            _make_epoch_record(number, epoch) for number, epoch in enumerate(result.epochs, start=1)
-        )
-        if result.parameters is None:
-            return TrainedTrial(TrialRecord(trial, "failed", epochs, result.reason), None)
-        num_batches = math.ceil(len(self._dataset.train) / trial.recipe.batch_size)
-        state = _unflatten(trial, result.parameters, num_batches * trial.recipe.epochs)
-        return TrainedTrial(TrialRecord(trial, "finished", epochs), state)
 
 
 def _prepare(trial: TrialSpec) -> _native.EnsembleTrial:
@@ -99,7 +104,7 @@ def _prepare(trial: TrialSpec) -> _native.EnsembleTrial:
 def _unflatten(
     trial: TrialSpec, parameters: np.ndarray, num_batches: int
 ) -> dict[str, torch.Tensor]:
-    """Lay flat parameters out as the network's ``state_dict``."""
+    """Lay out flat parameters as the network's ``state_dict``."""
     rest = torch.from_numpy(parameters)
     state: dict[str, torch.Tensor] = {}
     for name, value in build_network(trial.variant).state_dict().items():
@@ -109,14 +114,3 @@ def _unflatten(
         else:  # a normalization's count of the batches it has seen
             state[name] = torch.tensor(num_batches)
     return state
-
-
-def _make_epoch_record(number: int, epoch: _native.EnsembleEpoch) -> EpochRecord:
-    return EpochRecord(
-        number,
-        epoch.train_loss,
-        epoch.test_loss,
-        epoch.test_accuracy,
-        epoch.train_seconds,
-        epoch.eval_seconds,
-    )

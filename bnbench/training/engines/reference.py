@@ -8,7 +8,8 @@ evaluation), in the same order. Its accuracies are therefore that loop's, digit 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +21,6 @@ from bnbench.errors import TrialFailure
 from bnbench.networks import build_network
 from bnbench.records import EpochRecord, TrialRecord
 from bnbench.specs import RecipeSpec, TrialSpec
-from bnbench.training.engines.clock import DeviceClock
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 
 WARM_UP_BATCHES = 50
@@ -52,7 +52,7 @@ class ReferenceEngine:
         return TrainedTrial(TrialRecord(trial, "finished", tuple(epochs)), state)
 
     def _prepare(self, trial: TrialSpec) -> _DeviceData:
-        """Have the data on the trial's device, and its first-time costs paid."""
+        """Put the data on the trial's device, and train a few batches to pay first-time costs."""
         if trial.device not in self._on_device:
             device = torch.device(trial.device)
             self._on_device[trial.device] = _DeviceData.move(self._dataset, device)
@@ -67,8 +67,8 @@ class ReferenceEngine:
 def draw_epoch_order(num_images: int) -> torch.Tensor:
     """Draw an epoch's order of images as ``DataLoader(shuffle=True)`` does.
 
-    A loader's iterator first draws a seed for worker processes (there are none, but the draw
-    moves the stream), then its sampler draws the seed of a generator of its own.
+    A loader's iterator first draws a seed for worker processes, even without any. Then its
+    sampler draws the seed of a generator of its own.
 
     Returns:
         int64, shape (num_images,): a permutation of the image numbers.
@@ -80,8 +80,17 @@ def draw_epoch_order(num_images: int) -> torch.Tensor:
 
 
 def draw_loader_seed() -> int:
-    """Draw from torch's default generator what making a loader's iterator draws."""
+    """Draw the seed that a loader's iterator draws from torch's default generator."""
     return int(torch.empty((), dtype=torch.int64).random_().item())
+
+
+def read_clock(
+    device: torch.device, read_seconds: Callable[[], float] = time.perf_counter
+) -> float:
+    """Wait until a device has done all work queued on it, then return the time in seconds."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+    return read_seconds()
 
 
 def describe_failure(error: Exception) -> str:
@@ -118,20 +127,19 @@ def _train_trial(
 ) -> nn.Module:
     """Train a network, appending to `epochs` as they finish."""
     recipe, device = trial.recipe, torch.device(trial.device)
-    clock = DeviceClock(device)
     torch.manual_seed(trial.seed)
     network = build_network(trial.variant).to(device)
     optimizer = _make_optimizer(network, recipe)
     for epoch in range(1, recipe.epochs + 1):
-        started = clock.read()
+        started = read_clock(device)
         train_loss = _train_epoch(network, optimizer, data, recipe.batch_size)
-        trained = clock.read()
+        trained = read_clock(device)
         if not math.isfinite(train_loss):
             raise TrialFailure(f"diverged: training loss is {train_loss} in epoch {epoch}")
         draw_loader_seed()  # the test loader's iterator
         # The same batches as in training, since another batch size may round otherwise.
         test_loss, test_accuracy = _evaluate(network, data, recipe.batch_size)
-        evaluated = clock.read()
+        evaluated = read_clock(device)
         if not math.isfinite(test_loss):
             raise TrialFailure(f"diverged: test loss is {test_loss} after epoch {epoch}")
         record = EpochRecord(
@@ -174,18 +182,13 @@ def _evaluate(network: nn.Module, data: _DeviceData, batch_size: int) -> tuple[f
 
 
 def _warm_up(trial: TrialSpec, data: _DeviceData) -> None:
-    """Train a network that is thrown away, so that no trial pays for first-time costs.
+    """Train a network and discard it, so that no trial pays for first-time costs.
 
-    It may move the random stream: every trial seeds it anew.
+    Every trial seeds the random stream anew, so these draws change none.
     """
     network = build_network(trial.variant).to(data.train_labels.device)
     num_images = WARM_UP_BATCHES * trial.recipe.batch_size
-    part = _DeviceData(
-        data.train_images[:num_images],
-        data.train_labels[:num_images],
-        data.test_images[:num_images],
-        data.test_labels[:num_images],
-    )
+    part = _DeviceData(*(tensor[:num_images] for tensor in vars(data).values()))
     _train_epoch(network, _make_optimizer(network, trial.recipe), part, trial.recipe.batch_size)
     _evaluate(network, part, trial.recipe.batch_size)
 

@@ -1,10 +1,10 @@
-"""Which trials go to a node together, and what they need of it."""
+"""Batches of trials for the nodes of a cluster, and the resources that a batch needs."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bnbench.specs import TrialSpec
@@ -81,8 +81,3 @@ class BatchQueue:
         while len(batch) < size and waiting[0].engine == first.engine:
             batch.append(waiting.popleft())
         return tuple(batch)
-
-
-def count_places(nodes: Sequence[Mapping[str, float]], demand: Demand) -> int:
-    """Count the tasks that all nodes together run at once."""
-    return sum(demand.count_places(resources) for resources in nodes)

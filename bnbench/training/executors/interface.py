@@ -1,4 +1,4 @@
-"""What a study asks of an executor, wherever that runs the trials."""
+"""The interface of an executor, and the export of a trial that has ended."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class CompletedTrial:
 
     record: TrialRecord
     files: dict[str, bytes] = field(default_factory=dict)
-    """The exported model and its manifest by name, in the order in which they are to be written;
-    empty where the trial failed or was not a scored one."""
+    """Exported model and manifest by file name, in the order to write them; empty if the trial
+    failed or was not a scored one."""
     environment: EnvironmentRecord | None = None
-    """Of the record's node; None for the process that runs the study."""
+    """Environment of the record's node; None for the process that runs the study."""
 
 
 CompletedReceiver = Callable[[CompletedTrial], None]
@@ -30,7 +30,7 @@ CompletedReceiver = Callable[[CompletedTrial], None]
 
 
 class Executor(Protocol):
-    """Runs trials, in whatever order and place."""
+    """Runs trials."""
 
     def run(
         self,
@@ -41,25 +41,24 @@ class Executor(Protocol):
         *,
         one_at_a_time: bool,
     ) -> None:
-        """Run `trials` and hand over each when it has ended.
+        """Run `trials` and pass each to `receive` when it has ended, finished or failed.
 
-        What `on_epoch` and `receive` raise, and an interruption, stops the work and is raised
-        from here.
+        An error raised by `on_epoch` or `receive`, and an interruption, stops the work and is
+        raised.
 
         Args:
-            trials: of one study.
-            dataset: what they are trained on and evaluated with.
-            on_epoch: called with each epoch, so that a person can watch; where trials run
-                elsewhere, when the trial has ended.
-            receive: called with each trial, finished or failed, in any order.
-            one_at_a_time: whether they are timed: one after the other, in the order given, each
-                alone on its machine.
+            trials: trials of one study.
+            dataset: images to train on and to evaluate with.
+            on_epoch: called with each epoch; on a cluster, after the trial has ended.
+            receive: called with each trial, in any order.
+            one_at_a_time: whether to run the trials in the order given, each alone on its machine,
+                so that they can be timed.
         """
         ...
 
 
 def complete(trained: TrainedTrial, dataset: Dataset) -> CompletedTrial:
-    """Export a trial that has ended, where there is something to export."""
+    """Export a trial that has ended, if it was a scored one and finished."""
     record = trained.record
     if trained.state is None or record.trial.purpose != "score":
         return CompletedTrial(record)

@@ -1,4 +1,4 @@
-"""Joining a Ray cluster, or starting a Ray on this machine, and seeing what it has."""
+"""Joins a Ray cluster, or starts a Ray on this machine, and lists its nodes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from bnbench.errors import RunError, SpecError
@@ -17,15 +16,6 @@ from bnbench.machine import count_cores
 CONNECT_SECONDS = 5.0
 LOCAL_STORE_BYTES = 512 * 2**20
 """Object store of a Ray started here; holds two data sets of 55 MB and models in transit."""
-
-
-@dataclass(frozen=True)
-class RayNode:
-    """A node that is up."""
-
-    node_id: str
-    resources: dict[str, float]
-    """By Ray's names, such as ``CPU`` and ``GPU``."""
 
 
 def require_ray() -> None:
@@ -50,10 +40,9 @@ def join_cluster(address: str | None) -> Iterator[None]:
             on this machine, which ends with the block.
 
     Raises:
-        SpecError: Ray is not installed, or the address is none.
-        RunError: nothing answers there, or nothing that can be joined.
+        SpecError: the address has another form.
+        RunError: nothing answers there, or the cluster cannot be joined.
     """
-    require_ray()
     # Ray reads these when it is imported: no usage statistics; leave GPUs visible to CPU tasks.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -82,13 +71,11 @@ def join_cluster(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def list_nodes() -> list[RayNode]:
-    """The nodes that are up."""
+def list_nodes() -> dict[str, dict[str, float]]:
+    """List the resources of each node that is up, such as ``CPU`` and ``GPU``, by its id."""
     import ray
 
-    return [
-        RayNode(node["NodeID"], dict(node["Resources"])) for node in ray.nodes() if node["Alive"]
-    ]
+    return {node["NodeID"]: dict(node["Resources"]) for node in ray.nodes() if node["Alive"]}
 
 
 def _require_answer(address: str) -> None:

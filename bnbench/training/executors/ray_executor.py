@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ray
@@ -14,23 +14,17 @@ from bnbench.data import Dataset
 from bnbench.errors import RunError
 from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import EpochObserver
-from bnbench.training.executors.batching import BatchQueue, Demand, choose_demand, count_places
-from bnbench.training.executors.interface import CompletedReceiver
-from bnbench.training.executors.ray_cluster import RayNode, list_nodes
-from bnbench.training.executors.ray_worker import (
-    Job,
-    JobResult,
-    StoredDataset,
-    run_job,
-    store_dataset,
-)
+from bnbench.training.executors.batching import BatchQueue, Demand, choose_demand
+from bnbench.training.executors.interface import CompletedReceiver, CompletedTrial
+from bnbench.training.executors.ray_cluster import list_nodes
+from bnbench.training.executors.ray_worker import Job, StoredDataset, run_job, store_dataset
 from bnbench.training.executors.software import describe_software
 
 MAX_RETRIES = 10
 """Retries of a batch whose node or worker died; after more, the batch itself is to blame."""
 WAIT_SECONDS = 1.0
-PATIENCE_SECONDS = 30.0
-"""How long a trial that no node can run waits for such a node."""
+NODE_TIMEOUT_SECONDS = 30.0
+"""Seconds to wait for a node that can run a trial, while no node can."""
 
 
 class RayExecutor:
@@ -40,24 +34,29 @@ class RayExecutor:
     study. Ray retries a batch on another node if its node is lost. A batch's results depend only
     on its trials, so retries are safe.
 
+    After an error or an interruption, no task is cancelled: the cluster ends all tasks of a program
+    that leaves it, and Ray 2.60 aborts a program that cancels a task while the task ends.
+
     Args:
         threads: the study's CPU threads per trial.
         do: the function workers run; tests and benchmarks replace it.
-        patience_seconds: how long a trial that no node can run waits for such a node.
+        node_timeout_seconds: seconds to wait for a node that can run a trial, while no node can.
     """
 
     def __init__(
         self,
         threads: int,
-        do: Callable[[Job, StoredDataset], JobResult] = run_job,
-        patience_seconds: float = PATIENCE_SECONDS,
+        do: Callable[[Job, StoredDataset], list[CompletedTrial]] = run_job,
+        node_timeout_seconds: float = NODE_TIMEOUT_SECONDS,
     ) -> None:
         self._threads = threads
         self._task = ray.remote(do)
-        self._patience_seconds = patience_seconds
+        self._node_timeout_seconds = node_timeout_seconds
         self._stored: dict[Dataset, tuple[Any, str]] = {}
-        # By the number of GPUs: all trials timed on a kind of device run on one node.
+        # All trials timed on a kind of device run on one node: its id by the number of GPUs.
         self._timing_nodes: dict[int, str] = {}
+        # Times since when no node can run a task with a demand.
+        self._unable_since: dict[Demand, float] = {}
 
     def run(
         self,
@@ -74,10 +73,8 @@ class RayExecutor:
             RunError: a node has other software or data, or no node can run a trial.
         """
 
-        def take(result: JobResult) -> None:
-            if result.refusal is not None:
-                raise RunError(result.refusal)
-            for completed in result.completed:
+        def take(batch: list[CompletedTrial]) -> None:
+            for completed in batch:
                 for epoch in completed.record.epochs:
                     on_epoch(completed.record.trial, epoch)
                 receive(completed)
@@ -89,22 +86,24 @@ class RayExecutor:
             self._run_together(trials, dataset, take)
 
     def _run_together(
-        self, trials: Sequence[TrialSpec], dataset: Dataset, take: Callable[[JobResult], None]
+        self,
+        trials: Sequence[TrialSpec],
+        dataset: Dataset,
+        take: Callable[[list[CompletedTrial]], None],
     ) -> None:
         queue = BatchQueue(trials, self._threads)
         running: dict[Any, Demand] = {}
-        watch = _Patience(self._patience_seconds)
         try:
             while queue.demands or running:
                 nodes = list_nodes()
                 for demand in dict.fromkeys([*queue.demands, *running.values()]):
-                    num_places = count_places([node.resources for node in nodes], demand)
-                    watch.check(demand, num_places, nodes)
+                    num_places = sum(map(demand.count_places, nodes.values()))
+                    self._check_places(demand, num_places, nodes)
                     while demand in queue.demands and (
                         sum(each == demand for each in running.values()) < 2 * max(num_places, 1)
                     ):
-                        job = self._make_job(queue.take(demand, num_places), demand, dataset)
-                        running[self._submit(job, demand, dataset)] = demand
+                        batch = queue.take(demand, num_places)
+                        running[self._submit(batch, dataset, demand, demand.processors)] = demand
                 ready, _ = ray.wait(list(running), timeout=WAIT_SECONDS)
                 for task in ready:
                     take(_get(task))
@@ -114,94 +113,62 @@ class RayExecutor:
                 f"executor: expected a cluster that stays up, got: {error}; finished trials are "
                 "kept"
             ) from None
-        finally:
-            for task in running:
-                ray.cancel(task, force=True)
 
-    def _run_alone(self, trial: TrialSpec, dataset: Dataset) -> JobResult:
+    def _run_alone(self, trial: TrialSpec, dataset: Dataset) -> list[CompletedTrial]:
         """Run a trial alone on its node, the same node for all timed trials."""
         demand = choose_demand(trial, self._threads)
-        job = self._make_job((trial,), Demand(self._threads, demand.gpus), dataset)
         for _ in range(MAX_RETRIES):
-            node = self._choose_timing_node(demand)
-            alone = Demand(int(node.resources["CPU"]), demand.gpus)
+            node, processors = self._choose_timing_node(demand)
             task = self._submit(
-                job,
-                alone,
+                (trial,),
                 dataset,
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False),
+                Demand(processors, demand.gpus),
+                self._threads,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
                 max_retries=0,
             )
             try:
                 while not ray.wait([task], timeout=WAIT_SECONDS)[0]:
                     pass
                 return _get(task)
-            except BaseException as error:
-                ray.cancel(task, force=True)
-                if not isinstance(error, RayError):
-                    raise
+            except RayError:
                 time.sleep(WAIT_SECONDS)  # until the cluster knows that the node is gone
         raise RunError(
             f"{trial.key}: expected a node that stays up while it is timed, got "
             f"{MAX_RETRIES} failures; finished trials are kept"
         )
 
-    def _choose_timing_node(self, demand: Demand) -> RayNode:
-        """Choose the node of the earlier timed trials if it is up, else one of the largest."""
-        watch = _Patience(self._patience_seconds)
+    def _choose_timing_node(self, demand: Demand) -> tuple[str, int]:
+        """Choose the node of the earlier timed trials if it is up, else one of the largest.
+
+        Returns:
+            The node's id and its processors.
+        """
         while True:
             nodes = list_nodes()
-            able = [node for node in nodes if demand.count_places(node.resources)]
-            for node in able:
-                if node.node_id == self._timing_nodes.get(demand.gpus):
-                    return node
+            able = [node for node in nodes if demand.count_places(nodes[node])]
+            self._check_places(demand, len(able), nodes)
             if able:
-                chosen = max(able, key=lambda node: (node.resources["CPU"], node.node_id))
-                self._timing_nodes[demand.gpus] = chosen.node_id
-                return chosen
-            watch.check(demand, 0, nodes)
+                if self._timing_nodes.get(demand.gpus) not in able:
+                    largest = max(able, key=lambda node: (nodes[node]["CPU"], node))
+                    self._timing_nodes[demand.gpus] = largest
+                chosen = self._timing_nodes[demand.gpus]
+                return chosen, int(nodes[chosen]["CPU"])
             time.sleep(WAIT_SECONDS)
 
-    def _make_job(self, trials: tuple[TrialSpec, ...], demand: Demand, dataset: Dataset) -> Job:
-        _, sha256 = self._place(dataset)
-        return Job(trials, demand.processors, self._threads, describe_software(), sha256)
-
-    def _submit(self, job: Job, demand: Demand, dataset: Dataset, **options: Any) -> Any:
-        reference, _ = self._place(dataset)
-        options = {"max_retries": MAX_RETRIES, **options}
-        return self._task.options(
-            num_cpus=demand.processors, num_gpus=demand.gpus, **options
-        ).remote(job, reference)
-
-    def _place(self, dataset: Dataset) -> tuple[Any, str]:
-        """Put a data set into the object store once; return its reference there and its hash."""
-        if dataset not in self._stored:
-            data = store_dataset(dataset)
-            self._stored[dataset] = (ray.put(data), data.hash_arrays())
-        return self._stored[dataset]
-
-
-class _Patience:
-    """A timeout for the wait for a node that can run a task."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._since: dict[Demand, float] = {}
-
-    def check(self, demand: Demand, num_places: int, nodes: Sequence[RayNode]) -> None:
-        """Note how many tasks with a demand the nodes can run at once.
-
-        Raises:
-            RunError: the nodes could run none for longer than the timeout.
-        """
+    def _check_places(
+        self, demand: Demand, num_places: int, nodes: Mapping[str, Mapping[str, float]]
+    ) -> None:
+        """Raise RunError if no node has had a place for a demand for longer than the timeout."""
         if num_places:
-            self._since.pop(demand, None)
+            self._unable_since.pop(demand, None)
             return
-        if time.monotonic() - self._since.setdefault(demand, time.monotonic()) < self._seconds:
+        since = self._unable_since.setdefault(demand, time.monotonic())
+        if time.monotonic() - since < self._node_timeout_seconds:
             return
         found = ", ".join(
-            str(Demand(int(node.resources.get("CPU", 0)), int(node.resources.get("GPU", 0))))
-            for node in nodes
+            str(Demand(int(resources.get("CPU", 0)), int(resources.get("GPU", 0))))
+            for resources in nodes.values()
         )
         raise RunError(
             f"executor: expected a node with {demand} for a trial, got {found or 'no node'}; "
@@ -209,15 +176,36 @@ class _Patience:
             "kept"
         )
 
+    def _submit(
+        self,
+        trials: tuple[TrialSpec, ...],
+        dataset: Dataset,
+        demand: Demand,
+        engine_threads: int,
+        **options: Any,
+    ) -> Any:
+        """Send a batch to the cluster; its data set is put into the object store once."""
+        if dataset not in self._stored:
+            data = store_dataset(dataset)
+            self._stored[dataset] = (ray.put(data), data.hash_arrays())
+        reference, sha256 = self._stored[dataset]
+        job = Job(trials, engine_threads, self._threads, describe_software(), sha256)
+        options = {"max_retries": MAX_RETRIES, **options}
+        return self._task.options(
+            num_cpus=demand.processors, num_gpus=demand.gpus, **options
+        ).remote(job, reference)
 
-def _get(task: Any) -> JobResult:
+
+def _get(task: Any) -> list[CompletedTrial]:
     try:
-        result: JobResult = ray.get(task)
+        ended: list[CompletedTrial] = ray.get(task)
     except RayTaskError as error:
+        if isinstance(error.cause, RunError):
+            raise RunError(str(error.cause)) from None
         cause = str(error.cause).strip().splitlines()
         raise RunError(
             "executor: expected nodes that can run trials, got an error on one: "
             f"{cause[0] if cause else type(error.cause).__name__}; every node needs the same "
             "bnbench installed"
         ) from error
-    return result
+    return ended

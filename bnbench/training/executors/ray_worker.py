@@ -7,6 +7,7 @@ import functools
 import hashlib
 import platform
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +16,12 @@ import torch
 
 from bnbench.data import Dataset, LabeledImages
 from bnbench.environment import describe_environment
+from bnbench.errors import RunError
 from bnbench.specs import TrialSpec
 from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import TrainedTrial
 from bnbench.training.executors.interface import CompletedTrial, complete
-from bnbench.training.executors.software import SoftwareRecord, describe_mismatch, describe_software
+from bnbench.training.executors.software import describe_mismatch, describe_software
 
 Bytes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
@@ -32,20 +34,15 @@ class StoredDataset:
     """A data set as it lies in the object store, where all workers of a node read its arrays."""
 
     name: str
-    source: str
-    train_images: Bytes
-    """Shape (num_images, 28, 28), as the others' images."""
-    train_labels: Bytes
-    """Shape (num_images,)."""
-    test_images: Bytes
-    test_labels: Bytes
-    sha256: tuple[str, str, str, str]
-    """Of the files that the four were read from, as `LabeledImages` has them."""
+    arrays: tuple[Bytes, Bytes, Bytes, Bytes]
+    """Training images and labels, test images and labels, shaped as in `LabeledImages`."""
+    file_sha256: tuple[str, str, str, str]
+    """Hashes of the files that the four were read from, as in `LabeledImages`."""
 
     def hash_arrays(self) -> str:
         """SHA-256 of the four arrays."""
         digest = hashlib.sha256()
-        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+        for array in self.arrays:
             digest.update(f"{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
@@ -60,20 +57,10 @@ class Job:
     """CPU threads the engine may use."""
     torch_threads: int
     """Torch's CPU threads: the study's, since bits depend on them."""
-    software: SoftwareRecord
-    """The software that the worker must have."""
+    software: Mapping[str, str]
+    """The software that the worker must have, from `describe_software`."""
     data_sha256: str
     """SHA-256 of the data set's arrays."""
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """The outcome of a job."""
-
-    node: str
-    completed: tuple[CompletedTrial, ...] = ()
-    refusal: str | None = None
-    """Why the worker ran nothing; None if it ran the batch."""
 
 
 def store_dataset(dataset: Dataset) -> StoredDataset:
@@ -81,83 +68,59 @@ def store_dataset(dataset: Dataset) -> StoredDataset:
     train, test = dataset.train, dataset.test
     return StoredDataset(
         dataset.name,
-        dataset.source,
-        train.images.numpy(),
-        train.labels.numpy(),
-        test.images.numpy(),
-        test.labels.numpy(),
+        (train.images.numpy(), train.labels.numpy(), test.images.numpy(), test.labels.numpy()),
         (train.images_sha256, train.labels_sha256, test.images_sha256, test.labels_sha256),
     )
 
 
-def run_job(job: Job, data: StoredDataset) -> JobResult:
-    """Train a batch and export its models; refuse if software or data differ."""
-    node = name_node()
-    refusal = describe_mismatch(node, job.software, describe_software())
-    if refusal is None:
-        refusal = _check_data(node, job, data)
-    if refusal is not None:
-        return JobResult(node, refusal=refusal)
+def run_job(job: Job, data: StoredDataset) -> list[CompletedTrial]:
+    """Train a batch and export its models.
+
+    Raises:
+        RunError: the node's software or data are not the study's; nothing was trained.
+    """
+    # One host may have several nodes, so its name is not enough.
+    node = f"{platform.node()}-{ray.get_runtime_context().get_node_id()[:8]}"
+    mismatch = describe_mismatch(node, job.software, describe_software())
+    if mismatch is not None:
+        raise RunError(mismatch)
+    dataset = _read_dataset(node, job.data_sha256, data)
     torch.set_num_threads(job.torch_threads)
-    dataset = _take_over(job.data_sha256, data)
     engine = _make_engine(job.trials[0].engine, dataset, job.engine_threads)
     environment = _describe_node(tuple(sorted({trial.device for trial in job.trials})))
-    completed: list[CompletedTrial] = []
+    ended: list[CompletedTrial] = []
 
     def keep(trained: TrainedTrial) -> None:
-        there = complete(trained, dataset)
-        record = dataclasses.replace(there.record, node=node)
-        completed.append(dataclasses.replace(there, record=record, environment=environment))
+        completed = complete(trained, dataset)
+        record = dataclasses.replace(completed.record, node=node)
+        ended.append(CompletedTrial(record, completed.files, environment))
 
     engine.train(job.trials, lambda *_: None, keep)
-    return JobResult(node, tuple(completed))
-
-
-def name_node() -> str:
-    """This node's name: its host's, and what Ray calls it, since one host may have several."""
-    return f"{platform.node()}-{ray.get_runtime_context().get_node_id()[:8]}"
+    return ended
 
 
 _describe_node = functools.cache(describe_environment)
 _make_engine = functools.lru_cache(maxsize=2 * MAX_DATASETS)(make_engine)
 _datasets: dict[str, Dataset] = {}
-"""By the hash of their arrays, checked once a process."""
+"""Data sets by the hash of their arrays, which each process checks once."""
 
 
-def _check_data(node: str, job: Job, data: StoredDataset) -> str | None:
-    if job.data_sha256 in _datasets:
-        return None
-    found = data.hash_arrays()
-    if found == job.data_sha256:
-        return None
-    return (
-        f"node {node}: expected the data set with the hash {job.data_sha256[:16]}, got "
-        f"{found[:16]}; its object store changed the bytes: leave the node out"
-    )
-
-
-def _take_over(sha256: str, data: StoredDataset) -> Dataset:
+def _read_dataset(node: str, sha256: str, data: StoredDataset) -> Dataset:
     """Return the data set over the arrays in the object store, without a copy."""
     if sha256 not in _datasets:
+        found = data.hash_arrays()
+        if found != sha256:
+            raise RunError(
+                f"node {node}: expected the data set with the hash {sha256[:16]}, got "
+                f"{found[:16]}; its object store changed the bytes: leave the node out"
+            )
         if len(_datasets) == MAX_DATASETS:
             del _datasets[next(iter(_datasets))]
         with warnings.catch_warnings():
             # Torch warns that the arrays are read-only; images are never written.
             warnings.filterwarnings("ignore", message=".*not writable")
-            images = [
-                torch.from_numpy(array)
-                for array in (
-                    data.train_images,
-                    data.train_labels,
-                    data.test_images,
-                    data.test_labels,
-                )
-            ]
-        _datasets[sha256] = Dataset(
-            data.name,
-            LabeledImages(images[0], images[1], *data.sha256[:2]),
-            LabeledImages(images[2], images[3], *data.sha256[2:]),
-            None,
-            data.source,
-        )
+            images = [torch.from_numpy(array) for array in data.arrays]
+        train = LabeledImages(images[0], images[1], *data.file_sha256[:2])
+        test = LabeledImages(images[2], images[3], *data.file_sha256[2:])
+        _datasets[sha256] = Dataset(data.name, train, test, None, "the cluster's object store")
     return _datasets[sha256]

@@ -309,6 +309,7 @@ def test_what_a_callback_raises_stops_the_training(data: Data) -> None:
         _native.train_ensemble(*data, trials, 2, on_epoch=on_epoch)
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_all_trials_within_a_second() -> None:
     program = textwrap.dedent(
         """

@@ -10,7 +10,7 @@ from bnbench.data import Dataset
 from bnbench.records import EpochRecord
 from bnbench.specs import RecipeSpec, StudySpec, TrialSpec
 from bnbench.training.engines.interface import TrainedTrial, train_all
-from bnbench.training.engines.reference import ReferenceEngine, draw_epoch_order
+from bnbench.training.engines.reference import ReferenceEngine, draw_epoch_order, read_clock
 from tests.conftest import BASELINE, BATCHNORM
 
 
@@ -128,3 +128,13 @@ def test_momentum_and_weight_decay_reach_the_optimizer(synthetic_dataset: Datase
         for momentum, decay in ((0.0, 0.0), (0.9, 0.0), (0.0, 0.1))
     }
     assert len(set(losses.values())) == 3
+
+
+def test_a_device_is_done_before_the_time_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Mock()
+    calls.read.return_value = 1.5
+    monkeypatch.setattr(torch.accelerator, "synchronize", calls.synchronize)
+    assert read_clock(torch.device("cuda"), calls.read) == 1.5
+    assert [call[0] for call in calls.mock_calls] == ["synchronize", "read"]
+    assert read_clock(torch.device("cpu"), calls.read) == 1.5
+    assert [call[0] for call in calls.mock_calls] == ["synchronize", "read", "read"]

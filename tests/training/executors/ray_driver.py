@@ -10,14 +10,15 @@ from pathlib import Path
 
 from bnbench.data import Dataset
 from bnbench.store import RunStore
+from bnbench.training.executors.interface import CompletedTrial
 from bnbench.training.executors.ray_cluster import join_cluster
 from bnbench.training.executors.ray_executor import RayExecutor
-from bnbench.training.executors.ray_worker import Job, JobResult, StoredDataset, run_job
+from bnbench.training.executors.ray_worker import Job, StoredDataset, run_job
 from bnbench.training.study import run_study
 from tests.conftest import SilentObserver, make_synthetic_images
 
 
-def run_slowly(job: Job, data: StoredDataset) -> JobResult:
+def run_slowly(job: Job, data: StoredDataset) -> list[CompletedTrial]:
     time.sleep(0.1)
     return run_job(job, data)
 

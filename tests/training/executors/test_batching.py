@@ -8,7 +8,6 @@ from bnbench.training.executors.batching import (
     BatchQueue,
     Demand,
     choose_demand,
-    count_places,
 )
 from tests.conftest import BASELINE
 
@@ -40,7 +39,8 @@ def test_a_native_trial_takes_one_processor_and_a_gpu_trial_its_gpu() -> None:
     ("demand", "places"), [(Demand(1), 6), (Demand(4), 1), (Demand(1, gpus=1), 1), (Demand(5), 0)]
 )
 def test_places_are_counted_node_by_node(demand: Demand, places: int) -> None:
-    assert count_places([{"CPU": 2.0}, {"CPU": 4.0, "GPU": 1.0}, {}], demand) == places
+    nodes: list[dict[str, float]] = [{"CPU": 2.0}, {"CPU": 4.0, "GPU": 1.0}, {}]
+    assert sum(map(demand.count_places, nodes)) == places
 
 
 def test_every_trial_leaves_once_and_in_order() -> None:

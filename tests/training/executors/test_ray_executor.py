@@ -17,13 +17,16 @@ from bnbench.records import LOCAL_NODE, EnvironmentRecord, TrialRecord
 from bnbench.specs import RecipeSpec, StudySpec, TimingSpec, TrialSpec, TuningSpec
 from bnbench.store import RunStore
 from bnbench.training.executors.in_process import InProcessExecutor
+from bnbench.training.executors.interface import CompletedTrial
 from bnbench.training.executors.ray_cluster import join_cluster
 from bnbench.training.executors.ray_executor import RayExecutor
-from bnbench.training.executors.ray_worker import Job, JobResult, StoredDataset, run_job
+from bnbench.training.executors.ray_worker import Job, StoredDataset, run_job
 from bnbench.training.study import run_study
 from tests.conftest import BASELINE, BATCHNORM, SilentObserver, make_environment
 from tests.training.executors.conftest import NODE, drop_times, make_store, run_small_study
 
+# One process starts Ray, when tests run in several side by side.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 DRIVER = Path(__file__).with_name("ray_driver.py")
 
 
@@ -76,7 +79,6 @@ def assert_same_results(store: RunStore, undisturbed: RunStore) -> list[TrialRec
     return records
 
 
-@pytest.mark.slow
 def test_a_study_on_several_nodes_gives_the_same_bits_as_in_one_process(
     joined: None, undisturbed: RunStore, tmp_path: Path, synthetic_dataset: Dataset
 ) -> None:
@@ -101,14 +103,13 @@ class NodeKiller(SilentObserver):
             self.cluster.remove_node(self.node, allow_graceful=False)
 
 
-def run_slowly(job: Job, data: StoredDataset) -> JobResult:
+def run_slowly(job: Job, data: StoredDataset) -> list[CompletedTrial]:
     import time
 
     time.sleep(0.1)
     return run_job(job, data)
 
 
-@pytest.mark.slow
 def test_a_node_that_is_killed_costs_no_trial_and_changes_none(
     cluster: Any, joined: None, undisturbed: RunStore, tmp_path: Path, synthetic_dataset: Dataset
 ) -> None:
@@ -120,7 +121,6 @@ def test_a_node_that_is_killed_costs_no_trial_and_changes_none(
     assert len({record.node for record in records}) == 3
 
 
-@pytest.mark.slow
 def test_a_driver_that_is_killed_goes_on_where_it_was(
     cluster: Any, undisturbed: RunStore, tmp_path: Path, synthetic_dataset: Dataset
 ) -> None:
@@ -140,20 +140,20 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(
     assert_same_results(store, undisturbed)
 
 
-def pretend_another_torch(job: Job, data: StoredDataset) -> JobResult:
+def pretend_another_torch(job: Job, data: StoredDataset) -> list[CompletedTrial]:
     import dataclasses
 
-    software = dataclasses.replace(job.software, torch="0.1")
+    software = {**job.software, "torch": "0.1"}
     return run_job(dataclasses.replace(job, software=software), data)
 
 
-def pretend_other_data(job: Job, data: StoredDataset) -> JobResult:
+def pretend_other_data(job: Job, data: StoredDataset) -> list[CompletedTrial]:
     import dataclasses
 
     return run_job(dataclasses.replace(job, data_sha256="0" * 64), data)
 
 
-def fail(job: Job, data: StoredDataset) -> JobResult:
+def fail(job: Job, data: StoredDataset) -> list[CompletedTrial]:
     raise ModuleNotFoundError("No module named 'bnbench'")
 
 
@@ -164,6 +164,7 @@ def fail(job: Job, data: StoredDataset) -> JobResult:
         (pretend_other_data, r"node .*: expected the data set with the hash 0000000000000000"),
         (fail, r"No module named 'bnbench'; every node needs the same bnbench installed"),
     ],
+    ids=["torch", "data", "no bnbench"],
 )
 def test_a_node_with_other_software_or_data_is_refused(
     do: Any,
@@ -180,15 +181,17 @@ def test_a_node_with_other_software_or_data_is_refused(
     assert store.read_trials() == []
 
 
-@pytest.mark.parametrize("one_at_a_time", [False, True])
+@pytest.mark.parametrize("one_at_a_time", [False, True], ids=["together", "timed"])
 @pytest.mark.parametrize(
-    ("device", "text"), [("cpu", "64 processors"), ("cuda", "1 processors and 1 GPU")]
+    ("device", "text"),
+    [("cpu", "64 processors"), ("cuda", "1 processors and 1 GPU")],
+    ids=["cpu", "cuda"],
 )
 def test_a_trial_that_no_node_can_run_is_told_and_not_waited_for(
     device: str, text: str, one_at_a_time: bool, joined: None, synthetic_dataset: Dataset
 ) -> None:
     trial = TrialSpec(BASELINE, RecipeSpec(epochs=1), 0, device, "reference")
-    executor = RayExecutor(threads=64, patience_seconds=0.0)
+    executor = RayExecutor(threads=64, node_timeout_seconds=0.0)
     with pytest.raises(RunError, match=f"expected a node with {text} for a trial, got "):
         executor.run(
             [trial],
