@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from bnbench.gate.wording import (
     word_verdict,
 )
 
-JSON_VERSION = 2
+JSON_VERSION = 3
 
 
 def render_markdown(summary: GateSummary) -> str:
@@ -80,31 +80,18 @@ def make_bencher(summary: GateSummary) -> dict[str, Any]:
     return metrics
 
 
-def _dump(make: Callable[[GateSummary], object]) -> Callable[[GateSummary], str]:
-    return lambda summary: json.dumps(make(summary), indent=2) + "\n"
+def render_json(content: object) -> str:
+    """A JSON file's text."""
+    return json.dumps(content, indent=2) + "\n"
 
 
 FORMATS: dict[str, Callable[[GateSummary], str]] = {
     "markdown": render_markdown,
-    "json": _dump(make_json),
-    "action_benchmark": _dump(make_action_benchmark),
-    "bencher": _dump(make_bencher),
+    "json": lambda summary: render_json(make_json(summary)),
+    "action_benchmark": lambda summary: render_json(make_action_benchmark(summary)),
+    "bencher": lambda summary: render_json(make_bencher(summary)),
 }
 """The files that can be asked for, each with what writes its text."""
-
-
-def write_outputs(summary: GateSummary, outputs: Mapping[str, Path]) -> None:
-    """Write the files that were asked for.
-
-    Args:
-        summary: what the gate found.
-        outputs: where each file goes, by its name in `FORMATS`.
-
-    Raises:
-        GateError: a file cannot be written.
-    """
-    for name, path in outputs.items():
-        write_text(path, FORMATS[name](summary))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from bnbench.errors import GateError
-from bnbench.gate.pairs import SuiteRecord, describe_failures
-from bnbench.gate.quantities import list_quantities
+from bnbench.gate.pairs import PairRunner, SuiteRecord, describe_failures
+from bnbench.gate.quantities import Quantity, list_quantities
 from bnbench.gate.records import PairRecord
-from bnbench.gate.sequential import Decision, SequentialGate
+from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
+from bnbench.stats.change import Change
 
-
-class PairSource(Protocol):
-    """Where process pairs come from: `pairs.PairRunner`, or a fake."""
-
-    record: SuiteRecord | None
-
-    def measure(self, choose_names: Callable[[SuiteRecord], Sequence[str]]) -> PairRecord:
-        """Measure the chosen benchmarks once."""
-        ...
+PairObserver = Callable[[SequentialGate, PairRecord, float], None]
+"""Called after each process pair, with the seconds of measuring so far."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +24,8 @@ class MeasurementRecord:
 
     suite: SuiteRecord
     pairs: tuple[PairRecord, ...]
-    decisions: tuple[Decision, ...]
+    changes: dict[Quantity, Change]
+    """The decision on each quantity."""
     failures: dict[str, str]
     """Why benchmarks that both revisions have gave no time, by name."""
     seconds: float
@@ -39,18 +33,12 @@ class MeasurementRecord:
 
 
 def measure_until_decided(
-    source: PairSource,
+    runner: PairRunner,
     spec: GateSpec,
-    on_pair: Callable[[SequentialGate, PairRecord, float], None] = lambda *_: None,
+    on_pair: PairObserver = lambda *_: None,
     read_seconds: Callable[[], float] = time.perf_counter,
 ) -> MeasurementRecord:
     """Measure process pairs until every benchmark is decided, or no look or time is left.
-
-    Args:
-        source: measures a pair.
-        spec: what is asked for.
-        on_pair: called after each pair, with the seconds spent.
-        read_seconds: the clock of the budget.
 
     Raises:
         GateError: the revisions share no benchmark, or none of them gives a time.
@@ -59,23 +47,11 @@ def measure_until_decided(
     gate: SequentialGate | None = None
     pairs: list[PairRecord] = []
     failures: dict[str, str] = {}
-
-    def choose(suite: SuiteRecord) -> Sequence[str]:
-        return suite.common_names if gate is None else gate.active
-
     while True:
-        pair = source.measure(choose)
-        assert source.record is not None
-        if gate is None:
-            names = source.record.common_names
-            if not names:
-                raise GateError(
-                    "expected benchmarks that both revisions have, got "
-                    f"{len(source.record.base_names)} in base and "
-                    f"{len(source.record.head_names)} in head, none of the same name"
-                )
-            gate = SequentialGate(list_quantities(names), spec)
+        pair = runner.measure(None if gate is None else gate.active)
         pairs.append(pair)
+        if gate is None:
+            gate = SequentialGate(list_quantities(runner.suite.common_names), spec)
         failures |= pair.failures
         for name in pair.failures:
             gate.drop(name)
@@ -89,5 +65,5 @@ def measure_until_decided(
             f"expected a benchmark that gives a time, got none:\n{describe_failures(failures)}"
         )
     return MeasurementRecord(
-        source.record, tuple(pairs), tuple(gate.finish()), failures, read_seconds() - begin
+        runner.suite, tuple(pairs), gate.finish(), failures, read_seconds() - begin
     )

@@ -121,5 +121,5 @@ def _decide(
         spent += cost
         if gate.is_over or not gate.has_time_for_more(spent, cost):
             break
-    found = {decision.quantity.name: decision.change.outcome for decision in gate.finish()}
+    found = {quantity.name: change.outcome for quantity, change in gate.finish().items()}
     return found, spent, gate.num_pairs

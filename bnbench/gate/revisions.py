@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bnbench.errors import GateError
+from bnbench.gate.specs import SuiteSpec
 
 WORKTREE = "worktree"
 """The name that stands for the files as they are, committed or not."""
@@ -97,18 +98,14 @@ def resolve_commit(repository: Path, revision: str) -> str:
         ) from None
 
 
-def lay_out_revision(
-    repository: Path, revision: str, cache_folder: Path, setup: str | None
-) -> RevisionFolder:
+def lay_out_revision(repository: Path, revision: str, suite: SuiteSpec) -> RevisionFolder:
     """Check a revision out and set it up, or take it from the cache.
 
     Args:
         repository: its root.
         revision: what git understands, or `WORKTREE`.
-        cache_folder: where revisions are kept.
-        setup: a shell command that builds it; None where sources run as they are. It runs in the
-            checkout. ``GATE_TREE`` names the checkout and ``GATE_SITE`` an empty folder; what is
-            installed there is imported first.
+        suite: its setup runs in the checkout. ``GATE_TREE`` names the checkout and ``GATE_SITE``
+            an empty folder; what is installed there is imported first.
 
     Raises:
         GateError: there is no such revision, or its setup fails.
@@ -116,19 +113,19 @@ def lay_out_revision(
     commit = resolve_commit(repository, revision)
     # All folders have names of one length: paths lie on stacks and in tables, and a longer one
     # would move the measured code in memory. The interpreter is part of the key.
-    key = hashlib.sha256(f"{repository}\0{setup}\0{sys.executable}".encode()).hexdigest()[:12]
-    entry = cache_folder / f"{commit}-{key}"
+    key = hashlib.sha256(f"{repository}\0{suite.setup}\0{sys.executable}".encode()).hexdigest()[:12]
+    entry = suite.cache_folder / f"{commit}-{key}"
     tree, site = entry / "tree", entry / "site"
-    cache_folder.mkdir(parents=True, exist_ok=True)
-    with _locked(cache_folder / f"{entry.name}.lock"):
+    suite.cache_folder.mkdir(parents=True, exist_ok=True)
+    with _locked(entry.with_name(f"{entry.name}.lock")):
         if not (entry / STAMP).exists():
             shutil.rmtree(entry, ignore_errors=True)
             site.mkdir(parents=True)
             _git(repository, "clone", "-q", "--shared", "--no-checkout", str(repository), str(tree))
             _git(tree, "checkout", "-q", "--detach", commit)
-            if setup is not None:
+            if suite.setup is not None:
                 variables = {"GATE_TREE": str(tree), "GATE_SITE": str(site)}
-                run_command(revision, setup, tree, {**os.environ, **variables})
+                run_command(revision, suite.setup, tree, {**os.environ, **variables})
             (entry / STAMP).touch()
     roots = [
         folder for folder in (site, tree / "src", tree) if folder.is_dir() and any(folder.iterdir())

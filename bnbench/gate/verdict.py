@@ -10,12 +10,11 @@ from enum import StrEnum
 
 from bnbench.gate.accuracy import AccuracySummary
 from bnbench.gate.measure import MeasurementRecord
-from bnbench.gate.quantities import KINDS, KindName
+from bnbench.gate.quantities import KINDS, KindName, Quantity
 from bnbench.gate.records import Measurement
 from bnbench.gate.revisions import RevisionFolder
-from bnbench.gate.sequential import Decision
 from bnbench.gate.specs import GateSpec
-from bnbench.stats.change import ChangeOutcome
+from bnbench.stats.change import Change, ChangeOutcome
 
 
 class Verdict(StrEnum):
@@ -142,8 +141,8 @@ def summarize_gate(
         head_commit=head.commit,
         spec=spec,
         quantities=tuple(
-            _summarize_quantity(decision, by_name[decision.quantity.name], minutes)
-            for decision in measured.decisions
+            _summarize_quantity(quantity, change, by_name[quantity.name], minutes)
+            for quantity, change in measured.changes.items()
         ),
         accuracies=accuracies,
         failures=measured.failures,
@@ -159,12 +158,14 @@ def summarize_gate(
 
 
 def _summarize_quantity(
-    decision: Decision, measurements: Sequence[Measurement], minutes_per_pair: float
+    quantity: Quantity,
+    change: Change,
+    measurements: Sequence[Measurement],
+    minutes_per_pair: float,
 ) -> QuantitySummary:
-    change = decision.change
     return QuantitySummary(
-        name=decision.quantity.name,
-        kind=decision.quantity.kind,
+        name=quantity.name,
+        kind=quantity.kind,
         outcome=change.outcome,
         ratio=math.exp(change.mean),
         low=None if change.low is None else math.exp(change.low),

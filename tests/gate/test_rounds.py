@@ -2,7 +2,6 @@ import pytest
 
 from bnbench.gate.records import BenchmarkRecord
 from bnbench.gate.rounds import MAX_ROUNDS, MIN_ROUNDS, RoundsSpec, calibrate, measure_benchmark
-from bnbench.gate.specs import GateSpec
 from tests.gate.fakes import BASE, HEAD, FakeWorker, SecondsOf
 
 BOTH = (2, 5)
@@ -18,7 +17,7 @@ def make_workers(seconds_of: SecondsOf) -> tuple[FakeWorker, FakeWorker]:
 
 def test_both_sides_make_as_many_calls_in_rounds_of_ten_milliseconds() -> None:
     base, head = make_workers(lambda name, _: 0.001 if name == "main" else 0.0011)
-    spec = calibrate(base, head, GateSpec(), BOTH)
+    spec = calibrate(base, head, BOTH)
     assert spec == RoundsSpec(iterations=9, num_rounds=54, processors=BOTH)
     measured = measure_benchmark(base, head, "a", 0.0, spec)
     assert measured.base_seconds == pytest.approx([0.009] * 54)
@@ -31,7 +30,7 @@ def test_both_sides_make_as_many_calls_in_rounds_of_ten_milliseconds() -> None:
     [(2.0, 1, MIN_ROUNDS), (0.05, 1, 6), (1e-6, 1e4, 60)],
 )
 def test_a_long_call_is_a_round_by_itself(seconds: float, iterations: int, num_rounds: int) -> None:
-    spec = calibrate(*make_workers(lambda *_: seconds), GateSpec(), BOTH)
+    spec = calibrate(*make_workers(lambda *_: seconds), BOTH)
     assert spec.iterations == pytest.approx(iterations, rel=0.01)
     assert spec.num_rounds == num_rounds <= MAX_ROUNDS
 
@@ -67,7 +66,7 @@ def test_what_needs_more_than_one_processor_runs_in_turn(
 
     base, head = make_workers(note)
     head.busy_processors = busy
-    spec = calibrate(base, head, GateSpec(), processors)
+    spec = calibrate(base, head, processors)
     assert (spec.processors, spec.num_rounds) == (None, 30)
     measured = measure_benchmark(base, head, "a", 0.0, spec)
     assert not measured.at_once

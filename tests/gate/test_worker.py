@@ -31,7 +31,7 @@ def start(project: Path, tmp_path: Path) -> Iterator[Start]:
     def start_worker(*arguments: str) -> Worker:
         revision = RevisionFolder("main", "0" * 40, project, (project,))
         log = tmp_path / f"{len(workers)}.log"
-        workers.append(Worker(revision, arguments, log, answer_seconds=60))
+        workers.append(Worker(revision, arguments, log, {}))
         return workers[-1]
 
     yield start_worker
@@ -295,7 +295,7 @@ from pathlib import Path
 from bnbench.gate.process import Worker
 from bnbench.gate.revisions import RevisionFolder
 revision = RevisionFolder("main", "", Path({str(project)!r}), (Path({str(project)!r}),))
-worker = Worker(revision, [], Path({str(tmp_path / "worker.log")!r}))
+worker = Worker(revision, [], Path({str(tmp_path / "worker.log")!r}), {{}})
 worker.select(worker.read_event()["names"])
 worker.read_event()
 print(worker._process.pid, flush=True)
