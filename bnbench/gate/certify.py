@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bnbench.gate.error_rates import make_error_rates_json, render_error_rates, replay_error_rates
+from bnbench.gate.error_rates import render_error_rates, replay_error_rates
 from bnbench.gate.formats import render_json, write_text
 from bnbench.gate.pairs import PairRunner
 from bnbench.gate.recording import describe_recording, extend_recording, read_recording
@@ -14,6 +15,7 @@ from bnbench.gate.revisions import find_repository, lay_out_revision
 from bnbench.gate.specs import GateSpec, SuiteSpec
 
 FILE_NAME = "gate-error-rates"
+JSON_VERSION = 3
 
 
 def record_revision(
@@ -50,6 +52,7 @@ def write_error_rates(recording_file: Path, decision: GateSpec, folder: Path) ->
     """
     summary = replay_error_rates(read_recording(recording_file), decision)
     text = render_error_rates(summary)
+    content = {"format_version": JSON_VERSION, **dataclasses.asdict(summary)}
     write_text(folder / f"{FILE_NAME}.md", text)
-    write_text(folder / f"{FILE_NAME}.json", render_json(make_error_rates_json(summary)))
+    write_text(folder / f"{FILE_NAME}.json", render_json(content))
     return text

@@ -7,19 +7,14 @@ different process pairs of the recording, as they come from different jobs in CI
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from bnbench.gate.recording import Recording
 
-STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
-    "mean": statistics.fmean,
-    "median": statistics.median,
-    "min": min,
-}
+STATISTICS: dict[str, Callable[..., float]] = {"mean": np.mean, "median": np.median, "min": np.min}
 THRESHOLDS = (0.05, 0.1)
 
 
@@ -36,45 +31,39 @@ class CompareFailSummary:
 
 
 def replay_compare_fail(
-    recording: Recording,
-    slowdown: float,
-    num_comparisons: int,
-    generator: np.random.Generator,
+    recording: Recording, slowdown: float, num_comparisons: int, generator: np.random.Generator
 ) -> list[CompareFailSummary]:
     """Replay comparisons of two runs, each rule on the same ones.
 
     Args:
         recording: with at least two pairs and one benchmark.
         slowdown: a recorded level; 0 for A/A.
-        num_comparisons: how many.
+        num_comparisons: how many, at least 1.
         generator: draws the two runs.
     """
-    names = recording.names
-    figures = [
-        {
-            (each.benchmark, each.slowdown, statistic): (
-                compute(each.base_seconds) / each.iterations,
-                compute(each.head_seconds) / each.iterations,
-            )
-            for each in pair.benchmarks
-            for statistic, compute in STATISTICS.items()
-        }
-        for pair in recording.pairs
-    ]
-    failed = {(statistic, limit): 0 for statistic in STATISTICS for limit in THRESHOLDS}
-    for number in range(num_comparisons):
-        first, second = generator.choice(len(figures), 2, replace=False)
-        judged = [names[number % len(names)]] if slowdown else names
-        for statistic in STATISTICS:
-            changes = [
-                figures[second][name, slowdown, statistic][1]
-                / figures[first][name, 0.0, statistic][0]
-                - 1.0
-                for name in judged
+    pairs, names = recording.pairs, recording.names
+    runs = [generator.choice(len(pairs), 2, replace=False) for _ in range(num_comparisons)]
+    first, second = np.transpose(runs)
+    numbers = np.arange(num_comparisons)
+    summaries = []
+    for statistic, compute in STATISTICS.items():
+        figures = [
+            [
+                (
+                    compute(pair.table[name, 0.0].measurement.base),
+                    compute(pair.table[name, slowdown].measurement.head),
+                )
+                for name in names
             ]
-            for limit in THRESHOLDS:
-                failed[statistic, limit] += max(changes) > limit
-    return [
-        CompareFailSummary(f"{statistic}:{limit:.0%}", slowdown, num_comparisons, count)
-        for (statistic, limit), count in failed.items()
-    ]
+            for pair in pairs
+        ]
+        base, head = np.moveaxis(np.array(figures), 2, 0)  # each of shape (pairs, names)
+        changes = head[second] / base[first] - 1.0
+        found = changes[numbers, numbers % len(names)] if slowdown else changes.max(axis=1)
+        summaries += [
+            CompareFailSummary(
+                f"{statistic}:{limit:.0%}", slowdown, num_comparisons, int((found > limit).sum())
+            )
+            for limit in THRESHOLDS
+        ]
+    return summaries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +12,17 @@ from bnbench.errors import GateError
 from bnbench.files import replace_file
 from bnbench.gate.quantities import KINDS
 from bnbench.gate.verdict import GateSummary
-from bnbench.gate.wording import (
-    ACCURACY_COLUMNS,
-    COLUMNS,
-    make_accuracy_rows,
-    make_notes,
-    make_rows,
-    word_verdict,
-)
+from bnbench.gate.wording import make_notes, make_tables, word_verdict
 
 JSON_VERSION = 3
 
 
 def render_markdown(summary: GateSummary) -> str:
     """A comment for a pull request, or GitHub's step summary."""
-    lines = ["### Performance and accuracy gate", "", f"**{_escape(word_verdict(summary))}**", ""]
-    lines += _render_table(COLUMNS, make_rows(summary))
-    if summary.accuracies:
-        lines += _render_table(ACCURACY_COLUMNS, make_accuracy_rows(summary))
-    lines += [f"- {_escape(note)}" for note in make_notes(summary)]
-    return "\n".join(lines) + "\n"
+    title = f"### Performance and accuracy gate\n\n**{_escape(word_verdict(summary))}**"
+    tables = [render_table(columns, rows) for columns, rows in make_tables(summary)]
+    notes = "\n".join(f"- {_escape(note)}" for note in make_notes(summary))
+    return "\n\n".join([title, *tables, notes]) + "\n"
 
 
 def make_json(summary: GateSummary) -> dict[str, Any]:
@@ -107,10 +98,11 @@ def write_text(path: Path, text: str) -> None:
         raise GateError(f"{path}: expected a file that can be written, got: {error}") from None
 
 
-def _render_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    lines = [" | ".join(columns), " | ".join(["---", "---", *["---:"] * (len(columns) - 2)])]
-    lines += [" | ".join(map(_escape, row)) for row in rows]
-    return [*(f"| {line} |" for line in lines), ""]
+def render_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first two hold numbers."""
+    rules = ["---", "---", *["---:"] * (len(columns) - 2)]
+    lines = [columns, rules, *([_escape(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _escape(text: str) -> str:

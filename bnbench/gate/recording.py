@@ -60,14 +60,12 @@ class Recording:
     @property
     def names(self) -> list[str]:
         """Benchmarks that were measured in every pair, at every level."""
+        names = dict.fromkeys(each.benchmark for pair in self.pairs for each in pair.benchmarks)
+        levels = self.header.levels
         return [
             name
-            for name in dict.fromkeys(v.benchmark for pair in self.pairs for v in pair.benchmarks)
-            if all(
-                {v.slowdown for v in pair.benchmarks if v.benchmark == name}
-                >= set(self.header.levels)
-                for pair in self.pairs
-            )
+            for name in names
+            if all((name, level) in pair.table for pair in self.pairs for level in levels)
         ]
 
 

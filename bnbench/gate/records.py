@@ -83,6 +83,11 @@ class PairRecord:
     failures: dict[str, str] = field(default_factory=dict)
     """Why benchmarks gave no time, by name."""
 
+    @functools.cached_property
+    def table(self) -> dict[tuple[str, float], BenchmarkRecord]:
+        """The benchmarks by their name and injected slowdown."""
+        return {(each.benchmark, each.slowdown): each for each in self.benchmarks}
+
     @property
     def overhead_seconds(self) -> float:
         """What the pair cost besides its benchmarks: starting, fixtures, ending."""

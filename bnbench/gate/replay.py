@@ -9,7 +9,7 @@ To slow one benchmark, its records with the injected slowdown are used; all othe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,6 @@ from bnbench.gate.recording import Recording
 from bnbench.gate.records import PairRecord
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
-from bnbench.stats.arrays import FloatArray
 from bnbench.stats.change import ChangeOutcome
 
 
@@ -40,18 +39,6 @@ class ReplaySummary:
     mean_pairs: float
 
 
-class _RecordedPair:
-    """A pair's log-ratios and seconds by benchmark and level."""
-
-    def __init__(self, pair: PairRecord) -> None:
-        self.ratios = {(v.benchmark, v.slowdown): v.log_ratio for v in pair.benchmarks}
-        self.seconds = {(v.benchmark, v.slowdown): v.wall_seconds for v in pair.benchmarks}
-        self.overhead_seconds = pair.overhead_seconds
-        self.process_ratios = {
-            each.quantity.name: each.log_ratio for each in pair.list_process_measurements()
-        }
-
-
 def replay_decisions(
     recording: Recording,
     spec: GateSpec,
@@ -68,8 +55,7 @@ def replay_decisions(
         num_decisions: how many, at least 1.
         generator: draws orders and exchanges.
     """
-    pairs = [_RecordedPair(pair) for pair in recording.pairs]
-    names = recording.names
+    pairs, names = recording.pairs, recording.names
     outcomes: Counter[str] = Counter()
     alarms = undecided = 0
     seconds, counts = [], []
@@ -77,9 +63,8 @@ def replay_decisions(
         slowed = names[number % len(names)] if slowdown else None
         order = generator.permutation(len(pairs))
         signs = generator.choice([-1.0, 1.0], len(pairs))
-        found, spent, count = _decide(
-            [pairs[index] for index in order], signs, names, slowed, slowdown, spec
-        )
+        drawn = zip([pairs[index] for index in order], signs, strict=True)
+        found, spent, count = _decide(drawn, names, slowed, slowdown, spec)
         seconds.append(spent)
         counts.append(count)
         judged = names if slowed is None else [slowed]
@@ -100,8 +85,7 @@ def replay_decisions(
 
 
 def _decide(
-    pairs: Sequence[_RecordedPair],
-    signs: FloatArray,
+    drawn: Iterable[tuple[PairRecord, float]],
     names: Sequence[str],
     slowed: str | None,
     slowdown: float,
@@ -109,14 +93,15 @@ def _decide(
 ) -> tuple[dict[str, ChangeOutcome], float, int]:
     gate = SequentialGate(list_quantities(names), spec)
     spent = 0.0
-    for pair, sign in zip(pairs, signs, strict=True):
-        active = gate.active
-        values = {name: sign * value for name, value in pair.process_ratios.items()}
+    for pair, sign in drawn:
+        values = {
+            each.quantity.name: sign * each.log_ratio for each in pair.list_process_measurements()
+        }
         cost = pair.overhead_seconds
-        for name in active:
-            key = (name, slowdown if name == slowed else 0.0)
-            values[name] = pair.ratios[key] if name == slowed else sign * pair.ratios[key]
-            cost += pair.seconds[key]
+        for name in gate.active:
+            record = pair.table[name, slowdown if name == slowed else 0.0]
+            values[name] = record.log_ratio if name == slowed else sign * record.log_ratio
+            cost += record.wall_seconds
         gate.add(values)
         spent += cost
         if gate.is_over or not gate.has_time_for_more(spent, cost):

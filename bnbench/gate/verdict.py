@@ -93,17 +93,11 @@ class GateSummary:
         A benchmark that runs in base and fails in head may be arbitrarily slow, so it is no pass.
         One that both sides skip, for lack of a library perhaps, is none of the change's doing.
         """
+        unknown = ChangeOutcome.UNDECIDED
+        waited_for = [each for each in self.quantities if each.is_waited_for]
         return [
-            *(
-                each.name
-                for each in self.quantities
-                if each.is_waited_for and each.outcome is ChangeOutcome.UNDECIDED
-            ),
-            *(
-                f"accuracy of {each.variant}"
-                for each in self.accuracies
-                if each.outcome is ChangeOutcome.UNDECIDED
-            ),
+            *(each.name for each in waited_for if each.outcome is unknown),
+            *(f"accuracy of {each.variant}" for each in self.accuracies if each.outcome is unknown),
             *(name for name, reason in self.failures.items() if reason.startswith("head: ")),
         ]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bnbench.gate.accuracy import AccuracySummary
 from bnbench.gate.quantities import KINDS
+from bnbench.gate.specs import GateSpec
 from bnbench.gate.verdict import GateSummary, QuantitySummary, Verdict
 from bnbench.stats.change import ChangeOutcome
 
+Row = tuple[str, ...]
 COLUMNS = ("benchmark", "verdict", "head / base", "base", "head", "process pairs")
 ACCURACY_COLUMNS = ("accuracy of", "verdict", "head - base", "base", "head", "seeds")
 
@@ -26,31 +29,15 @@ def word_verdict(summary: GateSummary) -> str:
     return f"{start}{', '.join(summary.undecided)}.{more}"
 
 
-def make_rows(summary: GateSummary) -> list[tuple[str, ...]]:
-    """One row of texts per quantity, in the order of `COLUMNS`."""
-    return [_make_row(quantity, summary.spec.max_slowdown) for quantity in summary.quantities]
-
-
-def make_accuracy_rows(summary: GateSummary) -> list[tuple[str, ...]]:
-    """One row of texts per variant, in the order of `ACCURACY_COLUMNS`."""
-    limit = f"{summary.spec.max_accuracy_loss * 100:g} points"
-    rows: list[tuple[str, ...]] = []
-    for accuracy in summary.accuracies:
-        found = accuracy.difference
-        difference = f"{(found.value or 0.0) * 100:+.2f} points"
-        if found.low is not None and found.high is not None:
-            difference += f" [{found.low * 100:+.2f}, {found.high * 100:+.2f}]"
-        rows.append(
-            (
-                accuracy.variant,
-                _word_outcome(accuracy.outcome, "worse", "better", limit),
-                difference,
-                f"{accuracy.base_mean:.2%}",
-                f"{accuracy.head_mean:.2%}",
-                str(found.count),
-            )
-        )
-    return rows
+def make_tables(summary: GateSummary) -> list[tuple[Row, list[Row]]]:
+    """The columns and rows of one table of quantities and, if trained, one of accuracies."""
+    tables: list[tuple[Row, list[Row]]] = [
+        (COLUMNS, [_make_row(each, summary.spec) for each in summary.quantities])
+    ]
+    if summary.accuracies:
+        rows = [_make_accuracy_row(each, summary.spec) for each in summary.accuracies]
+        tables.append((ACCURACY_COLUMNS, rows))
+    return tables
 
 
 def make_notes(summary: GateSummary) -> list[str]:
@@ -75,9 +62,9 @@ def make_notes(summary: GateSummary) -> list[str]:
     return notes
 
 
-def _make_row(quantity: QuantitySummary, max_slowdown: float) -> tuple[str, ...]:
+def _make_row(quantity: QuantitySummary, spec: GateSpec) -> Row:
     kind = KINDS[quantity.kind]
-    verdict = _word_outcome(quantity.outcome, kind.worse, kind.better, f"{max_slowdown:.0%}")
+    verdict = _word_outcome(quantity.outcome, kind.worse, kind.better, f"{spec.max_slowdown:.0%}")
     if quantity.more_minutes is not None and quantity.is_waited_for:
         verdict += f", {quantity.more_minutes:.1f} min more"
     ratio = f"{quantity.ratio:.3f}"
@@ -87,10 +74,22 @@ def _make_row(quantity: QuantitySummary, max_slowdown: float) -> tuple[str, ...]
     return quantity.name, verdict, ratio, base, head, str(quantity.num_pairs)
 
 
+def _make_accuracy_row(accuracy: AccuracySummary, spec: GateSpec) -> Row:
+    limit = f"{spec.max_accuracy_loss * 100:g} points"
+    found = accuracy.difference
+    difference = f"{(found.value or 0.0) * 100:+.2f} points"
+    if found.low is not None and found.high is not None:
+        difference += f" [{found.low * 100:+.2f}, {found.high * 100:+.2f}]"
+    return (
+        accuracy.variant,
+        _word_outcome(accuracy.outcome, "worse", "better", limit),
+        difference,
+        f"{accuracy.base_mean:.2%}",
+        f"{accuracy.head_mean:.2%}",
+        str(found.count),
+    )
+
+
 def _word_outcome(outcome: ChangeOutcome, worse: str, better: str, limit: str) -> str:
-    return {
-        ChangeOutcome.WORSE: worse,
-        ChangeOutcome.BETTER: better,
-        ChangeOutcome.NOT_WORSE: f"not {worse} by {limit}",
-        ChangeOutcome.UNDECIDED: "undecided",
-    }[outcome]
+    words = {"worse": worse, "better": better, "not worse": f"not {worse} by {limit}"}
+    return words.get(outcome, str(outcome))

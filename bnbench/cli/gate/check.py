@@ -101,10 +101,7 @@ def _show_summary(summary: GateSummary) -> None:
     from bnbench.gate import wording
 
     console = Console()
-    tables = [(wording.COLUMNS, wording.make_rows(summary))]
-    if summary.accuracies:
-        tables.append((wording.ACCURACY_COLUMNS, wording.make_accuracy_rows(summary)))
-    for columns, rows in tables:
+    for columns, rows in wording.make_tables(summary):
         table = Table(box=box.SIMPLE_HEAD)
         for column in columns:
             table.add_column(column, overflow="fold")
