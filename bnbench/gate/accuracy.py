@@ -113,14 +113,15 @@ def _compare_variant(
         )
     columns = [np.array([[side[seed]] for seed in seeds]) for side in (base, head)]
 
-    def estimate(rate: float) -> stats.Estimate:
-        generator = np.random.default_rng(BOOTSTRAP_SEED)
-        (found,) = stats.compare_pairs(
-            columns[0], columns[1], generator, confidence=1.0 - 2.0 * rate
-        )
-        return found
-
-    alarm, miss = estimate(spec.false_alarms / num_variants), estimate(spec.misses)
+    alarm, miss = (
+        stats.compare_pairs(
+            columns[0],
+            columns[1],
+            np.random.default_rng(BOOTSTRAP_SEED),
+            confidence=1.0 - 2.0 * rate,
+        )[0]
+        for rate in (spec.false_alarms / num_variants, spec.misses)
+    )
     if alarm.value is None or alarm.low is None or alarm.high is None or miss.low is None:
         outcome = ChangeOutcome.UNDECIDED
     else:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from bnbench.gate.drift import AlarmSummary
 from bnbench.gate.history import BenchmarkHistory
 
 PANEL_INCHES = (8.0, 1.9)
+MAX_TICKS = 8
 SLOWER, FASTER, LINE = "#b3261e", "#1b7f4d", "#30508f"
 
 
@@ -33,14 +35,9 @@ def draw_histories(
         panel.set_ylabel("kernels" if history.is_normalized else "seconds", fontsize=8)
         panel.tick_params(labelsize=7)
         panel.spines[["top", "right"]].set_visible(False)
-        num_ticks = min(len(history.commits), 8)
-        ticks = sorted(
-            {
-                round(i * (len(history.commits) - 1) / max(num_ticks - 1, 1))
-                for i in range(num_ticks)
-            }
-        )
-        panel.set_xticks(ticks, [history.commits[index][:7] for index in ticks])
+        last = len(history.commits) - 1
+        ticks = sorted({round(tick) for tick in np.linspace(0, last, MAX_TICKS)})
+        panel.set_xticks(ticks, [history.commits[tick][:7] for tick in ticks])
         for alarm in alarms:
             if alarm.name == history.name:
                 color = SLOWER if alarm.is_worse else FASTER

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,20 +28,20 @@ FORMAT_VERSION = 3
 
 @dataclass(frozen=True)
 class RecordingHeader:
-    """What was recorded, and where."""
+    """What was recorded, and where; the defaults describe a recording that starts now, here."""
 
-    format_version: int
     commit: str
     suite: tuple[str, ...]
     """Arguments for pytest: paths and options."""
-    levels: tuple[float, ...]
-    cpu: str
-    cores: int
-    memory_bytes: int | None
-    system: str
-    version: str
+    format_version: int = FORMAT_VERSION
+    levels: tuple[float, ...] = LEVELS
+    cpu: str = field(default_factory=read_cpu_name)
+    cores: int = field(default_factory=count_cores)
+    memory_bytes: int | None = field(default_factory=read_memory_bytes)
+    system: str = field(default_factory=describe_system)
+    version: str = bnbench.__version__
     """Version of bnbench."""
-    started_at: str
+    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     """ISO 8601, UTC."""
 
 
@@ -67,22 +67,6 @@ class Recording:
             for name in names
             if all((name, level) in pair.table for pair in self.pairs for level in levels)
         ]
-
-
-def describe_recording(commit: str, suite: tuple[str, ...]) -> RecordingHeader:
-    """The header of a recording that starts now on this machine."""
-    return RecordingHeader(
-        FORMAT_VERSION,
-        commit,
-        suite,
-        LEVELS,
-        read_cpu_name(),
-        count_cores(),
-        read_memory_bytes(),
-        describe_system(),
-        bnbench.__version__,
-        datetime.now(UTC).isoformat(timespec="seconds"),
-    )
 
 
 def extend_recording(

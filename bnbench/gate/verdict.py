@@ -25,9 +25,6 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
-EXIT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNDECIDED: 3}
-
-
 @dataclass(frozen=True)
 class QuantitySummary:
     """What the change did to one quantity."""
@@ -111,7 +108,7 @@ class GateSummary:
     @property
     def exit_code(self) -> int:
         """0 passed, 1 worse, 3 undecided."""
-        return EXIT_CODES[self.verdict]
+        return {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNDECIDED: 3}[self.verdict]
 
 
 def summarize_gate(

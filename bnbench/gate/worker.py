@@ -35,6 +35,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -84,7 +85,7 @@ class GatePlugin:
         self._waited = False
         self._reason: str | None = None
         self._errors: list[str] = []
-        self.num_collected = -1
+        self._has_collected = False
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what cannot be imported."""
@@ -98,12 +99,12 @@ class GatePlugin:
         benchmarks = {
             item.nodeid: item for item in items if "benchmark" in getattr(item, "fixturenames", ())
         }
-        self.num_collected = len(benchmarks)
+        self._has_collected = True
         self._channel.send(
             event="collected",
             at=time.perf_counter(),
             names=list(benchmarks),
-            shared=list_shared_modules(sys.modules),
+            shared=list_shared_modules(),
             errors=self._errors,
         )
         # In the requested order: both sides must be in the same benchmark at the same time.
@@ -126,7 +127,7 @@ class GatePlugin:
         All fixtures are torn down by now.
         """
         reason = None
-        if self.num_collected < 0:
+        if not self._has_collected:
             reason = f"pytest collected nothing (exit code {int(exitstatus)})"
         self._channel.send(event="end", peak_bytes=read_peak_bytes(), reason=reason)
         os._exit(0)
@@ -143,19 +144,17 @@ class GatePlugin:
                 case "start":
                     with run_on(request["processor"]):
                         self._channel.send(**time_round(run, request))
-                        self._keep_busy(run)
+                        # A failure here costs no measurement; if it persists, the next round
+                        # reports it.
+                        with contextlib.suppress(Exception):
+                            while not self._channel.is_waited_for():
+                                run(1, 0.0)
                 case "idle":
                     self._channel.send(seconds=0.0)
                 case "time kernel":
                     self._channel.send(seconds=time_kernel())
                 case _:
                     return
-
-    def _keep_busy(self, run: Timer) -> None:
-        # A failure here costs no measurement; if it persists, the next round reports it.
-        with contextlib.suppress(Exception):
-            while not self._channel.is_waited_for():
-                run(1, 0.0)
 
 
 def replace_benchmark_calls(plugin: GatePlugin) -> None:
@@ -179,9 +178,8 @@ def replace_benchmark_calls(plugin: GatePlugin) -> None:
     ) -> Any:
         if fixture._mode:
             raise FixtureAlreadyUsed("expected one call of benchmark per test, got a second")
-        fixture._mode = (
-            "benchmark.pedantic(...)"  # otherwise it warns in teardown that it was not used
-        )
+        # Otherwise it warns in teardown that it was not used.
+        fixture._mode = "benchmark.pedantic(...)"
         measured = Measured(target, args, kwargs or {}, setup, teardown, fixture._timer)
         seconds = measured.run(1, 0.0)
         with contextlib.suppress(Exception):  # for tests that read benchmark.stats
@@ -193,44 +191,36 @@ def replace_benchmark_calls(plugin: GatePlugin) -> None:
     BenchmarkFixture.pedantic = pedantic  # type: ignore[method-assign, assignment]
 
 
+@dataclass
 class Measured:
-    """A benchmark's callable, with its last result.
+    """A benchmark's callable, with its last result."""
 
-    Timed by the clock that the suite sets by ``--benchmark-timer``, such as ``time.process_time``.
-    """
-
-    def __init__(
-        self,
-        target: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        setup: Any,
-        teardown: Any,
-        read_seconds: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._read_seconds = read_seconds
-        self._target = target
-        self._args, self._kwargs = args, kwargs
-        self._setup, self._teardown = setup, teardown
-        self.result: Any = None
+    target: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    setup: Any
+    teardown: Any
+    read_seconds: Callable[[], float]
+    """The clock that the suite sets by ``--benchmark-timer``, such as ``time.process_time``."""
+    result: Any = None
 
     def run(self, iterations: int, slowdown: float) -> float:
         """Call it `iterations` times; return the seconds without setup and teardown."""
-        if self._setup is None and self._teardown is None:
+        if self.setup is None and self.teardown is None:
             return self._time_calls(iterations, slowdown)
         seconds = 0.0
         for _ in range(iterations):
-            made = self._setup() if self._setup is not None else None
+            made = self.setup() if self.setup is not None else None
             if made:
-                self._args, self._kwargs = made
+                self.args, self.kwargs = made
             seconds += self._time_calls(1, slowdown)
-            if self._teardown is not None:
-                self._teardown(*self._args, **self._kwargs)
+            if self.teardown is not None:
+                self.teardown(*self.args, **self.kwargs)
         return seconds
 
     def _time_calls(self, iterations: int, slowdown: float) -> float:
-        target, args, kwargs = self._target, self._args, self._kwargs
-        read_seconds = self._read_seconds
+        target, args, kwargs = self.target, self.args, self.kwargs
+        read_seconds = self.read_seconds
         start = read_seconds()
         for _ in range(iterations):
             result = target(*args, **kwargs)
@@ -273,14 +263,14 @@ def time_kernel() -> float:
     return time.perf_counter() - start
 
 
-def list_shared_modules(modules: dict[str, Any]) -> list[str]:
+def list_shared_modules() -> list[str]:
     """List modules of the revision's packages that come from outside the revision.
 
     An extension module that no setup built comes from the installed package. Both sides then
     share it, and the gate cannot measure changes of it.
     """
     roots = tuple(root for root in os.environ.get("GATE_ROOTS", "").split(os.pathsep) if root)
-    files = {name: getattr(module, "__file__", None) for name, module in list(modules.items())}
+    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
     own = {name for name, file in files.items() if file and roots and file.startswith(roots)}
     packages = {name.partition(".")[0] for name in own}
     return sorted(
@@ -308,9 +298,8 @@ def read_peak_bytes() -> int:
 def main() -> None:
     """Run pytest with the arguments given, under the gate's plugin."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(
-        sys.stderr.fileno(), sys.stdout.fileno()
-    )  # what tests print must not mix with the answers
+    # What tests print must not mix with the answers.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     channel = Channel(answers)
     plugin = GatePlugin(channel)
     replace_benchmark_calls(plugin)

@@ -11,7 +11,7 @@ from bnbench.gate.error_rates import format_rate, render_error_rates, replay_err
 from bnbench.gate.recording import (
     LEVELS,
     Recording,
-    describe_recording,
+    RecordingHeader,
     extend_recording,
     read_recording,
 )
@@ -22,7 +22,7 @@ from bnbench.stats.change import ChangeOutcome
 from tests.gate.worlds import draw_log_ratios
 
 NAMES = ["a", "b", "c"]
-HEADER = describe_recording("e" * 40, ("bench",))
+HEADER = RecordingHeader("e" * 40, ("bench",))
 
 
 def draw_pair(generator: np.random.Generator, speed: float = 1.0, quiet: float = 0.3) -> PairRecord:
