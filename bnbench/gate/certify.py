@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bnbench.gate.error_rates import render_error_rates, replay_error_rates
-from bnbench.gate.formats import render_json, write_text
+from bnbench.gate.formats import render_json, write_file
 from bnbench.gate.pairs import PairRunner
 from bnbench.gate.recording import RecordingHeader, extend_recording, read_recording
 from bnbench.gate.revisions import find_repository, lay_out_revision
@@ -53,6 +53,6 @@ def write_error_rates(recording_file: Path, decision: GateSpec, folder: Path) ->
     summary = replay_error_rates(read_recording(recording_file), decision)
     text = render_error_rates(summary)
     content = {"format_version": JSON_VERSION, **dataclasses.asdict(summary)}
-    write_text(folder / f"{FILE_NAME}.md", text)
-    write_text(folder / f"{FILE_NAME}.json", render_json(content))
+    write_file(folder / f"{FILE_NAME}.md", text.encode())
+    write_file(folder / f"{FILE_NAME}.json", render_json(content).encode())
     return text

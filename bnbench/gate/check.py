@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from bnbench.gate.accuracy import AccuracySummary, compare_accuracies, measure_accuracies
-from bnbench.gate.formats import FORMATS, render_markdown, write_text
+from bnbench.gate.formats import FORMATS, render_markdown, write_file
 from bnbench.gate.history import append_document, make_document
 from bnbench.gate.measure import PairObserver, measure_until_decided
 from bnbench.gate.pairs import PairRunner
@@ -37,7 +37,7 @@ def check_change(spec: CheckSpec, on_pair: PairObserver) -> GateSummary:
         measured = measure_until_decided(runner, spec.decision, on_pair)
     summary = summarize_gate(base, head, spec.decision, measured, accuracies)
     for format_name, path in spec.outputs.items():
-        write_text(path, FORMATS[format_name](summary))
+        write_file(path, FORMATS[format_name](summary).encode())
     if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(step_summary).open("a", encoding="utf-8") as file:
             file.write(render_markdown(summary))

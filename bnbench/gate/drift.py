@@ -56,23 +56,14 @@ def find_alarms(history: BenchmarkHistory) -> list[AlarmSummary]:
     if len(history.values) < MIN_RESULTS:
         return []
     points = _find_change_points(history.values)
-    borders = [0, *(index for index, _ in points), len(history.values)]
+    groups = [[0], *_group_points(points), [len(history.values)]]
     alarms = []
-    for group in _group_points(points):
-        before = max(border for border in borders if border < group[0])
-        after = min(border for border in borders if border > group[-1])
-        left = statistics.fmean(history.values[before : group[0]])
-        right = statistics.fmean(history.values[group[-1] : after])
-        alarms.append(
-            AlarmSummary(
-                history.name,
-                group[0],
-                group[-1],
-                history.commits[group[0]],
-                history.commits[group[-1]],
-                right / left - 1.0,
-            )
-        )
+    for previous, group, following in zip(groups, groups[1:], groups[2:], strict=False):
+        first, last = group[0], group[-1]
+        before = statistics.fmean(history.values[previous[-1] : first])
+        after = statistics.fmean(history.values[last : following[0]])
+        commits = history.commits[first], history.commits[last]
+        alarms.append(AlarmSummary(history.name, first, last, *commits, after / before - 1.0))
     return alarms
 
 

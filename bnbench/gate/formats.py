@@ -85,7 +85,7 @@ FORMATS: dict[str, Callable[[GateSummary], str]] = {
 """The files that can be asked for, each with what writes its text."""
 
 
-def write_text(path: Path, text: str) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Write a file whole, and its folder if that is missing.
 
     Raises:
@@ -93,7 +93,7 @@ def write_text(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, text.encode())
+        replace_file(path, content)
     except OSError as error:
         raise GateError(f"{path}: expected a file that can be written, got: {error}") from None
 

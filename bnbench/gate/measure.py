@@ -51,7 +51,7 @@ def measure_until_decided(
         pair = runner.measure(None if gate is None else gate.active)
         pairs.append(pair)
         if gate is None:
-            gate = SequentialGate(list_quantities(runner.suite.common_names), spec)
+            gate = SequentialGate(list_quantities(runner.suite.common), spec)
         failures |= pair.failures
         for name in pair.failures:
             gate.drop(name)

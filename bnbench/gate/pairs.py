@@ -28,15 +28,12 @@ MAX_PADDING = 4096
 class SuiteRecord:
     """What the first pair of processes found in the suites."""
 
-    base_names: tuple[str, ...]
-    head_names: tuple[str, ...]
-    shared_modules: tuple[str, ...]
+    common: tuple[str, ...]
+    """Benchmarks that both revisions have."""
+    only_base: tuple[str, ...]
+    only_head: tuple[str, ...]
+    shared_modules: tuple[str, ...] = ()
     """Modules of the project that both sides import from outside their revisions."""
-
-    @property
-    def common_names(self) -> list[str]:
-        """Benchmarks that both revisions have."""
-        return [name for name in self.base_names if name in set(self.head_names)]
 
 
 class PairRunner:
@@ -89,18 +86,19 @@ class PairRunner:
                 # The place of stacks and heaps depends on the environment's size, so it is drawn.
                 padding = {"GATE_PADDING": "x" * random.randrange(MAX_PADDING)}
                 log_file = self._folder / f"{side}.log"
-                workers[side] = stack.enter_context(
-                    self._make_worker(self._revisions[side], self._arguments, log_file, padding)
+                workers[side] = self._make_worker(
+                    self._revisions[side], self._arguments, log_file, padding
                 )
+                stack.callback(workers[side].close)
             self._order.reverse()  # the other side starts first in the next pair
             base, head = workers["base"], workers["head"]
             startup_seconds = self._collect(base, head)
-            names = self.suite.common_names if names is None else names
+            names = self.suite.common if names is None else names
             if not names:
                 raise GateError(
                     "expected benchmarks that both revisions have, got "
-                    f"{len(self.suite.base_names)} in base and {len(self.suite.head_names)} in "
-                    "head, none of the same name"
+                    f"{len(self.suite.only_base)} in base and {len(self.suite.only_head)} in head, "
+                    "none of the same name"
                 )
             benchmarks, failures, peak_bytes = self._measure_all(base, head, names, levels)
         return PairRecord(
@@ -142,14 +140,15 @@ class PairRunner:
                     + "\n".join(errors)
                 )
             events.append(event)
-        found, other = events
+        base_names, head_names = (dict.fromkeys(event["names"]) for event in events)
         self.suite = SuiteRecord(
-            tuple(found["names"]),
-            tuple(other["names"]),
-            tuple(sorted({*found["shared"], *other["shared"]})),
+            tuple(name for name in base_names if name in head_names),
+            tuple(name for name in base_names if name not in head_names),
+            tuple(name for name in head_names if name not in base_names),
+            tuple(sorted({module for event in events for module in event["shared"]})),
         )
         # By the time in the answers, which may have waited while the other side was read.
-        return found["at"] - base.started_at, other["at"] - head.started_at
+        return events[0]["at"] - base.started_at, events[1]["at"] - head.started_at
 
     def _measure_one(
         self, base: Worker, head: Worker, name: str, levels: Sequence[float]

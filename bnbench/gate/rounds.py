@@ -46,12 +46,7 @@ class RoundsSpec:
 
 
 def calibrate(base: Worker, head: Worker, processors: Processors | None) -> RoundsSpec:
-    """Choose the calls per round and the rounds, and whether both sides can run at once.
-
-    Args:
-        base: waiting in the benchmark.
-        head: waiting in the same one.
-        processors: two that may be used; None if there are none.
+    """Choose the calls per round, the rounds and the processors for a benchmark both wait in.
 
     Raises:
         BenchmarkFailed: it raised.

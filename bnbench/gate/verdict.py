@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from bnbench.gate.accuracy import AccuracySummary
 from bnbench.gate.measure import MeasurementRecord
+from bnbench.gate.pairs import SuiteRecord
 from bnbench.gate.quantities import KINDS, KindName, Quantity
 from bnbench.gate.records import Measurement
 from bnbench.gate.revisions import RevisionFolder
@@ -65,9 +66,7 @@ class GateSummary:
     accuracies: tuple[AccuracySummary, ...]
     failures: dict[str, str]
     """Why benchmarks that both revisions have gave no time, by name."""
-    only_base: tuple[str, ...]
-    only_head: tuple[str, ...]
-    shared_modules: tuple[str, ...]
+    suite: SuiteRecord
     num_pairs: int
     seconds: float
     kernel_seconds: float
@@ -124,7 +123,6 @@ def summarize_gate(
         for measurement in pair.list_measurements():
             by_name.setdefault(measurement.quantity.name, []).append(measurement)
     minutes = measured.seconds / len(measured.pairs) / 60.0
-    suite = measured.suite
     return GateSummary(
         base=base.name,
         base_commit=base.commit,
@@ -137,9 +135,7 @@ def summarize_gate(
         ),
         accuracies=accuracies,
         failures=measured.failures,
-        only_base=tuple(name for name in suite.base_names if name not in suite.head_names),
-        only_head=tuple(name for name in suite.head_names if name not in suite.base_names),
-        shared_modules=suite.shared_modules,
+        suite=measured.suite,
         num_pairs=len(measured.pairs),
         seconds=measured.seconds,
         kernel_seconds=statistics.median(

@@ -42,7 +42,7 @@ def make_tables(summary: GateSummary) -> list[tuple[Row, list[Row]]]:
 
 def make_notes(summary: GateSummary) -> list[str]:
     """The rule with its error rates, what was not judged, and why."""
-    spec = summary.spec
+    spec, suite = summary.spec, summary.suite
     notes = [
         f"Fails if the slowdown is at least half of {spec.max_slowdown:.0%} and no chance result: "
         f"the false-alarm rate is {spec.false_alarms:.2%} over all of them. A benchmark that is "
@@ -51,13 +51,13 @@ def make_notes(summary: GateSummary) -> list[str]:
         f"kernel took {summary.kernel_seconds * 1000:.2f} ms."
     ]
     notes += [f"No time: {name}: {reason}" for name, reason in summary.failures.items()]
-    for side, names in (("base", summary.only_base), ("head", summary.only_head)):
+    for side, names in (("base", suite.only_base), ("head", suite.only_head)):
         if names:
             notes.append(f"Only in {side}, not judged: {', '.join(names)}")
-    if summary.shared_modules:
+    if suite.shared_modules:
         notes.append(
             "Both sides import these modules from outside their revision, so changes of them are "
-            f"not measured (give a --setup that builds them): {', '.join(summary.shared_modules)}"
+            f"not measured (give a --setup that builds them): {', '.join(suite.shared_modules)}"
         )
     return notes
 

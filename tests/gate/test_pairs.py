@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from bnbench.errors import GateError
-from bnbench.gate.pairs import PairRunner, describe_failure
+from bnbench.gate.pairs import PairRunner, SuiteRecord, describe_failure
 from bnbench.gate.revisions import RevisionFolder
 from tests.gate.fakes import BASE, HEAD, FakeWorker, SecondsOf
 
@@ -98,7 +98,7 @@ def test_benchmarks_that_one_side_does_not_have_are_known_and_not_run(stage: Sta
     runner = stage.make_runner(lambda *_: 0.01)
     pair = runner.measure()
     assert [measured.benchmark for measured in pair.benchmarks] == ["a"]
-    assert runner.suite.head_names == ("new", "a")
+    assert runner.suite == SuiteRecord(("a",), ("old",), ("new",))
 
 
 def test_revisions_without_a_benchmark_in_common_are_refused(stage: Stage) -> None:

@@ -96,17 +96,16 @@ def _show_pair(gate: SequentialGate, pair: PairRecord, seconds: float) -> None:
 def _show_summary(summary: GateSummary) -> None:
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.markup import escape
+    from rich.table import Column, Table
 
     from bnbench.gate import wording
 
     console = Console()
     for columns, rows in wording.make_tables(summary):
-        table = Table(box=box.SIMPLE_HEAD)
-        for column in columns:
-            table.add_column(column, overflow="fold")
+        table = Table(*(Column(name, overflow="fold") for name in columns), box=box.SIMPLE_HEAD)
         for row in rows:
-            table.add_row(*(cell.replace("[", "\\[") for cell in row))
+            table.add_row(*map(escape, row))
         console.print(table)
     sides = f"base {summary.base_commit[:12]}, head {summary.head_commit[:12]}"
     for note in (sides, *wording.make_notes(summary)):
