@@ -23,7 +23,7 @@ def record_revision(
     suite: SuiteSpec,
     recording_file: Path,
     seconds: float,
-    on_pair: Callable[[int, float], None],
+    show: Callable[[str], None],
 ) -> None:
     """Record a revision against itself, in the repository of the current folder.
 
@@ -32,7 +32,7 @@ def record_revision(
         suite: what is measured.
         recording_file: the recording; continued if it exists.
         seconds: length of the whole recording.
-        on_pair: called after each process pair with the number of pairs and their seconds.
+        show: takes a line of progress after each process pair.
 
     Raises:
         GateError: the revision, the suite or the recording cannot be used.
@@ -41,7 +41,7 @@ def record_revision(
     header = RecordingHeader(revision.commit, suite.arguments)
     with tempfile.TemporaryDirectory(prefix="bnbench-gate-") as folder:
         runner = PairRunner(revision, revision, suite.arguments, Path(folder))
-        extend_recording(recording_file, header, runner, seconds, on_pair)
+        extend_recording(recording_file, header, runner, seconds, show)
 
 
 def write_error_rates(recording_file: Path, decision: GateSpec, folder: Path) -> str:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from bnbench.gate.accuracy import AccuracySummary, compare_accuracies, measure_accuracies
 from bnbench.gate.formats import FORMATS, render_markdown, write_file
 from bnbench.gate.history import append_document, make_document
-from bnbench.gate.measure import PairObserver, measure_until_decided
+from bnbench.gate.measure import measure_until_decided
 from bnbench.gate.pairs import PairRunner
 from bnbench.gate.revisions import find_repository, lay_out_revision, prune_cache
 from bnbench.gate.specs import CheckSpec
 from bnbench.gate.verdict import GateSummary, summarize_gate
 
 
-def check_change(spec: CheckSpec, on_pair: PairObserver) -> GateSummary:
+def check_change(spec: CheckSpec, show: Callable[[str], None]) -> GateSummary:
     """Judge head against base in the repository of the current folder.
 
     Raises:
@@ -34,7 +35,7 @@ def check_change(spec: CheckSpec, on_pair: PairObserver) -> GateSummary:
             head_accuracies = measure_accuracies(head, spec.accuracy_command, folder / "head")
             accuracies = compare_accuracies(base_accuracies, head_accuracies, spec.decision)
         runner = PairRunner(base, head, spec.suite.arguments, folder)
-        measured = measure_until_decided(runner, spec.decision, on_pair)
+        measured = measure_until_decided(runner, spec.decision, show)
     summary = summarize_gate(base, head, spec.decision, measured, accuracies)
     for format_name, path in spec.outputs.items():
         write_file(path, FORMATS[format_name](summary).encode())

@@ -8,7 +8,6 @@ by itself is a file that ``pytest-benchmark compare`` reads. What the gate knows
 from __future__ import annotations
 
 import json
-import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from bnbench.files import AppendLog
 from bnbench.gate.measure import MeasurementRecord
 from bnbench.gate.records import BenchmarkRecord
 from bnbench.gate.verdict import GateSummary, QuantitySummary
-from bnbench.machine import count_cores, describe_system, read_cpu_name
 
 Document = dict[str, Any]
 """One result in pytest-benchmark's format."""
@@ -44,6 +42,9 @@ class BenchmarkHistory:
 
 def make_document(summary: GateSummary, measurement: MeasurementRecord) -> Document:
     """What the gate measured of head, in pytest-benchmark's format."""
+    # pytest-benchmark is installed: it ran the benchmarks.
+    from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
+
     records: dict[str, list[BenchmarkRecord]] = {}
     for record in (each for pair in measurement.pairs for each in pair.benchmarks):
         records.setdefault(record.benchmark, []).append(record)
@@ -54,14 +55,7 @@ def make_document(summary: GateSummary, measurement: MeasurementRecord) -> Docum
     ]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
-        "machine_info": {
-            "node": platform.node(),
-            "processor": read_cpu_name(),
-            "machine": platform.machine(),
-            "python_version": platform.python_version(),
-            "system": describe_system(),
-            "cpu": {"brand_raw": read_cpu_name(), "count": count_cores()},
-        },
+        "machine_info": pytest_benchmark_generate_machine_info(),
         "commit_info": {"id": summary.head_commit, "time": now, "dirty": False},
         "benchmarks": benchmarks,
         "datetime": now,
@@ -140,7 +134,6 @@ def list_histories(documents: Sequence[Document]) -> list[BenchmarkHistory]:
 def _make_benchmark(
     found: QuantitySummary, records: Sequence[BenchmarkRecord], base_commit: str
 ) -> Document:
-    # pytest-benchmark is installed: it ran the benchmarks.
     from pytest_benchmark.stats import Stats
 
     stats = Stats()

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bnbench.errors import GateError
-from bnbench.gate.pairs import PairRunner, SuiteRecord, describe_failures
+from bnbench.gate.pairs import PairRunner, SuiteRecord, make_no_time_error
 from bnbench.gate.quantities import Quantity, list_quantities
 from bnbench.gate.records import PairRecord
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import Change
-
-PairObserver = Callable[[SequentialGate, PairRecord, float], None]
-"""Called after each process pair, with the seconds of measuring so far."""
 
 
 @dataclass(frozen=True)
@@ -29,41 +24,39 @@ class MeasurementRecord:
     failures: dict[str, str]
     """Why benchmarks that both revisions have gave no time, by name."""
     seconds: float
-    """From the first process's start to the last one's end."""
+    """How long all process pairs took."""
 
 
 def measure_until_decided(
-    runner: PairRunner,
-    spec: GateSpec,
-    on_pair: PairObserver = lambda *_: None,
-    read_seconds: Callable[[], float] = time.perf_counter,
+    runner: PairRunner, spec: GateSpec, show: Callable[[str], None] = lambda _: None
 ) -> MeasurementRecord:
     """Measure process pairs until every benchmark is decided, or no look or time is left.
+
+    Args:
+        runner: measures a pair.
+        spec: what is asked for.
+        show: takes a line of progress after each pair.
 
     Raises:
         GateError: the revisions share no benchmark, or none of them gives a time.
     """
-    begin = read_seconds()
-    gate: SequentialGate | None = None
-    pairs: list[PairRecord] = []
+    pairs = [runner.measure()]
+    gate = SequentialGate(list_quantities(runner.suite.common), spec)
     failures: dict[str, str] = {}
     while True:
-        pair = runner.measure(None if gate is None else gate.active)
-        pairs.append(pair)
-        if gate is None:
-            gate = SequentialGate(list_quantities(runner.suite.common), spec)
+        pair = pairs[-1]
         failures |= pair.failures
         for name in pair.failures:
             gate.drop(name)
-        gate.add({each.quantity.name: each.log_ratio for each in pair.list_measurements()})
-        spent = read_seconds() - begin
-        on_pair(gate, pair, spent)
-        if gate.is_over or not gate.has_time_for_more(spent, pair.wall_seconds):
-            break
-    if not any(pair.benchmarks for pair in pairs):
-        raise GateError(
-            f"expected a benchmark that gives a time, got none:\n{describe_failures(failures)}"
+        log_ratios = {each.quantity.name: each.log_ratio for each in pair.list_measurements()}
+        gate.add(log_ratios, pair.wall_seconds)
+        show(
+            f"[{gate.seconds:.0f} s] process pair {gate.num_pairs}: {len(pair.benchmarks)} "
+            f"benchmarks measured, {len(gate.active)} undecided"
         )
-    return MeasurementRecord(
-        runner.suite, tuple(pairs), gate.finish(), failures, read_seconds() - begin
-    )
+        if gate.is_over:
+            break
+        pairs.append(runner.measure(gate.active))
+    if not any(pair.benchmarks for pair in pairs):
+        raise make_no_time_error(failures)
+    return MeasurementRecord(runner.suite, tuple(pairs), gate.finish(), failures, gate.seconds)

@@ -163,10 +163,11 @@ class PairRunner:
         return [measure_benchmark(base, head, name, level, rounds) for level in levels]
 
 
-def describe_failures(failures: Mapping[str, str]) -> str:
-    """Say why no benchmark gave a time; never empty."""
+def make_no_time_error(failures: Mapping[str, str]) -> GateError:
+    """The error if no benchmark gave a time, with the reasons."""
     reasons = [f"  {name}: {reason}" for name, reason in failures.items()]
-    return "\n".join(reasons) or "  the pytest sessions ended before they reached one"
+    text = "\n".join(reasons) or "  the pytest sessions ended before they reached one"
+    return GateError(f"expected a benchmark that gives a time, got none:\n{text}")
 
 
 def describe_failure(events: Sequence[dict[str, Any]]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 import bnbench
 from bnbench.errors import GateError
 from bnbench.files import AppendLog
-from bnbench.gate.pairs import PairRunner, describe_failures
+from bnbench.gate.pairs import PairRunner, make_no_time_error
 from bnbench.gate.records import BenchmarkRecord, PairRecord
 from bnbench.machine import count_cores, describe_system, read_cpu_name, read_memory_bytes
 
@@ -74,7 +74,7 @@ def extend_recording(
     header: RecordingHeader,
     runner: PairRunner,
     seconds: float,
-    on_pair: Callable[[int, float], None] = lambda *_: None,
+    show: Callable[[str], None] = lambda _: None,
 ) -> Recording:
     """Record process pairs until the file holds `seconds` of them.
 
@@ -83,7 +83,7 @@ def extend_recording(
         header: what is recorded now; an existing recording must have the same, but for its start.
         runner: measures the revision against itself.
         seconds: how long the whole recording is to be.
-        on_pair: called after each pair with the number of pairs and their seconds.
+        show: takes a line of progress after each pair.
 
     Raises:
         GateError: the file is another recording, or cannot be written.
@@ -102,10 +102,18 @@ def extend_recording(
                 recording = Recording(header, ())
                 log.append(dataclasses.asdict(header))
             while recording.seconds < seconds:
-                pair = _measure_pair(runner, len(recording.pairs))
+                # The slowdown that is measured first rotates, so that none is always next to the
+                # warm-up.
+                turn = len(recording.pairs) % len(LEVELS)
+                pair = runner.measure(levels=LEVELS[turn:] + LEVELS[:turn])
+                if not pair.benchmarks:
+                    raise make_no_time_error(pair.failures)
                 log.append(dataclasses.asdict(pair))
                 recording = Recording(recording.header, (*recording.pairs, pair))
-                on_pair(len(recording.pairs), recording.seconds)
+                show(
+                    f"[{recording.seconds / 60:.1f} of {seconds / 60:g} min] "
+                    f"process pair {len(recording.pairs)}"
+                )
             return recording
     except BlockingIOError:
         raise GateError(
@@ -114,17 +122,6 @@ def extend_recording(
         ) from None
     except OSError as error:
         raise GateError(f"{path}: expected a file that can be written, got: {error}") from None
-
-
-def _measure_pair(runner: PairRunner, num_pairs: int) -> PairRecord:
-    # The slowdown that is measured first rotates, so that none is always next to the warm-up.
-    turn = num_pairs % len(LEVELS)
-    pair = runner.measure(levels=LEVELS[turn:] + LEVELS[:turn])
-    if not pair.benchmarks:
-        raise GateError(
-            "expected a benchmark that gives a time, got none:\n" + describe_failures(pair.failures)
-        )
-    return pair
 
 
 def read_recording(path: Path) -> Recording:

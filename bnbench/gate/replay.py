@@ -64,9 +64,10 @@ def replay_decisions(
         order = generator.permutation(len(pairs))
         signs = generator.choice([-1.0, 1.0], len(pairs))
         drawn = zip([pairs[index] for index in order], signs, strict=True)
-        found, spent, count = _decide(drawn, names, slowed, slowdown, spec)
-        seconds.append(spent)
-        counts.append(count)
+        gate = _decide(drawn, names, slowed, slowdown, spec)
+        found = {quantity.name: change.outcome for quantity, change in gate.finish().items()}
+        seconds.append(gate.seconds)
+        counts.append(gate.num_pairs)
         judged = names if slowed is None else [slowed]
         outcomes.update(str(found[name]) for name in judged if name in found)
         alarms += any(
@@ -90,21 +91,18 @@ def _decide(
     slowed: str | None,
     slowdown: float,
     spec: GateSpec,
-) -> tuple[dict[str, ChangeOutcome], float, int]:
+) -> SequentialGate:
     gate = SequentialGate(list_quantities(names), spec)
-    spent = 0.0
     for pair, sign in drawn:
         values = {
             each.quantity.name: sign * each.log_ratio for each in pair.list_process_measurements()
         }
-        cost = pair.overhead_seconds
+        seconds = pair.overhead_seconds
         for name in gate.active:
             record = pair.table[name, slowdown if name == slowed else 0.0]
             values[name] = record.log_ratio if name == slowed else sign * record.log_ratio
-            cost += record.wall_seconds
-        gate.add(values)
-        spent += cost
-        if gate.is_over or not gate.has_time_for_more(spent, cost):
+            seconds += record.wall_seconds
+        gate.add(values, seconds)
+        if gate.is_over:
             break
-    found = {quantity.name: change.outcome for quantity, change in gate.finish().items()}
-    return found, spent, gate.num_pairs
+    return gate

@@ -22,7 +22,7 @@ PAIR_TIME_RESERVE = 1.1
 
 
 class SequentialGate:
-    """Takes process pair after process pair until all is decided or no look is left.
+    """Takes process pair after process pair until all is decided, or no look or time is left.
 
     Args:
         quantities: what is judged; those of a kind that is waited for decide when it is over.
@@ -35,6 +35,7 @@ class SequentialGate:
         self._values: dict[str, list[float]] = {name: [] for name in self._quantities}
         self._decided: dict[str, Change] = {}
         self._num_looks = 0
+        self.seconds = self._last_seconds = 0.0
         num_tests = len(LOOKS) * max(len(self._quantities), 1)
         self._rates = ErrorRates(spec.false_alarms / num_tests, spec.misses / len(LOOKS))
         self.num_pairs = 0
@@ -50,22 +51,25 @@ class SequentialGate:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to be measured."""
-        return not self.active or self._num_looks == len(LOOKS)
-
-    def has_time_for_more(self, spent_seconds: float, last_pair_seconds: float) -> bool:
-        """Whether another pair fits the time, even if it takes a little longer than the last."""
-        needed = PAIR_TIME_RESERVE * last_pair_seconds
-        return spent_seconds + needed <= self._spec.budget_seconds
+        """Whether nothing is left to be measured, or no time for another pair."""
+        needed = self.seconds + PAIR_TIME_RESERVE * self._last_seconds
+        is_late = needed > self._spec.budget_seconds
+        return not self.active or self._num_looks == len(LOOKS) or is_late
 
     def drop(self, name: str) -> None:
         """Leave out a quantity that cannot be measured."""
         for table in (self._quantities, self._values, self._decided):
             table.pop(name, None)
 
-    def add(self, log_ratios: Mapping[str, float]) -> None:
-        """Take a process pair: the logarithm of head over base for each quantity, by name."""
+    def add(self, log_ratios: Mapping[str, float], seconds: float) -> None:
+        """Take a process pair.
+
+        Args:
+            log_ratios: the logarithm of head over base for each quantity, by name.
+            seconds: how long the pair took.
+        """
         self.num_pairs += 1
+        self.seconds, self._last_seconds = self.seconds + seconds, seconds
         for name, value in log_ratios.items():
             if name in self._values:
                 self._values[name].append(value)

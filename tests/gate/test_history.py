@@ -43,7 +43,7 @@ def test_a_gates_result_is_a_document_that_pytest_benchmark_compares(tmp_path: P
     pairs = tuple(make_pair({"b.py::test[1]": 0.01}) for _ in range(3))
     gate = SequentialGate([Quantity("b.py::test[1]")], GateSpec())
     for pair in pairs:
-        gate.add({each.quantity.name: each.log_ratio for each in pair.list_measurements()})
+        gate.add({each.quantity.name: each.log_ratio for each in pair.list_measurements()}, 10.0)
     suite = SuiteRecord(("b.py::test[1]",), (), ())
     measured = MeasurementRecord(suite, pairs, gate.finish(), {}, 30.0)
     document = make_document(summarize_gate(BASE, HEAD, GateSpec(), measured, ()), measured)

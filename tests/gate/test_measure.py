@@ -53,7 +53,7 @@ class FakeSource:
 
 def run(source: FakeSource, spec: GateSpec | None = None) -> GateSummary:
     spec = spec or GateSpec()
-    measured = measure_until_decided(source, spec, read_seconds=lambda: source.seconds)
+    measured = measure_until_decided(source, spec)
     return summarize_gate(BASE, HEAD, spec, measured, ())
 
 
@@ -121,7 +121,7 @@ def test_a_suite_that_ends_before_its_benchmarks_is_refused_with_a_reason() -> N
     source = FakeSource({"unreached": 0.0})
     source.measure = lambda names=None: make_pair({})  # type: ignore[method-assign, misc]
     with pytest.raises(GateError, match=r"got none:\n  the pytest sessions ended before"):
-        measure_until_decided(source, GateSpec(), read_seconds=lambda: 0.0)
+        measure_until_decided(source, GateSpec())
 
 
 def test_a_suite_of_which_nothing_runs_is_refused() -> None:

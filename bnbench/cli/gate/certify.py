@@ -11,27 +11,27 @@ from bnbench.cli.gate.options import (
     decision_options,
     error_rates_folder_option,
     minutes_option,
+    option,
+    show_progress,
     suite_options,
 )
 from bnbench.gate.specs import GateSpec, SuiteSpec
 
 
 @click.command()
-@suite_options
-@click.option(
+@option(
     "--revision",
     metavar="REV",
     default="worktree",
-    show_default=True,
     help="Revision to measure against itself; worktree is the files as they are.",
 )
+@suite_options
 @decision_options
 @minutes_option(20.0, "Length of the recording.")
-@click.option(
+@option(
     "--recording",
     type=FILE,
     default=Path("runs/gate-recording.jsonl"),
-    show_default=True,
     help="File of the recording; continued if it exists.",
 )
 @error_rates_folder_option
@@ -45,10 +45,5 @@ def certify(
     """
     from bnbench.gate.certify import record_revision, write_error_rates
 
-    def show(num_pairs: int, recorded: float) -> None:
-        click.echo(
-            f"[{recorded / 60:.1f} of {seconds / 60:g} min] process pair {num_pairs}", err=True
-        )
-
-    record_revision(revision, suite, recording, seconds, show)
+    record_revision(revision, suite, recording, seconds, show_progress)
     click.echo(write_error_rates(recording, decision, out))

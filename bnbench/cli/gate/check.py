@@ -13,29 +13,28 @@ from bnbench.cli.gate.options import (
     FILE,
     decision_options,
     minutes_option,
+    option,
     percent_option,
+    show_progress,
     suite_options,
 )
 from bnbench.gate.specs import CheckSpec, GateSpec, SuiteSpec
 
 if TYPE_CHECKING:
-    from bnbench.gate.records import PairRecord
-    from bnbench.gate.sequential import SequentialGate
     from bnbench.gate.verdict import GateSummary
 
 
 @click.command()
-@suite_options
 @click.option(
     "--base", metavar="REV", required=True, help="Revision to compare with, such as main."
 )
-@click.option(
+@option(
     "--head",
     metavar="REV",
     default="worktree",
-    show_default=True,
     help="Revision to judge; worktree is the files as they are.",
 )
+@suite_options
 @click.option(
     "--accuracy",
     metavar="COMMAND",
@@ -80,17 +79,9 @@ def check(
     from bnbench.gate.check import check_change
 
     spec = CheckSpec(base, head, suite, decision, accuracy, files, history)
-    summary = check_change(spec, _show_pair)
+    summary = check_change(spec, show_progress)
     _show_summary(summary)
     sys.exit(summary.exit_code)
-
-
-def _show_pair(gate: SequentialGate, pair: PairRecord, seconds: float) -> None:
-    click.echo(
-        f"[{seconds:.0f} s] process pair {gate.num_pairs}: {len(pair.benchmarks)} benchmarks "
-        f"measured, {len(gate.active)} undecided",
-        err=True,
-    )
 
 
 def _show_summary(summary: GateSummary) -> None:

@@ -17,22 +17,22 @@ from bnbench.gate.specs import GateSpec, SuiteSpec
 FILE = click.Path(path_type=Path)
 Command = Callable[..., None]
 
-error_rates_folder_option = click.option(
+option = functools.partial(click.option, show_default=True)
+show_progress = functools.partial(click.echo, err=True)
+error_rates_folder_option = option(
     "--out",
     type=FILE,
     default=Path("docs"),
-    show_default=True,
     help="Folder for gate-error-rates.md and gate-error-rates.json.",
 )
 
 
 def percent_option(name: str, default: float, text: str) -> Callable[[Command], Command]:
     """An option in percent, or in points, which the command gets as a fraction."""
-    return click.option(
+    return option(
         name,
         type=float,
         default=default * 100.0,
-        show_default=True,
         callback=lambda _context, _parameter, percent: percent / 100.0,
         help=text,
     )
@@ -46,11 +46,10 @@ def minutes_option(default: float, text: str) -> Callable[[Command], Command]:
             raise SpecError(f"minutes: expected a number above 0, got {minutes:g}")
         return minutes * 60.0
 
-    return click.option(
+    return option(
         *("--minutes", "seconds"),
         type=float,
         default=default,
-        show_default=True,
         callback=read,
         help=text,
     )
