@@ -59,15 +59,11 @@ def read_accuracies(path: Path) -> Accuracies:
         GateError: the file is not there, or a column is missing or is not numbers.
     """
     accuracies: dict[str, dict[int, float]] = {}
-    last_epochs: dict[tuple[str, int], int] = {}
     try:
         with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                variant, seed = row.get("variant") or "model", int(row["seed"])
-                epoch = int(row.get("epoch") or 1)
-                if epoch >= last_epochs.get((variant, seed), 0):
-                    last_epochs[variant, seed] = epoch
-                    accuracies.setdefault(variant, {})[seed] = float(row["test_accuracy"])
+            for row in sorted(csv.DictReader(file), key=lambda row: int(row.get("epoch") or 1)):
+                seeds = accuracies.setdefault(row.get("variant") or "model", {})
+                seeds[int(row["seed"])] = float(row["test_accuracy"])
     except (OSError, KeyError, ValueError) as error:
         raise GateError(
             f"{path}: expected a table with the columns seed and test_accuracy, got: {error!r}"
@@ -111,14 +107,10 @@ def _compare_variant(
             f"{variant}: expected at least two seeds that both revisions trained, "
             f"got {len(seeds)}; train more"
         )
-    columns = [np.array([[side[seed]] for seed in seeds]) for side in (base, head)]
-
+    before, after = (np.array([[side[seed]] for seed in seeds]) for side in (base, head))
     alarm, miss = (
         stats.compare_pairs(
-            columns[0],
-            columns[1],
-            np.random.default_rng(BOOTSTRAP_SEED),
-            confidence=1.0 - 2.0 * rate,
+            before, after, np.random.default_rng(BOOTSTRAP_SEED), confidence=1.0 - 2.0 * rate
         )[0]
         for rate in (spec.false_alarms / num_variants, spec.misses)
     )
@@ -128,6 +120,4 @@ def _compare_variant(
         outcome = classify_change(
             -alarm.value, -alarm.high, -alarm.low, -miss.low, spec.max_accuracy_loss
         )
-    return AccuracySummary(
-        variant, outcome, float(columns[0].mean()), float(columns[1].mean()), alarm
-    )
+    return AccuracySummary(variant, outcome, float(before.mean()), float(after.mean()), alarm)

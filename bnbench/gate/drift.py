@@ -36,8 +36,6 @@ class AlarmSummary:
     """Index of the first result after the first change."""
     last: int
     """Index of the first result after the last change; `first` if there is one step."""
-    first_commit: str
-    last_commit: str
     change: float
     """Relative change of the mean, from before the first to after the last."""
 
@@ -62,8 +60,7 @@ def find_alarms(history: BenchmarkHistory) -> list[AlarmSummary]:
         first, last = group[0], group[-1]
         before = statistics.fmean(history.values[previous[-1] : first])
         after = statistics.fmean(history.values[last : following[0]])
-        commits = history.commits[first], history.commits[last]
-        alarms.append(AlarmSummary(history.name, first, last, *commits, after / before - 1.0))
+        alarms.append(AlarmSummary(history.name, first, last, after / before - 1.0))
     return alarms
 
 
@@ -106,10 +103,10 @@ def describe_history(history: BenchmarkHistory, alarms: Sequence[AlarmSummary]) 
     if len(history.values) < MIN_RESULTS:
         text += f"; change points need {MIN_RESULTS}"
     for alarm in alarms:
-        where = f"at {alarm.first_commit}"
+        first, last = history.commits[alarm.first], history.commits[alarm.last]
+        where = f"at {first}"
         if alarm.last != alarm.first:
-            steps = alarm.last - alarm.first + 1
-            where = f"gradually from {alarm.first_commit} to {alarm.last_commit}, {steps} results"
+            where = f"gradually from {first} to {last}, {alarm.last - alarm.first + 1} results"
         word = "slower" if alarm.is_worse else "faster"
         text += f"\n  {word} by {abs(alarm.change):.1%} {where}"
     return text

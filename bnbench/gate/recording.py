@@ -23,7 +23,7 @@ from bnbench.machine import count_cores, describe_system, read_cpu_name, read_me
 
 LEVELS = (0.0, 0.01, 0.02, 0.05, 0.1)
 """Slowdowns that are recorded, as fractions; 0 is A/A."""
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True)

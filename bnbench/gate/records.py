@@ -40,8 +40,6 @@ class BenchmarkRecord:
     """Seconds of the reference kernel at that time: the speed of the machine."""
     wall_seconds: float
     """How long it took to measure the benchmark in all."""
-    at_once: bool = True
-    """Whether both sides ran at once, on a processor each; otherwise they ran in turn."""
 
     @functools.cached_property
     def log_ratio(self) -> float:

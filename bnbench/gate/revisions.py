@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -70,13 +71,11 @@ def find_repository(folder: Path) -> Path:
     Raises:
         GateError: it lies in none.
     """
-    try:
-        return Path(_git(folder, "rev-parse", "--show-toplevel"))
-    except GateError:
-        raise GateError(
-            f"{folder}: expected a folder inside a git repository, got none; "
-            "change to the folder of the project to judge"
-        ) from None
+    error = (
+        f"{folder}: expected a folder inside a git repository, got none; "
+        "change to the folder of the project to judge"
+    )
+    return Path(_git(folder, "rev-parse", "--show-toplevel", error=error))
 
 
 def resolve_commit(repository: Path, revision: str) -> str:
@@ -87,15 +86,12 @@ def resolve_commit(repository: Path, revision: str) -> str:
     """
     if revision == WORKTREE:
         return _snapshot(repository)
-    try:
-        return _git(
-            repository, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}"
-        )
-    except GateError:
-        raise GateError(
-            f"expected a revision of {repository}, got {revision!r}, which is not in it; "
-            "in CI, fetch the history (actions/checkout: fetch-depth: 0)"
-        ) from None
+    error = (
+        f"expected a revision of {repository}, got {revision!r}, which is not in it; "
+        "in CI, fetch the history (actions/checkout: fetch-depth: 0)"
+    )
+    name = f"{revision}^{{commit}}"
+    return _git(repository, "rev-parse", "--verify", "--end-of-options", name, error=error)
 
 
 def lay_out_revision(repository: Path, revision: str, suite: SuiteSpec) -> RevisionFolder:
@@ -178,19 +174,19 @@ def _snapshot(repository: Path) -> str:
         return head
     date = _git(repository, "show", "-s", "--format=%cI", "HEAD")
     with tempfile.TemporaryDirectory() as folder:
-        environment = {
-            "GIT_INDEX_FILE": str(Path(folder) / "index"),
-            # The same files on the same commit make the same hash, so the cache finds them.
-            **{f"GIT_{role}_DATE": date for role in ("AUTHOR", "COMMITTER")},
-            **{f"GIT_{role}_NAME": "gate" for role in ("AUTHOR", "COMMITTER")},
-            **{f"GIT_{role}_EMAIL": "gate@localhost" for role in ("AUTHOR", "COMMITTER")},
+        # The same files on the same commit make the same hash, so the cache finds them.
+        author = {"NAME": "gate", "EMAIL": "gate@localhost", "DATE": date}
+        variables = {
+            f"GIT_{role}_{part}": text
+            for role in ("AUTHOR", "COMMITTER")
+            for part, text in author.items()
         }
-        _git(repository, "read-tree", "HEAD", environment=environment)
-        _git(repository, "add", "--all", environment=environment)
-        tree = _git(repository, "write-tree", environment=environment)
-        return _git(
-            repository, "commit-tree", tree, "-p", head, "-m", "snapshot", environment=environment
+        git = functools.partial(
+            _git, repository, GIT_INDEX_FILE=str(Path(folder) / "index"), **variables
         )
+        git("read-tree", "HEAD")
+        git("add", "--all")
+        return git("commit-tree", git("write-tree"), "-p", head, "-m", "snapshot")
 
 
 @contextlib.contextmanager
@@ -201,12 +197,12 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
+def _git(folder: Path, *arguments: str, error: str = "", **variables: str) -> str:
     try:
         done = subprocess.run(
             ["git", *arguments],
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **variables},
             capture_output=True,
             text=True,
         )
@@ -214,7 +210,8 @@ def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = Non
         raise GateError("expected git, got none on PATH; install it") from None
     if done.returncode != 0:
         raise GateError(
-            f"git {arguments[0]}: expected exit code 0, got {done.returncode}: "
+            error
+            or f"git {arguments[0]}: expected exit code 0, got {done.returncode}: "
             f"{done.stderr.strip()}"
         )
     return done.stdout.strip()

@@ -93,7 +93,6 @@ def measure_benchmark(
         tuple(seconds[head] for seconds in rounds),
         kernel,
         time.perf_counter() - begin,
-        at_once=spec.processors is not None,
     )
 
 

@@ -34,7 +34,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -49,12 +49,20 @@ Timer = Callable[[int, float], float]
 """Iterations and injected slowdown in, seconds out."""
 
 
-class Channel:
-    """Events out, requests in."""
+class GatePlugin:
+    """The plugin that makes pytest run the selected benchmarks and wait in each of them.
+
+    Args:
+        answers: where events are written; requests are read from the standard input.
+    """
 
     def __init__(self, answers: TextIO) -> None:
         self._answers = answers
         self._requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._waited = False
+        self._reason: str | None = None
+        self._errors: list[str] = []
+        self._has_collected = False
         threading.Thread(target=self._read_requests, daemon=True).start()
 
     def send(self, **event: Any) -> None:
@@ -62,30 +70,11 @@ class Channel:
         self._answers.write(json.dumps(event) + "\n")
         self._answers.flush()
 
-    def receive(self) -> dict[str, Any]:
-        """Wait for the next request."""
-        return self._requests.get()
-
-    def is_waited_for(self) -> bool:
-        """Whether a request waits."""
-        return not self._requests.empty()
-
     def _read_requests(self) -> None:
         for line in sys.stdin:
             self._requests.put(json.loads(line))
         # The gate is gone. Threads of libraries must not keep this process alive.
         os._exit(0)
-
-
-class GatePlugin:
-    """The plugin that makes pytest run the selected benchmarks and wait in each of them."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self._waited = False
-        self._reason: str | None = None
-        self._errors: list[str] = []
-        self._has_collected = False
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what cannot be imported."""
@@ -100,7 +89,7 @@ class GatePlugin:
             item.nodeid: item for item in items if "benchmark" in getattr(item, "fixturenames", ())
         }
         self._has_collected = True
-        self._channel.send(
+        self.send(
             event="collected",
             at=time.perf_counter(),
             names=list(benchmarks),
@@ -108,7 +97,7 @@ class GatePlugin:
             errors=self._errors,
         )
         # In the requested order: both sides must be in the same benchmark at the same time.
-        items[:] = [benchmarks[name] for name in self._channel.receive()["names"]]
+        items[:] = [benchmarks[name] for name in self._requests.get()["names"]]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note why a benchmark failed or was skipped; report its end."""
@@ -117,7 +106,7 @@ class GatePlugin:
         if report.when == "teardown":
             if self._reason is None and not self._waited:
                 self._reason = "it never called its benchmark"
-            self._channel.send(event="finished", name=report.nodeid, reason=self._reason)
+            self.send(event="finished", name=report.nodeid, reason=self._reason)
             self._waited, self._reason = False, None
 
     @pytest.hookimpl(trylast=True)
@@ -129,32 +118,40 @@ class GatePlugin:
         reason = None
         if not self._has_collected:
             reason = f"pytest collected nothing (exit code {int(exitstatus)})"
-        self._channel.send(event="end", peak_bytes=read_peak_bytes(), reason=reason)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        unit = 1 if sys.platform == "darwin" else 1024
+        self.send(event="end", peak_bytes=peak * unit, reason=reason)
         os._exit(0)
 
     def serve(self, name: str, run: Timer) -> None:
         """Answer requests inside a benchmark until one says to go on."""
         self._waited = True
-        self._channel.send(event="benchmark", name=name)
+        self.send(event="benchmark", name=name)
         while True:
-            request = self._channel.receive()
+            request = self._requests.get()
             match request["do"]:
                 case "time":
-                    self._channel.send(**time_round(run, request))
+                    self.send(**time_round(run, request))
                 case "start":
-                    with run_on(request["processor"]):
-                        self._channel.send(**time_round(run, request))
-                        # A failure here costs no measurement; if it persists, the next round
-                        # reports it.
-                        with contextlib.suppress(Exception):
-                            while not self._channel.is_waited_for():
-                                run(1, 0.0)
+                    self._run_on_processor(run, request)
                 case "idle":
-                    self._channel.send(seconds=0.0)
+                    self.send(seconds=0.0)
                 case "time kernel":
-                    self._channel.send(seconds=time_kernel())
+                    self.send(seconds=time_kernel())
                 case _:
                     return
+
+    def _run_on_processor(self, run: Timer, request: dict[str, Any]) -> None:
+        everywhere = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {request["processor"]})
+        try:
+            self.send(**time_round(run, request))
+            # A failure here costs no measurement; if it persists, the next round reports it.
+            with contextlib.suppress(Exception):
+                while self._requests.empty():
+                    run(1, 0.0)
+        finally:
+            os.sched_setaffinity(0, everywhere)
 
 
 def replace_benchmark_calls(plugin: GatePlugin) -> None:
@@ -242,17 +239,6 @@ def time_round(run: Timer, request: dict[str, Any]) -> dict[str, float]:
     return {"seconds": seconds, "busy": busy / max(time.perf_counter() - begin, 1e-9)}
 
 
-@contextlib.contextmanager
-def run_on(processor: int) -> Iterator[None]:
-    """Keep this thread on one processor."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {processor})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
 def time_kernel() -> float:
     """Time the reference kernel: the same work on every revision, in the library and in Python."""
     start = time.perf_counter()
@@ -289,19 +275,12 @@ def describe_outcome(report: pytest.TestReport) -> str:
     return f"{report.when} failed: {text.splitlines()[0] if text else 'no further text'}"
 
 
-def read_peak_bytes() -> int:
-    """The process's largest resident set so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 def main() -> None:
     """Run pytest with the arguments given, under the gate's plugin."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     # What tests print must not mix with the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    channel = Channel(answers)
-    plugin = GatePlugin(channel)
+    plugin = GatePlugin(answers)
     replace_benchmark_calls(plugin)
     # Without unraisableexception: an object that is collected late would end the process where a
     # suite turns warnings into errors.
@@ -309,7 +288,7 @@ def main() -> None:
     options = [f"--rootdir={Path.cwd()}", *left_out, "--benchmark-only", "-q", "-s"]
     code = pytest.main([*options, *sys.argv[1:]], plugins=[plugin])
     # Only a session that did not start, because of a wrong option perhaps, gets here.
-    channel.send(event="end", peak_bytes=0, reason=f"pytest did not start (exit code {int(code)})")
+    plugin.send(event="end", peak_bytes=0, reason=f"pytest did not start (exit code {int(code)})")
     os._exit(0)
 
 

@@ -84,8 +84,8 @@ def test_an_interrupted_recording_goes_on_after_its_last_whole_line(tmp_path: Pa
 def test_a_recording_of_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "recording.jsonl"
     extend(path, FakeRunner(), 1.0)
-    path.write_text(path.read_text().replace('"format_version": 3', '"format_version": 2'))
-    with pytest.raises(GateError, match="format version 2, not 3; record anew"):
+    path.write_text(path.read_text().replace('"format_version": 4', '"format_version": 3'))
+    with pytest.raises(GateError, match="format version 3, not 4; record anew"):
         read_recording(path)
 
 
