@@ -88,36 +88,28 @@ def compare_accuracies(
             f"expected a variant that both revisions trained, got {', '.join(base) or 'none'} "
             f"in base and {', '.join(head) or 'none'} in head"
         )
-    return tuple(
-        _compare_variant(variant, base[variant], head[variant], spec, len(variants))
-        for variant in variants
-    )
-
-
-def _compare_variant(
-    variant: str,
-    base: Mapping[int, float],
-    head: Mapping[int, float],
-    spec: GateSpec,
-    num_variants: int,
-) -> AccuracySummary:
-    seeds = sorted(base.keys() & head.keys())
-    if len(seeds) < 2:
-        raise GateError(
-            f"{variant}: expected at least two seeds that both revisions trained, "
-            f"got {len(seeds)}; train more"
+    summaries = []
+    for variant in variants:
+        seeds = sorted(base[variant].keys() & head[variant].keys())
+        if len(seeds) < 2:
+            raise GateError(
+                f"{variant}: expected at least two seeds that both revisions trained, "
+                f"got {len(seeds)}; train more"
+            )
+        before, after = (
+            np.array([[side[variant][seed]] for seed in seeds]) for side in (base, head)
         )
-    before, after = (np.array([[side[seed]] for seed in seeds]) for side in (base, head))
-    alarm, miss = (
-        stats.compare_pairs(
-            before, after, np.random.default_rng(BOOTSTRAP_SEED), confidence=1.0 - 2.0 * rate
-        )[0]
-        for rate in (spec.false_alarms / num_variants, spec.misses)
-    )
-    if alarm.value is None or alarm.low is None or alarm.high is None or miss.low is None:
+        alarm, miss = (
+            stats.compare_pairs(
+                before, after, np.random.default_rng(BOOTSTRAP_SEED), confidence=1.0 - 2.0 * rate
+            )[0]
+            for rate in (spec.false_alarms / len(variants), spec.misses)
+        )
         outcome = ChangeOutcome.UNDECIDED
-    else:
-        outcome = classify_change(
-            -alarm.value, -alarm.high, -alarm.low, -miss.low, spec.max_accuracy_loss
-        )
-    return AccuracySummary(variant, outcome, float(before.mean()), float(after.mean()), alarm)
+        if not (alarm.value is None or alarm.low is None or alarm.high is None or miss.low is None):
+            outcome = classify_change(
+                -alarm.value, -alarm.high, -alarm.low, -miss.low, spec.max_accuracy_loss
+            )
+        means = float(before.mean()), float(after.mean())
+        summaries.append(AccuracySummary(variant, outcome, *means, alarm))
+    return tuple(summaries)

@@ -116,9 +116,17 @@ class PairRunner:
             events = [base.read_event(), head.read_event()]
             kinds = [event["event"] for event in events]
             if kinds == ["benchmark", "benchmark"]:
+                name = str(events[0]["name"])
                 # If it fails, its rounds are left out; the event at its end has the reason.
                 with contextlib.suppress(BenchmarkFailed):
-                    benchmarks += self._measure_one(base, head, str(events[0]["name"]), levels)
+                    for worker in (base, head):
+                        worker.time(1)  # the first call may import and allocate
+                    if name not in self._rounds:
+                        self._rounds[name] = calibrate(base, head, self._processors)
+                    rounds = self._rounds[name]
+                    benchmarks += [
+                        measure_benchmark(base, head, name, level, rounds) for level in levels
+                    ]
                 events = [base.leave(), head.leave()]
             elif "benchmark" in kinds:  # the other side failed before it called benchmark
                 waiting = kinds.index("benchmark")
@@ -149,18 +157,6 @@ class PairRunner:
         )
         # By the time in the answers, which may have waited while the other side was read.
         return events[0]["at"] - base.started_at, events[1]["at"] - head.started_at
-
-    def _measure_one(
-        self, base: Worker, head: Worker, name: str, levels: Sequence[float]
-    ) -> list[BenchmarkRecord]:
-        """Measure the benchmark that both wait in."""
-        if name not in self._rounds:
-            self._rounds[name] = calibrate(base, head, self._processors)
-        else:
-            base.time(1)
-            head.time(1)
-        rounds = self._rounds[name]
-        return [measure_benchmark(base, head, name, level, rounds) for level in levels]
 
 
 def make_no_time_error(failures: Mapping[str, str]) -> GateError:

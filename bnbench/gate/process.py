@@ -73,7 +73,7 @@ class Worker:
 
     def select(self, names: Iterable[str]) -> None:
         """Tell it which benchmarks to run."""
-        self._send({"do": "select", "names": list(names)})
+        self._send("select", names=list(names))
 
     def time(self, iterations: int, slowdown: float = 0.0) -> float:
         """Run a round of the benchmark it waits in and return the round's seconds.
@@ -81,14 +81,12 @@ class Worker:
         Raises:
             BenchmarkFailed: the benchmark raised.
         """
-        self._ask({"do": "time", "iterations": iterations, "slowdown": slowdown})
+        self._ask("time", iterations=iterations, slowdown=slowdown)
         return self.read_seconds()
 
     def start(self, iterations: int, slowdown: float, processor: int) -> None:
         """Start a round on one processor; it goes on calling afterwards, until `idle`."""
-        self._ask(
-            {"do": "start", "iterations": iterations, "slowdown": slowdown, "processor": processor}
-        )
+        self._ask("start", iterations=iterations, slowdown=slowdown, processor=processor)
 
     def read_seconds(self) -> float:
         """Wait for the seconds of the round that was started.
@@ -106,11 +104,11 @@ class Worker:
 
     def idle(self) -> None:
         """Ask it to finish the call it is in and wait; `read_seconds` returns once it waits."""
-        self._ask({"do": "idle"})
+        self._ask("idle")
 
     def time_kernel(self) -> float:
         """Run the reference kernel and return its seconds."""
-        self._ask({"do": "time kernel"})
+        self._ask("time kernel")
         return self.read_seconds()
 
     def leave(self) -> dict[str, Any]:
@@ -119,7 +117,7 @@ class Worker:
             with contextlib.suppress(BenchmarkFailed):
                 self.read_seconds()
         if self._failure is None:
-            self._send({"do": "go on"})
+            self._send("go on")
             return self.read_event()
         event, self._failure, self._num_owed = self._failure, None, 0
         return event
@@ -153,13 +151,13 @@ class Worker:
         self._requests.close()
         self._answers.close()
 
-    def _ask(self, request: dict[str, Any]) -> None:
-        self._send(request)
+    def _ask(self, request: str, **details: Any) -> None:
+        self._send(request, **details)
         self._num_owed += 1
 
-    def _send(self, request: dict[str, Any]) -> None:
+    def _send(self, request: str, **details: Any) -> None:
         try:
-            self._requests.write(json.dumps(request).encode() + b"\n")
+            self._requests.write(json.dumps({"do": request, **details}).encode() + b"\n")
         except OSError:
             raise GateError(self._describe_end()) from None
 

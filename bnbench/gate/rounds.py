@@ -52,8 +52,6 @@ def calibrate(base: Worker, head: Worker, processors: Processors | None) -> Roun
         BenchmarkFailed: it raised.
     """
     iterations = 1
-    for worker in (base, head):
-        worker.time(1)  # the first call may import and allocate
     while True:
         seconds = max(base.time(iterations), head.time(iterations))
         if seconds >= ROUND_SECONDS / 4.0 or iterations >= 1 << 30:

@@ -8,6 +8,7 @@ quantities and looks depend on each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from bnbench.gate.quantities import KINDS, Quantity
@@ -58,8 +59,7 @@ class SequentialGate:
 
     def drop(self, name: str) -> None:
         """Leave out a quantity that cannot be measured."""
-        for table in (self._quantities, self._values, self._decided):
-            table.pop(name, None)
+        self._quantities.pop(name, None)
 
     def add(self, log_ratios: Mapping[str, float], seconds: float) -> None:
         """Take a process pair.
@@ -71,7 +71,7 @@ class SequentialGate:
         self.num_pairs += 1
         self.seconds, self._last_seconds = self.seconds + seconds, seconds
         for name, value in log_ratios.items():
-            if name in self._values:
+            if name in self._quantities:
                 self._values[name].append(value)
         if self._num_looks < len(LOOKS) and self.num_pairs >= LOOKS[self._num_looks]:
             self._look()
@@ -99,4 +99,4 @@ class SequentialGate:
                     self._decided[name] = change
 
     def _judge(self, name: str) -> Change:
-        return decide_change(self._values[name], self._spec.limit, self._rates)
+        return decide_change(self._values[name], math.log1p(self._spec.max_slowdown), self._rates)

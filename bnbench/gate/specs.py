@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,11 +35,6 @@ class GateSpec:
                     f"{name}: expected percent above 0 and below {below * 100:g}, "
                     f"got {value * 100:g}"
                 )
-
-    @property
-    def limit(self) -> float:
-        """`max_slowdown` as a log-ratio."""
-        return math.log1p(self.max_slowdown)
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bnbench.gate.accuracy import AccuracySummary
 from bnbench.gate.measure import MeasurementRecord
 from bnbench.gate.pairs import SuiteRecord
-from bnbench.gate.quantities import KINDS, KindName, Quantity
+from bnbench.gate.quantities import KINDS, KindName
 from bnbench.gate.records import Measurement
 from bnbench.gate.revisions import RevisionFolder
 from bnbench.gate.specs import GateSpec
-from bnbench.stats.change import Change, ChangeOutcome
+from bnbench.stats.change import ChangeOutcome
 
 
 class Verdict(StrEnum):
@@ -123,16 +122,28 @@ def summarize_gate(
         for measurement in pair.list_measurements():
             by_name.setdefault(measurement.quantity.name, []).append(measurement)
     minutes = measured.seconds / len(measured.pairs) / 60.0
+    quantities = [
+        QuantitySummary(
+            name=quantity.name,
+            kind=quantity.kind,
+            outcome=change.outcome,
+            ratio=math.exp(change.mean),
+            low=None if change.low is None else math.exp(change.low),
+            high=None if change.high is None else math.exp(change.high),
+            base=statistics.median(x for each in by_name[quantity.name] for x in each.base),
+            head=statistics.median(x for each in by_name[quantity.name] for x in each.head),
+            num_pairs=change.count,
+            more_minutes=None if change.num_more is None else change.num_more * minutes,
+        )
+        for quantity, change in measured.changes.items()
+    ]
     return GateSummary(
         base=base.name,
         base_commit=base.commit,
         head=head.name,
         head_commit=head.commit,
         spec=spec,
-        quantities=tuple(
-            _summarize_quantity(quantity, change, by_name[quantity.name], minutes)
-            for quantity, change in measured.changes.items()
-        ),
+        quantities=tuple(quantities),
         accuracies=accuracies,
         failures=measured.failures,
         suite=measured.suite,
@@ -141,24 +152,4 @@ def summarize_gate(
         kernel_seconds=statistics.median(
             each.kernel_seconds for pair in measured.pairs for each in pair.benchmarks
         ),
-    )
-
-
-def _summarize_quantity(
-    quantity: Quantity,
-    change: Change,
-    measurements: Sequence[Measurement],
-    minutes_per_pair: float,
-) -> QuantitySummary:
-    return QuantitySummary(
-        name=quantity.name,
-        kind=quantity.kind,
-        outcome=change.outcome,
-        ratio=math.exp(change.mean),
-        low=None if change.low is None else math.exp(change.low),
-        high=None if change.high is None else math.exp(change.high),
-        base=statistics.median(amount for each in measurements for amount in each.base),
-        head=statistics.median(amount for each in measurements for amount in each.head),
-        num_pairs=change.count,
-        more_minutes=None if change.num_more is None else change.num_more * minutes_per_pair,
     )

@@ -255,14 +255,12 @@ def list_shared_modules() -> list[str]:
     An extension module that no setup built comes from the installed package. Both sides then
     share it, and the gate cannot measure changes of it.
     """
-    roots = tuple(root for root in os.environ.get("GATE_ROOTS", "").split(os.pathsep) if root)
+    roots = tuple(filter(None, os.environ.get("GATE_ROOTS", "").split(os.pathsep)))
     files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-    own = {name for name, file in files.items() if file and roots and file.startswith(roots)}
+    own = {name for name, file in files.items() if file and file.startswith(roots)}
     packages = {name.partition(".")[0] for name in own}
     return sorted(
-        name
-        for name, file in files.items()
-        if file and name not in own and name.partition(".")[0] in packages
+        name for name in files.keys() - own if files[name] and name.partition(".")[0] in packages
     )
 
 
