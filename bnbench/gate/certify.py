@@ -14,7 +14,6 @@ from bnbench.gate.recording import RecordingHeader, extend_recording, read_recor
 from bnbench.gate.revisions import find_repository, lay_out_revision
 from bnbench.gate.specs import GateSpec, SuiteSpec
 
-FILE_NAME = "gate-error-rates"
 JSON_VERSION = 3
 
 
@@ -25,14 +24,9 @@ def record_revision(
     seconds: float,
     show: Callable[[str], None],
 ) -> None:
-    """Record a revision against itself, in the repository of the current folder.
+    """Record a revision of the current folder's repository against itself.
 
-    Args:
-        name: the revision, as git names it, or ``worktree``.
-        suite: what is measured.
-        recording_file: the recording; continued if it exists.
-        seconds: length of the whole recording.
-        show: takes a line of progress after each process pair.
+    The recording is continued, until it holds `seconds`, if its file exists.
 
     Raises:
         GateError: the revision, the suite or the recording cannot be used.
@@ -53,6 +47,6 @@ def write_error_rates(recording_file: Path, decision: GateSpec, folder: Path) ->
     summary = replay_error_rates(read_recording(recording_file), decision)
     text = render_error_rates(summary)
     content = {"format_version": JSON_VERSION, **dataclasses.asdict(summary)}
-    write_file(folder / f"{FILE_NAME}.md", text.encode())
-    write_file(folder / f"{FILE_NAME}.json", render_json(content).encode())
+    write_file(folder / "gate-error-rates.md", text.encode())
+    write_file(folder / "gate-error-rates.json", render_json(content).encode())
     return text

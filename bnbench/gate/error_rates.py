@@ -8,10 +8,14 @@ import numpy as np
 from scipy import stats
 
 from bnbench.errors import GateError
-from bnbench.gate.compare_fail import CompareFailSummary, replay_compare_fail
 from bnbench.gate.formats import render_table
 from bnbench.gate.recording import Recording, RecordingHeader
-from bnbench.gate.replay import ReplaySummary, replay_decisions
+from bnbench.gate.replay import (
+    CompareFailSummary,
+    ReplaySummary,
+    replay_compare_fail,
+    replay_decisions,
+)
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 

@@ -19,13 +19,7 @@ SLOWER, FASTER, LINE = "#b3261e", "#1b7f4d", "#30508f"
 def draw_histories(
     histories: Sequence[BenchmarkHistory], alarms: Sequence[AlarmSummary], file_format: str = "png"
 ) -> bytes:
-    """Draw every benchmark over the results, in their order.
-
-    Args:
-        histories: at least one.
-        alarms: of these benchmarks.
-        file_format: png or svg.
-    """
+    """Draw every benchmark over the results, in their order, as png or svg."""
     width, height = PANEL_INCHES
     figure = Figure(figsize=(width, height * len(histories) + 0.4), layout="constrained")
     panels = figure.subplots(len(histories), 1, squeeze=False)[:, 0]

@@ -32,10 +32,7 @@ def measure_until_decided(
 ) -> MeasurementRecord:
     """Measure process pairs until every benchmark is decided, or no look or time is left.
 
-    Args:
-        runner: measures a pair.
-        spec: what is asked for.
-        show: takes a line of progress after each pair.
+    `show` takes a line of progress after each pair.
 
     Raises:
         GateError: the revisions share no benchmark, or none of them gives a time.

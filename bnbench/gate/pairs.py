@@ -16,10 +16,9 @@ from typing import Any
 
 from bnbench.errors import GateError
 from bnbench.gate.process import BenchmarkFailed, Worker
-from bnbench.gate.processors import choose_processors
 from bnbench.gate.records import BenchmarkRecord, PairRecord
 from bnbench.gate.revisions import RevisionFolder
-from bnbench.gate.rounds import RoundsSpec, calibrate, measure_benchmark
+from bnbench.gate.rounds import RoundsSpec, calibrate, choose_processors, measure_benchmark
 
 MAX_PADDING = 4096
 
@@ -167,11 +166,7 @@ def make_no_time_error(failures: Mapping[str, str]) -> GateError:
 
 
 def describe_failure(events: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Say why a benchmark gave no time, and on which side; empty if it gave one.
-
-    Args:
-        events: how it ended in base and in head.
-    """
+    """Say from its ends in base and head why a benchmark gave no time; empty if it gave one."""
     base, head = (event["reason"] for event in events)
     if base is None and head is None:
         return {}

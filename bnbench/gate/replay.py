@@ -4,12 +4,17 @@ A decision draws recorded process pairs in random order without replacement and 
 the gate's own rule; each pair costs the seconds that it took. In A/A data base and head are the
 same, so exchanging them in a pair gives data that are as likely: the exchange is drawn as well.
 To slow one benchmark, its records with the injected slowdown are used; all others are A/A.
+
+What pytest-benchmark's ``--benchmark-compare-fail`` would decide is replayed beside it. Its rule
+compares one statistic of one run with that of an earlier run: ``(head - base) / base > threshold``
+fails. A run is one process, so base and head come from different process pairs of the recording,
+as they come from different jobs in CI.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +25,9 @@ from bnbench.gate.records import PairRecord
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
+
+STATISTICS: dict[str, Callable[..., float]] = {"mean": np.mean, "median": np.median, "min": np.min}
+THRESHOLDS = (0.05, 0.1)
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,18 @@ class ReplaySummary:
     """Decisions that left some benchmark undecided."""
     mean_seconds: float
     mean_pairs: float
+
+
+@dataclass(frozen=True)
+class CompareFailSummary:
+    """What one rule decided in many comparisons at one injected slowdown."""
+
+    rule: str
+    """Argument of pytest-benchmark's option, such as ``mean:5%``."""
+    slowdown: float
+    num_comparisons: int
+    num_failed: int
+    """Comparisons in which the slowed benchmark failed; at 0, in which any benchmark did."""
 
 
 def replay_decisions(
@@ -83,6 +103,41 @@ def replay_decisions(
         float(np.mean(seconds)),
         float(np.mean(counts)),
     )
+
+
+def replay_compare_fail(
+    recording: Recording, slowdown: float, num_comparisons: int, generator: np.random.Generator
+) -> list[CompareFailSummary]:
+    """Replay comparisons of two drawn runs, each rule on the same ones.
+
+    The arguments are those of `replay_decisions`.
+    """
+    pairs, names = recording.pairs, recording.names
+    runs = [generator.choice(len(pairs), 2, replace=False) for _ in range(num_comparisons)]
+    first, second = np.transpose(runs)
+    numbers = np.arange(num_comparisons)
+    summaries = []
+    for statistic, compute in STATISTICS.items():
+        figures = [
+            [
+                (
+                    compute(pair.table[name, 0.0].measurement.base),
+                    compute(pair.table[name, slowdown].measurement.head),
+                )
+                for name in names
+            ]
+            for pair in pairs
+        ]
+        base, head = np.moveaxis(np.array(figures), 2, 0)  # each of shape (pairs, names)
+        changes = head[second] / base[first] - 1.0
+        found = changes[numbers, numbers % len(names)] if slowdown else changes.max(axis=1)
+        summaries += [
+            CompareFailSummary(
+                f"{statistic}:{limit:.0%}", slowdown, num_comparisons, int((found > limit).sum())
+            )
+            for limit in THRESHOLDS
+        ]
+    return summaries
 
 
 def _decide(

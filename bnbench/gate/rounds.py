@@ -11,8 +11,11 @@ turn instead: AB, BA, AB, ..., one idle while the other works.
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from bnbench.gate.process import Worker
 from bnbench.gate.records import BenchmarkRecord
@@ -27,8 +30,8 @@ MAX_BUSY = 1.2
 """Processors a benchmark may keep busy and still run on one; above 1, because time in which the
 interpreter's threads switch is counted twice."""
 NUM_KERNELS = 3
+TOPOLOGY = Path("/sys/devices/system/cpu")
 
-Processors = tuple[int, int]
 Places = list[tuple[Worker, float]]
 """Both sides, each with its injected slowdown; the first takes the first place."""
 
@@ -41,11 +44,31 @@ class RoundsSpec:
     """Calls per round, the same on both sides."""
     num_rounds: int
     """Rounds of each side per pair; even."""
-    processors: Processors | None
+    processors: tuple[int, int] | None
     """Processors on which both run at once; None if they run in turn."""
 
 
-def calibrate(base: Worker, head: Worker, processors: Processors | None) -> RoundsSpec:
+def choose_processors(topology: Path = TOPOLOGY) -> tuple[int, int] | None:
+    """Choose two processors this process may use, of different cores if possible.
+
+    Threads of one core slow each other down; both sides alike, so it costs only time.
+
+    Args:
+        topology: where Linux says which processors share a core.
+
+    Returns:
+        None if there is only one, or if the system does not let a process choose.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    pairs = list(itertools.combinations(sorted(os.sched_getaffinity(0)), 2))
+    for first, second in pairs:
+        if _read_core(topology, first) != _read_core(topology, second):
+            return first, second
+    return pairs[0] if pairs else None
+
+
+def calibrate(base: Worker, head: Worker, processors: tuple[int, int] | None) -> RoundsSpec:
     """Choose the calls per round, the rounds and the processors for a benchmark both wait in.
 
     Raises:
@@ -110,3 +133,12 @@ def _run_at_once(places: Places, spec: RoundsSpec) -> dict[Worker, float]:
 
 def _run_in_turn(places: Places, spec: RoundsSpec) -> dict[Worker, float]:
     return {worker: worker.time(spec.iterations, slowdown) for worker, slowdown in places}
+
+
+def _read_core(topology: Path, processor: int) -> tuple[str, ...]:
+    """Package and core of a processor; empty if the system does not say."""
+    folder = topology / f"cpu{processor}" / "topology"
+    try:
+        return tuple((folder / name).read_text() for name in ("physical_package_id", "core_id"))
+    except OSError:
+        return ()

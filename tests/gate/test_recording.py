@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from bnbench.errors import GateError
-from bnbench.gate.compare_fail import replay_compare_fail
 from bnbench.gate.error_rates import format_rate, render_error_rates, replay_error_rates
 from bnbench.gate.recording import (
     LEVELS,
@@ -16,7 +15,7 @@ from bnbench.gate.recording import (
     read_recording,
 )
 from bnbench.gate.records import BenchmarkRecord, PairRecord
-from bnbench.gate.replay import replay_decisions
+from bnbench.gate.replay import replay_compare_fail, replay_decisions
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 from tests.gate.worlds import draw_log_ratios
