@@ -17,7 +17,6 @@ from bnbench.stats.change import ChangeOutcome, classify_change
 
 BOOTSTRAP_SEED = 20_260_101
 """Fixed, so that the same accuracies always give the same interval."""
-TABLE = "epochs.csv"
 
 Accuracies = Mapping[str, Mapping[int, float]]
 """Fraction of test images classified correctly after the last epoch, by variant and seed."""
@@ -49,7 +48,7 @@ def measure_accuracies(revision: RevisionFolder, command: str, folder: Path) -> 
     """
     environment = revision.make_environment() | {"GATE_OUT": str(folder)}
     run_command(revision.name, command, revision.tree, environment)
-    return read_accuracies(folder / TABLE)
+    return read_accuracies(folder / "epochs.csv")
 
 
 def read_accuracies(path: Path) -> Accuracies:

@@ -66,13 +66,13 @@ def find_alarms(history: BenchmarkHistory) -> list[AlarmSummary]:
 
 def _group_points(points: Sequence[tuple[int, float]]) -> list[list[int]]:
     groups: list[list[int]] = []
-    previous: tuple[int, float] | None = None
+    was_worse = None
     for index, change in points:
-        if previous and index - previous[0] <= MAX_GAP and (change > 0) == (previous[1] > 0):
+        if groups and index - groups[-1][-1] <= MAX_GAP and (change > 0.0) is was_worse:
             groups[-1].append(index)
         else:
             groups.append([index])
-        previous = (index, change)
+        was_worse = change > 0.0
     return groups
 
 

@@ -78,12 +78,8 @@ def extend_recording(
 ) -> Recording:
     """Record process pairs until the file holds `seconds` of them.
 
-    Args:
-        path: the recording; continued if it exists.
-        header: what is recorded now; an existing recording must have the same, but for its start.
-        runner: measures the revision against itself.
-        seconds: how long the whole recording is to be.
-        show: takes a line of progress after each pair.
+    A file that exists is continued; it must have the same header, but for its start. `show` takes
+    a line of progress after each pair.
 
     Raises:
         GateError: the file is another recording, or cannot be written.

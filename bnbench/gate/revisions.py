@@ -156,15 +156,12 @@ def run_command(revision: str, command: str, folder: Path, environment: Mapping[
 
 def prune_cache(cache_folder: Path, num_kept: int = 20) -> None:
     """Remove the entries beyond the `num_kept` that were made last."""
-    entries = sorted(
-        (path for path in cache_folder.glob("*-*") if path.is_dir()),
-        key=lambda path: path.stat().st_mtime,
-        reverse=True,
-    )
-    for entry in entries[num_kept:]:
-        with _locked(cache_folder / f"{entry.name}.lock"):
+    entries = filter(Path.is_dir, cache_folder.glob("*-*"))
+    for entry in sorted(entries, key=lambda path: path.stat().st_mtime)[:-num_kept]:
+        lock = entry.with_name(f"{entry.name}.lock")
+        with _locked(lock):
             shutil.rmtree(entry, ignore_errors=True)
-        (cache_folder / f"{entry.name}.lock").unlink(missing_ok=True)
+        lock.unlink(missing_ok=True)
 
 
 def _snapshot(repository: Path) -> str:

@@ -62,12 +62,7 @@ class SequentialGate:
         self._quantities.pop(name, None)
 
     def add(self, log_ratios: Mapping[str, float], seconds: float) -> None:
-        """Take a process pair.
-
-        Args:
-            log_ratios: the logarithm of head over base for each quantity, by name.
-            seconds: how long the pair took.
-        """
+        """Take a process pair: each quantity's logarithm of head over base, and its seconds."""
         self.num_pairs += 1
         self.seconds, self._last_seconds = self.seconds + seconds, seconds
         for name, value in log_ratios.items():
@@ -77,11 +72,7 @@ class SequentialGate:
             self._look()
 
     def finish(self) -> dict[Quantity, Change]:
-        """Look for a last time if a look is left, and decide every quantity that has values.
-
-        Returns:
-            For each quantity, its change as a logarithm of head over base.
-        """
+        """Look a last time if a look is left; give the change, a log-ratio, of each quantity."""
         if self._num_looks < len(LOOKS):
             self._look()
         return {

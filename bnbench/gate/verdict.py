@@ -44,12 +44,7 @@ class QuantitySummary:
     """The same of head."""
     num_pairs: int
     more_minutes: float | None
-    """Minutes of measuring that would decide it; None where it is decided."""
-
-    @property
-    def is_waited_for(self) -> bool:
-        """Whether the verdict is undecided while this is."""
-        return KINDS[self.kind].is_waited_for
+    """Minutes of measuring that would decide it; None if it is decided or not waited for."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +84,7 @@ class GateSummary:
         One that both sides skip, for lack of a library perhaps, is none of the change's doing.
         """
         unknown = ChangeOutcome.UNDECIDED
-        waited_for = [each for each in self.quantities if each.is_waited_for]
+        waited_for = [each for each in self.quantities if KINDS[each.kind].is_waited_for]
         return [
             *(each.name for each in waited_for if each.outcome is unknown),
             *(f"accuracy of {each.variant}" for each in self.accuracies if each.outcome is unknown),
@@ -133,7 +128,9 @@ def summarize_gate(
             base=statistics.median(x for each in by_name[quantity.name] for x in each.base),
             head=statistics.median(x for each in by_name[quantity.name] for x in each.head),
             num_pairs=change.count,
-            more_minutes=None if change.num_more is None else change.num_more * minutes,
+            more_minutes=change.num_more * minutes
+            if change.num_more is not None and KINDS[quantity.kind].is_waited_for
+            else None,
         )
         for quantity, change in measured.changes.items()
     ]

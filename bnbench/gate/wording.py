@@ -22,9 +22,7 @@ def word_verdict(summary: GateSummary) -> str:
         return f"{start}{'; '.join(parts)}."
     if summary.verdict is Verdict.PASSED:
         return f"{start}nothing is slower by {summary.spec.max_slowdown:.0%} or less accurate."
-    minutes = max(
-        (each.more_minutes or 0.0 for each in summary.quantities if each.is_waited_for), default=0.0
-    )
+    minutes = max((each.more_minutes or 0.0 for each in summary.quantities), default=0.0)
     more = f" About {max(minutes, 0.1):.1f} more minutes would decide." if minutes else ""
     return f"{start}{', '.join(summary.undecided)}.{more}"
 
@@ -65,7 +63,7 @@ def make_notes(summary: GateSummary) -> list[str]:
 def _make_row(quantity: QuantitySummary, spec: GateSpec) -> Row:
     kind = KINDS[quantity.kind]
     verdict = _word_outcome(quantity.outcome, kind.worse, kind.better, f"{spec.max_slowdown:.0%}")
-    if quantity.more_minutes is not None and quantity.is_waited_for:
+    if quantity.more_minutes is not None:
         verdict += f", {quantity.more_minutes:.1f} min more"
     ratio = f"{quantity.ratio:.3f}"
     if quantity.low is not None and quantity.high is not None:

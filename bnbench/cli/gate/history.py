@@ -11,7 +11,6 @@ from bnbench.cli.gate.options import FILE
 from bnbench.errors import GateError
 
 FIGURE_FORMATS = ("png", "svg")
-WORSE_EXIT_CODE = 1
 
 
 @click.command()
@@ -52,4 +51,4 @@ def history(files: tuple[Path, ...], figure: Path | None, fail_recent: int) -> N
 
         write_file(figure, draw_histories(histories, alarms, kind))
         click.echo(f"Figure: {figure}")
-    sys.exit(WORSE_EXIT_CODE if num_worse else 0)
+    sys.exit(1 if num_worse else 0)
