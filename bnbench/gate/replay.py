@@ -94,14 +94,9 @@ def replay_decisions(
             outcome is ChangeOutcome.WORSE for name, outcome in found.items() if name != slowed
         )
         undecided += any(found.get(name) is ChangeOutcome.UNDECIDED for name in names)
+    mean_seconds, mean_pairs = float(np.mean(seconds)), float(np.mean(counts))
     return ReplaySummary(
-        slowdown,
-        num_decisions,
-        dict(outcomes),
-        alarms,
-        undecided,
-        float(np.mean(seconds)),
-        float(np.mean(counts)),
+        slowdown, num_decisions, dict(outcomes), alarms, undecided, mean_seconds, mean_pairs
     )
 
 

@@ -42,11 +42,7 @@ if TYPE_CHECKING:
     "'python -m bnbench run --seeds 0-9 --out $GATE_OUT'.",
 )
 @decision_options
-@percent_option(
-    "--max-accuracy-loss",
-    GateSpec.max_accuracy_loss,
-    "Loss of accuracy that must not pass, in points.",
-)
+@percent_option("max_accuracy_loss", "Loss of accuracy that must not pass, in points.")
 @minutes_option(GateSpec.budget_seconds / 60.0, "Longest time of measuring.")
 @click.option("--markdown", type=FILE, help="Write the summary to this file.")
 @click.option("--json", type=FILE, help="Write all figures to this file.")

@@ -27,12 +27,12 @@ error_rates_folder_option = option(
 )
 
 
-def percent_option(name: str, default: float, text: str) -> Callable[[Command], Command]:
-    """An option in percent, or in points, which the command gets as a fraction."""
+def percent_option(field: str, text: str) -> Callable[[Command], Command]:
+    """An option in percent, or in points, for a field of `GateSpec`, which is a fraction."""
     return option(
-        name,
+        f"--{field.replace('_', '-')}",
         type=float,
-        default=default * 100.0,
+        default=getattr(GateSpec, field) * 100.0,
         callback=lambda _context, _parameter, percent: percent / 100.0,
         help=text,
     )
@@ -58,12 +58,8 @@ def minutes_option(default: float, text: str) -> Callable[[Command], Command]:
 def decision_options(command: Command) -> Command:
     """Add the limit and the false-alarm rate, which the command gets as `decision`."""
 
-    @percent_option(
-        "--max-slowdown", GateSpec.max_slowdown, "Slowdown that must not pass, in percent."
-    )
-    @percent_option(
-        "--false-alarms", GateSpec.false_alarms, "Suite-wide false-alarm rate, in percent."
-    )
+    @percent_option("max_slowdown", "Slowdown that must not pass, in percent.")
+    @percent_option("false_alarms", "Suite-wide false-alarm rate, in percent.")
     @functools.wraps(command)
     def call(max_slowdown: float, false_alarms: float, **others: Any) -> None:
         command(decision=GateSpec(max_slowdown, false_alarms), **others)
