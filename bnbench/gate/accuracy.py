@@ -87,6 +87,7 @@ def compare_accuracies(
             f"expected a variant that both revisions trained, got {', '.join(base) or 'none'} "
             f"in base and {', '.join(head) or 'none'} in head"
         )
+    limit = spec.max_accuracy_loss
     summaries = []
     for variant in variants:
         seeds = sorted(base[variant].keys() & head[variant].keys())
@@ -95,20 +96,19 @@ def compare_accuracies(
                 f"{variant}: expected at least two seeds that both revisions trained, "
                 f"got {len(seeds)}; train more"
             )
-        before, after = (
-            np.array([[side[variant][seed]] for seed in seeds]) for side in (base, head)
-        )
+        sides = [np.array([[side[variant][seed]] for seed in seeds]) for side in (base, head)]
         alarm, miss = (
             stats.compare_pairs(
-                before, after, np.random.default_rng(BOOTSTRAP_SEED), confidence=1.0 - 2.0 * rate
+                sides[0],
+                sides[1],
+                np.random.default_rng(BOOTSTRAP_SEED),
+                confidence=1.0 - 2.0 * rate,
             )[0]
             for rate in (spec.false_alarms / len(variants), spec.misses)
         )
         outcome = ChangeOutcome.UNDECIDED
         if not (alarm.value is None or alarm.low is None or alarm.high is None or miss.low is None):
-            outcome = classify_change(
-                -alarm.value, -alarm.high, -alarm.low, -miss.low, spec.max_accuracy_loss
-            )
-        means = float(before.mean()), float(after.mean())
-        summaries.append(AccuracySummary(variant, outcome, *means, alarm))
+            outcome = classify_change(-alarm.value, -alarm.high, -alarm.low, -miss.low, limit)
+        base_mean, head_mean = (float(side.mean()) for side in sides)
+        summaries.append(AccuracySummary(variant, outcome, base_mean, head_mean, alarm))
     return tuple(summaries)

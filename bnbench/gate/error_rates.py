@@ -28,6 +28,10 @@ NUM_DECISIONS = 2000
 REPLAY_SEED = 20_260_101
 """Fixed, so that a recording always gives the same figures."""
 MIN_PAIRS = 8
+TOO_SHORT = """Most decisions draw more than half of the recorded pairs, so they are much alike:
+record longer for better figures.
+
+"""
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,9 @@ def replay_error_rates(
             replay_decisions(recording, spec, level, num_decisions, generator) for level in levels
         ),
         comparisons=tuple(
-            summary
+            each
             for level in levels
-            for summary in replay_compare_fail(recording, level, num_decisions, generator)
+            for each in replay_compare_fail(recording, level, num_decisions, generator)
         ),
     )
 
@@ -95,12 +99,7 @@ def render_error_rates(summary: ErrorRateSummary) -> str:
     memory = "" if header.memory_bytes is None else f", {header.memory_bytes / 2**30:.0f} GiB"
     null = next(each for each in summary.replays if each.slowdown == 0.0)
     alone = int(summary.seconds // max(null.mean_seconds, 1e-9))
-    too_short = ""
-    if null.mean_pairs > summary.num_pairs / 2:
-        too_short = (
-            "Most decisions draw more than half of the recorded pairs, so they are much alike: "
-            "record longer for better figures.\n\n"
-        )
+    is_short = null.mean_pairs > summary.num_pairs / 2
     return f"""# How often the gate is wrong
 
 Made by `bnbench gate certify`. [gate.md](gate.md) says what is measured and how.
@@ -124,9 +123,9 @@ suite, at most {spec.budget_seconds / 60:g} minutes.
 
 {render_table(REPLAY_COLUMNS, map(_make_replay_row, summary.replays))}
 
-{too_short}At 0% nothing is slowed. There, *false alarm* counts decisions on the whole suite that
-call anything slower or larger, and *undecided* counts those that leave any benchmark undecided. The
-other two columns count the outcomes of all benchmarks.
+{TOO_SHORT if is_short else ""}At 0% nothing is slowed. There, *false alarm* counts decisions on
+the whole suite that call anything slower or larger, and *undecided* counts those that leave any
+benchmark undecided. The other two columns count the outcomes of all benchmarks.
 
 pytest-benchmark's `--benchmark-compare-fail` on the same recording. Base and head are two processes
 at different times, as in two CI jobs:

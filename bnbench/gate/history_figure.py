@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bnbench.gate.drift import AlarmSummary
 from bnbench.gate.history import BenchmarkHistory
 
-PANEL_INCHES = (8.0, 1.9)
+PANEL_WIDTH, PANEL_HEIGHT = 8.0, 1.9  # inches
 MAX_TICKS = 8
 SLOWER, FASTER, LINE = "#b3261e", "#1b7f4d", "#30508f"
 
@@ -20,8 +20,8 @@ def draw_histories(
     histories: Sequence[BenchmarkHistory], alarms: Sequence[AlarmSummary], file_format: str = "png"
 ) -> bytes:
     """Draw every benchmark over the results, in their order, as png or svg."""
-    width, height = PANEL_INCHES
-    figure = Figure(figsize=(width, height * len(histories) + 0.4), layout="constrained")
+    size = (PANEL_WIDTH, PANEL_HEIGHT * len(histories) + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(len(histories), 1, squeeze=False)[:, 0]
     for panel, history in zip(panels, histories, strict=True):
         panel.plot(history.values, color=LINE, marker=".", linewidth=1.0)

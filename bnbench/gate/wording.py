@@ -29,13 +29,10 @@ def word_verdict(summary: GateSummary) -> str:
 
 def make_tables(summary: GateSummary) -> list[tuple[Row, list[Row]]]:
     """The columns and rows of one table of quantities and, if trained, one of accuracies."""
-    tables: list[tuple[Row, list[Row]]] = [
-        (COLUMNS, [_make_row(each, summary.spec) for each in summary.quantities])
-    ]
-    if summary.accuracies:
-        rows = [_make_accuracy_row(each, summary.spec) for each in summary.accuracies]
-        tables.append((ACCURACY_COLUMNS, rows))
-    return tables
+    rows = [_make_row(each, summary.spec) for each in summary.quantities]
+    accuracy_rows = [_make_accuracy_row(each, summary.spec) for each in summary.accuracies]
+    tables = ((COLUMNS, rows), (ACCURACY_COLUMNS, accuracy_rows))
+    return [(columns, rows) for columns, rows in tables if rows]
 
 
 def make_notes(summary: GateSummary) -> list[str]:
