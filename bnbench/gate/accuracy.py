@@ -17,7 +17,6 @@ from bnbench.stats.change import ChangeOutcome, classify_change
 
 BOOTSTRAP_SEED = 20_260_101
 """Fixed, so that the same accuracies always give the same interval."""
-TABLE = "epochs.csv"
 
 Accuracies = Mapping[str, Mapping[int, float]]
 """Fraction of test images classified correctly after the last epoch, by variant and seed."""
@@ -49,7 +48,7 @@ def measure_accuracies(revision: RevisionFolder, command: str, folder: Path) -> 
     """
     environment = revision.make_environment() | {"GATE_OUT": str(folder)}
     run_command(revision.name, command, revision.tree, environment)
-    return read_accuracies(folder / TABLE)
+    return read_accuracies(folder / "epochs.csv")
 
 
 def read_accuracies(path: Path) -> Accuracies:
@@ -59,15 +58,11 @@ def read_accuracies(path: Path) -> Accuracies:
         GateError: the file is not there, or a column is missing or is not numbers.
     """
     accuracies: dict[str, dict[int, float]] = {}
-    last_epochs: dict[tuple[str, int], int] = {}
     try:
         with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                variant, seed = row.get("variant") or "model", int(row["seed"])
-                epoch = int(row.get("epoch") or 1)
-                if epoch >= last_epochs.get((variant, seed), 0):
-                    last_epochs[variant, seed] = epoch
-                    accuracies.setdefault(variant, {})[seed] = float(row["test_accuracy"])
+            for row in sorted(csv.DictReader(file), key=lambda row: int(row.get("epoch") or 1)):
+                seeds = accuracies.setdefault(row.get("variant") or "model", {})
+                seeds[int(row["seed"])] = float(row["test_accuracy"])
     except (OSError, KeyError, ValueError) as error:
         raise GateError(
             f"{path}: expected a table with the columns seed and test_accuracy, got: {error!r}"
@@ -92,41 +87,28 @@ def compare_accuracies(
             f"expected a variant that both revisions trained, got {', '.join(base) or 'none'} "
             f"in base and {', '.join(head) or 'none'} in head"
         )
-    return tuple(
-        _compare_variant(variant, base[variant], head[variant], spec, len(variants))
-        for variant in variants
-    )
-
-
-def _compare_variant(
-    variant: str,
-    base: Mapping[int, float],
-    head: Mapping[int, float],
-    spec: GateSpec,
-    num_variants: int,
-) -> AccuracySummary:
-    seeds = sorted(base.keys() & head.keys())
-    if len(seeds) < 2:
-        raise GateError(
-            f"{variant}: expected at least two seeds that both revisions trained, "
-            f"got {len(seeds)}; train more"
+    limit = spec.max_accuracy_loss
+    summaries = []
+    for variant in variants:
+        seeds = sorted(base[variant].keys() & head[variant].keys())
+        if len(seeds) < 2:
+            raise GateError(
+                f"{variant}: expected at least two seeds that both revisions trained, "
+                f"got {len(seeds)}; train more"
+            )
+        sides = [np.array([[side[variant][seed]] for seed in seeds]) for side in (base, head)]
+        alarm, miss = (
+            stats.compare_pairs(
+                sides[0],
+                sides[1],
+                np.random.default_rng(BOOTSTRAP_SEED),
+                confidence=1.0 - 2.0 * rate,
+            )[0]
+            for rate in (spec.false_alarms / len(variants), spec.misses)
         )
-    columns = [np.array([[side[seed]] for seed in seeds]) for side in (base, head)]
-
-    def estimate(rate: float) -> stats.Estimate:
-        generator = np.random.default_rng(BOOTSTRAP_SEED)
-        (found,) = stats.compare_pairs(
-            columns[0], columns[1], generator, confidence=1.0 - 2.0 * rate
-        )
-        return found
-
-    alarm, miss = estimate(spec.false_alarms / num_variants), estimate(spec.misses)
-    if alarm.value is None or alarm.low is None or alarm.high is None or miss.low is None:
         outcome = ChangeOutcome.UNDECIDED
-    else:
-        outcome = classify_change(
-            -alarm.value, -alarm.high, -alarm.low, -miss.low, spec.max_accuracy_loss
-        )
-    return AccuracySummary(
-        variant, outcome, float(columns[0].mean()), float(columns[1].mean()), alarm
-    )
+        if not (alarm.value is None or alarm.low is None or alarm.high is None or miss.low is None):
+            outcome = classify_change(-alarm.value, -alarm.high, -alarm.low, -miss.low, limit)
+        base_mean, head_mean = (float(side.mean()) for side in sides)
+        summaries.append(AccuracySummary(variant, outcome, base_mean, head_mean, alarm))
+    return tuple(summaries)

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-import json
-import random
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bnbench.gate.error_rates import make_error_rates_json, render_error_rates, replay_error_rates
-from bnbench.gate.formats import write_text
+from bnbench.gate.error_rates import render_error_rates, replay_error_rates
+from bnbench.gate.formats import render_json, write_file
 from bnbench.gate.pairs import PairRunner
-from bnbench.gate.recording import describe_recording, extend_recording, read_recording
+from bnbench.gate.recording import RecordingHeader, extend_recording, read_recording
 from bnbench.gate.revisions import find_repository, lay_out_revision
-from bnbench.gate.specs import CertifySpec, GateSpec
+from bnbench.gate.specs import GateSpec, SuiteSpec
 
-FILE_NAME = "gate-error-rates"
+JSON_VERSION = 3
 
 
-def record_revision(spec: CertifySpec, on_pair: Callable[[int, float], None]) -> None:
-    """Record a revision against itself, in the repository of the current folder.
+def record_revision(
+    name: str,
+    suite: SuiteSpec,
+    recording_file: Path,
+    seconds: float,
+    show: Callable[[str], None],
+) -> None:
+    """Record a revision of the current folder's repository against itself.
 
-    Args:
-        spec: what to record.
-        on_pair: called after each process pair with the number of pairs and their seconds.
+    The recording is continued, until it holds `seconds`, if its file exists.
 
     Raises:
         GateError: the revision, the suite or the recording cannot be used.
     """
-    cache_folder = spec.cache_folder.resolve()
-    repository = find_repository(Path.cwd())
-    revision = lay_out_revision(repository, spec.revision, cache_folder, spec.setup)
+    revision = lay_out_revision(find_repository(Path.cwd()), name, suite)
+    header = RecordingHeader(revision.commit, suite.arguments)
     with tempfile.TemporaryDirectory(prefix="bnbench-gate-") as folder:
-        runner = PairRunner(
-            revision, revision, spec.suite, spec.decision, Path(folder), random.Random()
-        )
-        header = describe_recording(revision.commit, spec.suite)
-        extend_recording(spec.recording_file, header, runner, spec.seconds, on_pair)
+        runner = PairRunner(revision, revision, suite.arguments, Path(folder))
+        extend_recording(recording_file, header, runner, seconds, show)
 
 
 def write_error_rates(recording_file: Path, decision: GateSpec, folder: Path) -> str:
@@ -47,7 +46,7 @@ def write_error_rates(recording_file: Path, decision: GateSpec, folder: Path) ->
     """
     summary = replay_error_rates(read_recording(recording_file), decision)
     text = render_error_rates(summary)
-    write_text(folder / f"{FILE_NAME}.md", text)
-    figures = json.dumps(make_error_rates_json(summary), indent=2) + "\n"
-    write_text(folder / f"{FILE_NAME}.json", figures)
+    content = {"format_version": JSON_VERSION, **dataclasses.asdict(summary)}
+    write_file(folder / "gate-error-rates.md", text.encode())
+    write_file(folder / "gate-error-rates.json", render_json(content).encode())
     return text

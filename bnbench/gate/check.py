@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import os
-import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from bnbench.gate.accuracy import AccuracySummary, compare_accuracies, measure_accuracies
-from bnbench.gate.formats import render_markdown, write_outputs
+from bnbench.gate.formats import FORMATS, render_markdown, write_file
 from bnbench.gate.history import append_document, make_document
 from bnbench.gate.measure import measure_until_decided
 from bnbench.gate.pairs import PairRunner
-from bnbench.gate.records import PairRecord
 from bnbench.gate.revisions import find_repository, lay_out_revision, prune_cache
-from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import CheckSpec
 from bnbench.gate.verdict import GateSummary, summarize_gate
 
-PairObserver = Callable[[SequentialGate, PairRecord, float], None]
-"""Called after each process pair, with the seconds of measuring so far."""
 
-
-def check_change(spec: CheckSpec, on_pair: PairObserver) -> GateSummary:
+def check_change(spec: CheckSpec, show: Callable[[str], None]) -> GateSummary:
     """Judge head against base in the repository of the current folder.
 
     Raises:
         GateError: a revision, its setup, the suite or an output file cannot be used.
     """
     repository = find_repository(Path.cwd())
-    cache_folder = spec.cache_folder.resolve()
-    base, head = (
-        lay_out_revision(repository, name, cache_folder, spec.setup)
-        for name in (spec.base, spec.head)
-    )
-    prune_cache(cache_folder)
+    base = lay_out_revision(repository, spec.base, spec.suite)
+    head = lay_out_revision(repository, spec.head, spec.suite)
+    prune_cache(spec.suite.cache_folder)
     with tempfile.TemporaryDirectory(prefix="bnbench-gate-") as name:
         folder = Path(name)
         accuracies: tuple[AccuracySummary, ...] = ()
@@ -43,12 +34,12 @@ def check_change(spec: CheckSpec, on_pair: PairObserver) -> GateSummary:
             base_accuracies = measure_accuracies(base, spec.accuracy_command, folder / "base")
             head_accuracies = measure_accuracies(head, spec.accuracy_command, folder / "head")
             accuracies = compare_accuracies(base_accuracies, head_accuracies, spec.decision)
-        runner = PairRunner(base, head, spec.suite, spec.decision, folder, random.Random())
-        measured = measure_until_decided(runner, spec.decision, on_pair)
+        runner = PairRunner(base, head, spec.suite.arguments, folder)
+        measured = measure_until_decided(runner, spec.decision, show)
     summary = summarize_gate(base, head, spec.decision, measured, accuracies)
-    write_outputs(summary, spec.outputs)
-    step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if step_summary:
+    for format_name, path in spec.outputs.items():
+        write_file(path, FORMATS[format_name](summary).encode())
+    if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(step_summary).open("a", encoding="utf-8") as file:
             file.write(render_markdown(summary))
     if spec.history_file is not None:

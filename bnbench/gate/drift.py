@@ -36,8 +36,6 @@ class AlarmSummary:
     """Index of the first result after the first change."""
     last: int
     """Index of the first result after the last change; `first` if there is one step."""
-    first_commit: str
-    last_commit: str
     change: float
     """Relative change of the mean, from before the first to after the last."""
 
@@ -56,35 +54,25 @@ def find_alarms(history: BenchmarkHistory) -> list[AlarmSummary]:
     if len(history.values) < MIN_RESULTS:
         return []
     points = _find_change_points(history.values)
-    borders = [0, *(index for index, _ in points), len(history.values)]
+    groups = [[0], *_group_points(points), [len(history.values)]]
     alarms = []
-    for group in _group_points(points):
-        before = max(border for border in borders if border < group[0])
-        after = min(border for border in borders if border > group[-1])
-        left = statistics.fmean(history.values[before : group[0]])
-        right = statistics.fmean(history.values[group[-1] : after])
-        alarms.append(
-            AlarmSummary(
-                history.name,
-                group[0],
-                group[-1],
-                history.commits[group[0]],
-                history.commits[group[-1]],
-                right / left - 1.0,
-            )
-        )
+    for previous, group, following in zip(groups, groups[1:], groups[2:], strict=False):
+        first, last = group[0], group[-1]
+        before = statistics.fmean(history.values[previous[-1] : first])
+        after = statistics.fmean(history.values[last : following[0]])
+        alarms.append(AlarmSummary(history.name, first, last, after / before - 1.0))
     return alarms
 
 
 def _group_points(points: Sequence[tuple[int, float]]) -> list[list[int]]:
     groups: list[list[int]] = []
-    previous: tuple[int, float] | None = None
+    was_worse = None
     for index, change in points:
-        if previous and index - previous[0] <= MAX_GAP and (change > 0) == (previous[1] > 0):
+        if groups and index - groups[-1][-1] <= MAX_GAP and (change > 0.0) is was_worse:
             groups[-1].append(index)
         else:
             groups.append([index])
-        previous = (index, change)
+        was_worse = change > 0.0
     return groups
 
 
@@ -115,10 +103,10 @@ def describe_history(history: BenchmarkHistory, alarms: Sequence[AlarmSummary]) 
     if len(history.values) < MIN_RESULTS:
         text += f"; change points need {MIN_RESULTS}"
     for alarm in alarms:
-        where = f"at {alarm.first_commit}"
+        first, last = history.commits[alarm.first], history.commits[alarm.last]
+        where = f"at {first}"
         if alarm.last != alarm.first:
-            steps = alarm.last - alarm.first + 1
-            where = f"gradually from {alarm.first_commit} to {alarm.last_commit}, {steps} results"
+            where = f"gradually from {first} to {last}, {alarm.last - alarm.first + 1} results"
         word = "slower" if alarm.is_worse else "faster"
         text += f"\n  {word} by {abs(alarm.change):.1%} {where}"
     return text

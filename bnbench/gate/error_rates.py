@@ -1,27 +1,37 @@
-"""The gate's own error rates on one machine, as a document and as JSON."""
+"""The gate's own error rates on one machine, as a document."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from bnbench.errors import GateError
-from bnbench.gate.compare_fail import CompareFailSummary, replay_compare_fail
+from bnbench.gate.formats import render_table
 from bnbench.gate.recording import Recording, RecordingHeader
-from bnbench.gate.replay import ReplaySummary, replay_decisions
+from bnbench.gate.replay import (
+    CompareFailSummary,
+    ReplaySummary,
+    replay_compare_fail,
+    replay_decisions,
+)
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 
-JSON_VERSION = 2
+REPLAY_COLUMNS = (
+    *("one benchmark slower by", "found slower", "called not slower by the limit"),
+    *("undecided", "false alarm elsewhere", "minutes"),
+)
 NUM_DECISIONS = 2000
 """Replayed for each injected slowdown."""
 REPLAY_SEED = 20_260_101
 """Fixed, so that a recording always gives the same figures."""
 MIN_PAIRS = 8
+TOO_SHORT = """Most decisions draw more than half of the recorded pairs, so they are much alike:
+record longer for better figures.
+
+"""
 
 
 @dataclass(frozen=True)
@@ -58,14 +68,12 @@ def replay_error_rates(
         )
     generator = np.random.default_rng(REPLAY_SEED)
     levels = sorted(recording.header.levels)
-    groups = [
-        [v for p in recording.pairs for v in p.benchmarks if v.benchmark == n and not v.slowdown]
-        for n in names
-    ]
+    groups = [[pair.table[name, 0.0] for pair in recording.pairs] for name in names]
     rounds = [
         np.concatenate([np.log(v.head_seconds) - np.log(v.base_seconds) for v in group])
         for group in groups
     ]
+    pairs = [[record.log_ratio for record in group] for group in groups]
     return ErrorRateSummary(
         header=recording.header,
         spec=spec,
@@ -73,23 +81,16 @@ def replay_error_rates(
         num_pairs=len(recording.pairs),
         seconds=recording.seconds,
         round_deviation=float(np.median([np.std(each, ddof=1) for each in rounds])),
-        pair_deviation=float(
-            np.median([np.std([v.log_ratio for v in group], ddof=1) for group in groups])
-        ),
+        pair_deviation=float(np.median([np.std(each, ddof=1) for each in pairs])),
         replays=tuple(
             replay_decisions(recording, spec, level, num_decisions, generator) for level in levels
         ),
         comparisons=tuple(
-            summary
+            each
             for level in levels
-            for summary in replay_compare_fail(recording, level, num_decisions, generator)
+            for each in replay_compare_fail(recording, level, num_decisions, generator)
         ),
     )
-
-
-def make_error_rates_json(summary: ErrorRateSummary) -> dict[str, Any]:
-    """The error rates as plain JSON."""
-    return {"format_version": JSON_VERSION, **dataclasses.asdict(summary)}
 
 
 def render_error_rates(summary: ErrorRateSummary) -> str:
@@ -98,53 +99,41 @@ def render_error_rates(summary: ErrorRateSummary) -> str:
     memory = "" if header.memory_bytes is None else f", {header.memory_bytes / 2**30:.0f} GiB"
     null = next(each for each in summary.replays if each.slowdown == 0.0)
     alone = int(summary.seconds // max(null.mean_seconds, 1e-9))
-    lines = [
-        "# How often the gate is wrong",
-        "",
-        "Made by `bnbench gate certify`. [gate.md](gate.md) says what is measured and how.",
-        "",
-        f"{header.cpu}, {header.cores} cores{memory}, {header.system}; bnbench {header.version} at "
-        f"{header.commit[:12]}; recording started {header.started_at}.",
-        "",
-        f"The recording has {summary.num_pairs} process pairs of {len(summary.names)} benchmarks, "
-        f"in {summary.seconds / 60:.0f} minutes. Each benchmark is also recorded with injected "
-        f"slowdowns of {', '.join(f'{level:.0%}' for level in header.levels if level)}. The "
-        f"log-ratio of two rounds side by side has a standard deviation of "
-        f"{summary.round_deviation:.3f}. That of a process pair, the median of its double rounds, "
-        f"has {summary.pair_deviation:.4f}.",
-        "",
-        f"Each line replays {null.num_decisions:,} decisions. A decision on A/A draws "
-        f"{null.mean_pairs:.0f} pairs on average; the recording is as long as {alone} decisions "
-        "one after the other. Brackets are 95% Clopper-Pearson intervals of the replays. They hold "
-        "for the recorded noise, not for another machine or day.",
-        "",
-        f"The gate: --max-slowdown {spec.max_slowdown:.0%}, --false-alarms {spec.false_alarms:.0%} "
-        f"over the suite, at most {spec.budget_seconds / 60:g} minutes.",
-        "",
-        "| one benchmark slower by | found slower | called not slower by the limit | undecided | "
-        "false alarm elsewhere | minutes |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    lines += [_render_replay(replay) for replay in summary.replays]
-    if null.mean_pairs > summary.num_pairs / 2:
-        lines += [
-            "",
-            "Most decisions draw more than half of the recorded pairs, so they are much alike: "
-            "record longer for better figures.",
-        ]
-    lines += [
-        "",
-        "At 0% nothing is slowed. There, *false alarm* counts decisions on the whole suite that "
-        "call anything slower or larger, and *undecided* counts those that leave any benchmark "
-        "undecided. The other two columns count the outcomes of all benchmarks.",
-        "",
-        "pytest-benchmark's `--benchmark-compare-fail` on the same recording. Base and head are "
-        "two processes at different times, as in two CI jobs:",
-        "",
-    ]
-    lines += _render_comparisons(summary)
-    lines += ["", "Benchmarks: " + ", ".join(f"`{name}`" for name in summary.names), ""]
-    return "\n".join(lines)
+    is_short = null.mean_pairs > summary.num_pairs / 2
+    return f"""# How often the gate is wrong
+
+Made by `bnbench gate certify`. [gate.md](gate.md) says what is measured and how.
+
+{header.cpu}, {header.cores} cores{memory}, {header.system}; bnbench {header.version} at
+{header.commit[:12]}; recording started {header.started_at}.
+
+The recording has {summary.num_pairs} process pairs of {len(summary.names)} benchmarks, in
+{summary.seconds / 60:.0f} minutes. Each benchmark is also recorded with injected slowdowns of
+{", ".join(f"{level:.0%}" for level in header.levels if level)}. The log-ratio of two rounds side by
+side has a standard deviation of {summary.round_deviation:.3f}. That of a process pair, the median
+of its double rounds, has {summary.pair_deviation:.4f}.
+
+Each line replays {null.num_decisions:,} decisions. A decision on A/A draws {null.mean_pairs:.0f}
+pairs on average; the recording is as long as {alone} decisions one after the other. Brackets are
+95% Clopper-Pearson intervals of the replays. They hold for the recorded noise, not for another
+machine or day.
+
+The gate: --max-slowdown {spec.max_slowdown:.0%}, --false-alarms {spec.false_alarms:.0%} over the
+suite, at most {spec.budget_seconds / 60:g} minutes.
+
+{render_table(REPLAY_COLUMNS, map(_make_replay_row, summary.replays))}
+
+{TOO_SHORT if is_short else ""}At 0% nothing is slowed. There, *false alarm* counts decisions on
+the whole suite that call anything slower or larger, and *undecided* counts those that leave any
+benchmark undecided. The other two columns count the outcomes of all benchmarks.
+
+pytest-benchmark's `--benchmark-compare-fail` on the same recording. Base and head are two processes
+at different times, as in two CI jobs:
+
+{_render_comparisons(summary)}
+
+Benchmarks: {", ".join(f"`{name}`" for name in summary.names)}
+"""
 
 
 def format_rate(count: int, total: int) -> str:
@@ -155,42 +144,26 @@ def format_rate(count: int, total: int) -> str:
     return f"{100 * count / total:.1f}% [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _render_replay(replay: ReplaySummary) -> str:
+def _make_replay_row(replay: ReplaySummary) -> tuple[str, ...]:
     total = sum(replay.outcomes.values())
-
-    def share(outcome: ChangeOutcome) -> str:
-        return format_rate(replay.outcomes.get(str(outcome), 0), total)
-
-    if replay.slowdown:
-        undecided = share(ChangeOutcome.UNDECIDED)
-    else:
+    worse, not_worse, undecided = (
+        format_rate(replay.outcomes.get(str(outcome), 0), total)
+        for outcome in (ChangeOutcome.WORSE, ChangeOutcome.NOT_WORSE, ChangeOutcome.UNDECIDED)
+    )
+    if not replay.slowdown:
         undecided = format_rate(replay.num_undecided, replay.num_decisions)
-    cells = [
-        f"{replay.slowdown:.0%}",
-        share(ChangeOutcome.WORSE),
-        share(ChangeOutcome.NOT_WORSE),
-        undecided,
-        format_rate(replay.num_false_alarms, replay.num_decisions),
-        f"{replay.mean_seconds / 60:.1f}",
-    ]
-    return "| " + " | ".join(cells) + " |"
+    alarms = format_rate(replay.num_false_alarms, replay.num_decisions)
+    minutes = f"{replay.mean_seconds / 60:.1f}"
+    return f"{replay.slowdown:.0%}", worse, not_worse, undecided, alarms, minutes
 
 
-def _render_comparisons(summary: ErrorRateSummary) -> list[str]:
-    levels = [replay.slowdown for replay in summary.replays]
-    heads = [
-        "false alarms of the suite" if level == 0.0 else f"{level:.0%} found" for level in levels
-    ]
-    lines = [
-        "| rule | " + " | ".join(heads) + " |",
-        "| --- | " + " | ".join("---:" for _ in levels) + " |",
-    ]
-    for rule in dict.fromkeys(each.rule for each in summary.comparisons):
-        cells = [
-            format_rate(each.num_failed, each.num_comparisons)
-            for level in levels
-            for each in summary.comparisons
-            if each.rule == rule and each.slowdown == level
-        ]
-        lines.append(f"| `{rule}` | " + " | ".join(cells) + " |")
-    return lines
+def _render_comparisons(summary: ErrorRateSummary) -> str:
+    columns = ["rule"]
+    rows: dict[str, list[str]] = {}
+    for replay in summary.replays:
+        level = replay.slowdown
+        columns.append(f"{level:.0%} found" if level else "false alarms of the suite")
+    for each in summary.comparisons:  # level by level, as the columns
+        row = rows.setdefault(each.rule, [f"`{each.rule}`"])
+        row.append(format_rate(each.num_failed, each.num_comparisons))
+    return render_table(columns, rows.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +12,17 @@ from bnbench.errors import GateError
 from bnbench.files import replace_file
 from bnbench.gate.quantities import KINDS
 from bnbench.gate.verdict import GateSummary
-from bnbench.gate.wording import (
-    ACCURACY_COLUMNS,
-    COLUMNS,
-    make_accuracy_rows,
-    make_notes,
-    make_rows,
-    word_verdict,
-)
+from bnbench.gate.wording import make_notes, make_tables, word_verdict
 
-JSON_VERSION = 2
+JSON_VERSION = 3
 
 
 def render_markdown(summary: GateSummary) -> str:
     """A comment for a pull request, or GitHub's step summary."""
-    lines = ["### Performance and accuracy gate", "", f"**{_escape(word_verdict(summary))}**", ""]
-    lines += _render_table(COLUMNS, make_rows(summary))
-    if summary.accuracies:
-        lines += _render_table(ACCURACY_COLUMNS, make_accuracy_rows(summary))
-    lines += [f"- {_escape(note)}" for note in make_notes(summary)]
-    return "\n".join(lines) + "\n"
+    title = f"### Performance and accuracy gate\n\n**{_escape(word_verdict(summary))}**"
+    tables = [render_table(columns, rows) for columns, rows in make_tables(summary)]
+    notes = "\n".join(f"- {_escape(note)}" for note in make_notes(summary))
+    return "\n\n".join([title, *tables, notes]) + "\n"
 
 
 def make_json(summary: GateSummary) -> dict[str, Any]:
@@ -80,34 +71,21 @@ def make_bencher(summary: GateSummary) -> dict[str, Any]:
     return metrics
 
 
-def _dump(make: Callable[[GateSummary], object]) -> Callable[[GateSummary], str]:
-    return lambda summary: json.dumps(make(summary), indent=2) + "\n"
+def render_json(content: object) -> str:
+    """A JSON file's text."""
+    return json.dumps(content, indent=2) + "\n"
 
 
 FORMATS: dict[str, Callable[[GateSummary], str]] = {
     "markdown": render_markdown,
-    "json": _dump(make_json),
-    "action_benchmark": _dump(make_action_benchmark),
-    "bencher": _dump(make_bencher),
+    "json": lambda summary: render_json(make_json(summary)),
+    "action_benchmark": lambda summary: render_json(make_action_benchmark(summary)),
+    "bencher": lambda summary: render_json(make_bencher(summary)),
 }
 """The files that can be asked for, each with what writes its text."""
 
 
-def write_outputs(summary: GateSummary, outputs: Mapping[str, Path]) -> None:
-    """Write the files that were asked for.
-
-    Args:
-        summary: what the gate found.
-        outputs: where each file goes, by its name in `FORMATS`.
-
-    Raises:
-        GateError: a file cannot be written.
-    """
-    for name, path in outputs.items():
-        write_text(path, FORMATS[name](summary))
-
-
-def write_text(path: Path, text: str) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Write a file whole, and its folder if that is missing.
 
     Raises:
@@ -115,15 +93,16 @@ def write_text(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, text.encode())
+        replace_file(path, content)
     except OSError as error:
         raise GateError(f"{path}: expected a file that can be written, got: {error}") from None
 
 
-def _render_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    lines = [" | ".join(columns), " | ".join(["---", "---", *["---:"] * (len(columns) - 2)])]
-    lines += [" | ".join(map(_escape, row)) for row in rows]
-    return [*(f"| {line} |" for line in lines), ""]
+def render_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first two hold numbers."""
+    rules = ["---", "---", *["---:"] * (len(columns) - 2)]
+    lines = [columns, rules, *([_escape(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _escape(text: str) -> str:

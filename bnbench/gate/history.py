@@ -8,7 +8,6 @@ by itself is a file that ``pytest-benchmark compare`` reads. What the gate knows
 from __future__ import annotations
 
 import json
-import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import bnbench
 from bnbench.errors import GateError
 from bnbench.files import AppendLog
 from bnbench.gate.measure import MeasurementRecord
 from bnbench.gate.records import BenchmarkRecord
-from bnbench.gate.verdict import GateSummary
-from bnbench.machine import count_cores, describe_system, read_cpu_name
+from bnbench.gate.verdict import GateSummary, QuantitySummary
 
 Document = dict[str, Any]
 """One result in pytest-benchmark's format."""
@@ -42,32 +42,20 @@ class BenchmarkHistory:
 
 def make_document(summary: GateSummary, measurement: MeasurementRecord) -> Document:
     """What the gate measured of head, in pytest-benchmark's format."""
-    outcomes = {quantity.name: quantity for quantity in summary.quantities}
-    benchmarks = []
-    for name in measurement.suite.common_names:
-        records = [r for pair in measurement.pairs for r in pair.benchmarks if r.benchmark == name]
-        if not records or name not in outcomes:
-            continue
-        found = outcomes[name]
-        extra = {
-            "kernel_seconds": statistics.median(each.kernel_seconds for each in records),
-            "base_commit": summary.base_commit,
-            "ratio": found.ratio,
-            "ratio_low": found.low,
-            "ratio_high": found.high,
-            "outcome": str(found.outcome),
-        }
-        benchmarks.append(_make_benchmark(name, records, extra))
+    # pytest-benchmark is installed: it ran the benchmarks.
+    from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
+
+    records: dict[str, list[BenchmarkRecord]] = {}
+    for record in (each for pair in measurement.pairs for each in pair.benchmarks):
+        records.setdefault(record.benchmark, []).append(record)
+    benchmarks = [
+        _make_benchmark(found, records[found.name], summary.base_commit)
+        for found in summary.quantities
+        if found.name in records
+    ]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
-        "machine_info": {
-            "node": platform.node(),
-            "processor": read_cpu_name(),
-            "machine": platform.machine(),
-            "python_version": platform.python_version(),
-            "system": describe_system(),
-            "cpu": {"brand_raw": read_cpu_name(), "count": count_cores()},
-        },
+        "machine_info": pytest_benchmark_generate_machine_info(),
         "commit_info": {"id": summary.head_commit, "time": now, "dirty": False},
         "benchmarks": benchmarks,
         "datetime": now,
@@ -97,25 +85,18 @@ def read_documents(path: Path) -> list[Document]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise GateError(f"{path}: expected a history, got: {error}") from None
-    try:
-        documents = [json.loads(text)]  # one document, of however many lines
-    except ValueError:
-        lines = text.split("\n")[:-1]
         try:
+            documents = [json.loads(text)]  # one document, of however many lines
+        except ValueError:
+            lines = text.split("\n")[:-1]  # without a last line that a kill has torn
             documents = [json.loads(line) for line in lines if line.strip()]
-        except ValueError as error:
-            raise GateError(
-                f"{path}: expected one result in JSON per line, or a file of pytest-benchmark, "
-                f"got: {error}"
-            ) from None
-    for document in documents:
-        if not isinstance(document, dict) or not isinstance(document.get("benchmarks"), list):
-            raise GateError(
-                f"{path}: expected results in pytest-benchmark's format, got one without a list "
-                "of benchmarks; 'bnbench gate check --history' and '--benchmark-json' write them"
-            )
+        if not all(isinstance(document["benchmarks"], list) for document in documents):
+            raise ValueError("benchmarks that are no list")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise GateError(
+            f"{path}: expected a history, or a file of pytest-benchmark, got: {error!r}; "
+            "'bnbench gate check --history' and '--benchmark-json' write them"
+        ) from None
     return documents
 
 
@@ -141,39 +122,39 @@ def list_histories(documents: Sequence[Document]) -> list[BenchmarkHistory]:
                     f"{error!r}"
                 ) from None
             found.setdefault(name, []).append((commit, median, kernel))
-    return [_make_history(name, rows) for name, rows in found.items()]
-
-
-def _make_history(name: str, rows: list[tuple[str, float, float | None]]) -> BenchmarkHistory:
-    kernels = [kernel for _, _, kernel in rows if kernel]
-    is_normalized = len(kernels) == len(rows)
-    values = [median / (kernel if is_normalized and kernel else 1.0) for _, median, kernel in rows]
-    return BenchmarkHistory(
-        name, tuple(commit for commit, _, _ in rows), tuple(values), is_normalized
-    )
+    histories = []
+    for name, rows in found.items():
+        commits, medians, kernels = zip(*rows, strict=True)
+        is_normalized = all(kernels)
+        values = np.divide(medians, kernels) if is_normalized else np.array(medians)
+        histories.append(BenchmarkHistory(name, commits, tuple(values.tolist()), is_normalized))
+    return histories
 
 
 def _make_benchmark(
-    name: str, records: Sequence[BenchmarkRecord], extra: dict[str, Any]
+    found: QuantitySummary, records: Sequence[BenchmarkRecord], base_commit: str
 ) -> Document:
-    # pytest-benchmark is installed: it ran the benchmarks.
     from pytest_benchmark.stats import Stats
 
     stats = Stats()
     for record in records:
         for seconds in record.head_seconds:
             stats.update(seconds / record.iterations)
-    test = name.rpartition("::")[2]
+    test = found.name.rpartition("::")[2]
     return {
         "group": None,
         "name": test,
-        "fullname": name,
+        "fullname": found.name,
         "params": None,
         "param": test.partition("[")[2].rstrip("]") or None,
-        "extra_info": extra,
-        "options": {},
-        "stats": {
-            **{field: getattr(stats, field) for field in stats.fields},
-            "iterations": records[0].iterations,
+        "extra_info": {
+            "kernel_seconds": statistics.median(each.kernel_seconds for each in records),
+            "base_commit": base_commit,
+            "ratio": found.ratio,
+            "ratio_low": found.low,
+            "ratio_high": found.high,
+            "outcome": str(found.outcome),
         },
+        "options": {},
+        "stats": {**stats.as_dict(), "iterations": records[0].iterations},
     }

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-from bnbench.errors import GateError
-from bnbench.gate.pairs import SuiteRecord, describe_failures
-from bnbench.gate.quantities import list_quantities
+from bnbench.gate.pairs import PairRunner, SuiteRecord, make_no_time_error
+from bnbench.gate.quantities import Quantity, list_quantities
 from bnbench.gate.records import PairRecord
-from bnbench.gate.sequential import Decision, SequentialGate
+from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
-
-
-class PairSource(Protocol):
-    """Where process pairs come from: `pairs.PairRunner`, or a fake."""
-
-    record: SuiteRecord | None
-
-    def measure(self, choose_names: Callable[[SuiteRecord], Sequence[str]]) -> PairRecord:
-        """Measure the chosen benchmarks once."""
-        ...
+from bnbench.stats.change import Change
 
 
 @dataclass(frozen=True)
@@ -31,63 +19,41 @@ class MeasurementRecord:
 
     suite: SuiteRecord
     pairs: tuple[PairRecord, ...]
-    decisions: tuple[Decision, ...]
+    changes: dict[Quantity, Change]
+    """The decision on each quantity."""
     failures: dict[str, str]
     """Why benchmarks that both revisions have gave no time, by name."""
     seconds: float
-    """From the first process's start to the last one's end."""
+    """How long all process pairs took."""
 
 
 def measure_until_decided(
-    source: PairSource,
-    spec: GateSpec,
-    on_pair: Callable[[SequentialGate, PairRecord, float], None] = lambda *_: None,
-    read_seconds: Callable[[], float] = time.perf_counter,
+    runner: PairRunner, spec: GateSpec, show: Callable[[str], None] = lambda _: None
 ) -> MeasurementRecord:
     """Measure process pairs until every benchmark is decided, or no look or time is left.
 
-    Args:
-        source: measures a pair.
-        spec: what is asked for.
-        on_pair: called after each pair, with the seconds spent.
-        read_seconds: the clock of the budget.
+    `show` takes a line of progress after each pair.
 
     Raises:
         GateError: the revisions share no benchmark, or none of them gives a time.
     """
-    begin = read_seconds()
-    gate: SequentialGate | None = None
-    pairs: list[PairRecord] = []
+    pairs = [runner.measure()]
+    gate = SequentialGate(list_quantities(runner.suite.common), spec)
     failures: dict[str, str] = {}
-
-    def choose(suite: SuiteRecord) -> Sequence[str]:
-        return suite.common_names if gate is None else gate.active
-
     while True:
-        pair = source.measure(choose)
-        assert source.record is not None
-        if gate is None:
-            names = source.record.common_names
-            if not names:
-                raise GateError(
-                    "expected benchmarks that both revisions have, got "
-                    f"{len(source.record.base_names)} in base and "
-                    f"{len(source.record.head_names)} in head, none of the same name"
-                )
-            gate = SequentialGate(list_quantities(names), spec)
-        pairs.append(pair)
+        pair = pairs[-1]
         failures |= pair.failures
         for name in pair.failures:
             gate.drop(name)
-        gate.add({each.quantity.name: each.log_ratio for each in pair.list_measurements()})
-        spent = read_seconds() - begin
-        on_pair(gate, pair, spent)
-        if gate.is_over or not gate.has_time_for_more(spent, pair.wall_seconds):
-            break
-    if not any(pair.benchmarks for pair in pairs):
-        raise GateError(
-            f"expected a benchmark that gives a time, got none:\n{describe_failures(failures)}"
+        log_ratios = {each.quantity.name: each.log_ratio for each in pair.list_measurements()}
+        gate.add(log_ratios, pair.wall_seconds)
+        show(
+            f"[{gate.seconds:.0f} s] process pair {gate.num_pairs}: {len(pair.benchmarks)} "
+            f"benchmarks measured, {len(gate.active)} undecided"
         )
-    return MeasurementRecord(
-        source.record, tuple(pairs), tuple(gate.finish()), failures, read_seconds() - begin
-    )
+        if gate.is_over:
+            break
+        pairs.append(runner.measure(gate.active))
+    if not any(pair.benchmarks for pair in pairs):
+        raise make_no_time_error(failures)
+    return MeasurementRecord(runner.suite, tuple(pairs), gate.finish(), failures, gate.seconds)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import selectors
+import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from bnbench.errors import GateError
 from bnbench.gate.revisions import RevisionFolder
@@ -30,8 +30,7 @@ class Worker:
         revision: what it measures.
         pytest_arguments: paths and options, such as ``bench`` and ``-k training``.
         log_file: where it writes what pytest and the tests print.
-        environment: variables to add to its environment.
-        answer_seconds: timeout of an answer.
+        variables: to add to its environment.
     """
 
     def __init__(
@@ -39,13 +38,11 @@ class Worker:
         revision: RevisionFolder,
         pytest_arguments: Sequence[str],
         log_file: Path,
-        environment: Mapping[str, str] | None = None,
-        answer_seconds: float = ANSWER_SECONDS,
+        variables: Mapping[str, str],
     ) -> None:
         self.name = revision.name
         """The revision it runs, as the user named it."""
         self._log_file = log_file
-        self._answer_seconds = answer_seconds
         self._buffer = b""
         self._num_owed = 0  # answers that were asked for and not yet read
         self._failure: dict[str, Any] | None = None
@@ -53,38 +50,30 @@ class Worker:
         """Processors that the last round kept busy, on average."""
         self.started_at = time.perf_counter()
         """By the clock that all processes share."""
+        # -P keeps this package's folder off the import path.
+        command = [sys.executable, "-P", str(WORKER_FILE)]
+        # Processes that share pytest's folder remove each other's files, and the warning about it
+        # is an error in some suites.
+        own_folder = f"--basetemp={log_file.with_suffix('.tmp')}"
         with log_file.open("wb") as log:
             self._process = subprocess.Popen(
-                # -P keeps this package's folder off the import path.
-                # --basetemp: processes that share pytest's folder remove each other's files, and
-                # the warning about it is an error in some suites.
-                [
-                    sys.executable,
-                    "-P",
-                    str(WORKER_FILE),
-                    f"--basetemp={log_file.with_suffix('.tmp')}",
-                    *pytest_arguments,
-                ],
+                [*command, own_folder, *pytest_arguments],
+                bufsize=0,
                 cwd=revision.tree,
-                env={**revision.make_environment(), **(environment or {})},
+                env={**revision.make_environment(), **variables},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 # In a group of its own: Ctrl-C reaches only the gate, which then ends it.
                 start_new_session=True,
             )
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
-        os.set_blocking(self._process.stdout.fileno(), False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        self._requests, self._answers = self._process.stdin, self._process.stdout
 
     def select(self, names: Iterable[str]) -> None:
         """Tell it which benchmarks to run."""
-        self._send({"do": "select", "names": list(names)})
+        self._send("select", names=list(names))
 
     def time(self, iterations: int, slowdown: float = 0.0) -> float:
         """Run a round of the benchmark it waits in and return the round's seconds.
@@ -92,14 +81,12 @@ class Worker:
         Raises:
             BenchmarkFailed: the benchmark raised.
         """
-        self._ask({"do": "time", "iterations": iterations, "slowdown": slowdown})
+        self._ask("time", iterations=iterations, slowdown=slowdown)
         return self.read_seconds()
 
     def start(self, iterations: int, slowdown: float, processor: int) -> None:
         """Start a round on one processor; it goes on calling afterwards, until `idle`."""
-        self._ask(
-            {"do": "start", "iterations": iterations, "slowdown": slowdown, "processor": processor}
-        )
+        self._ask("start", iterations=iterations, slowdown=slowdown, processor=processor)
 
     def read_seconds(self) -> float:
         """Wait for the seconds of the round that was started.
@@ -117,11 +104,11 @@ class Worker:
 
     def idle(self) -> None:
         """Ask it to finish the call it is in and wait; `read_seconds` returns once it waits."""
-        self._ask({"do": "idle"})
+        self._ask("idle")
 
     def time_kernel(self) -> float:
         """Run the reference kernel and return its seconds."""
-        self._ask({"do": "time kernel"})
+        self._ask("time kernel")
         return self.read_seconds()
 
     def leave(self) -> dict[str, Any]:
@@ -130,7 +117,7 @@ class Worker:
             with contextlib.suppress(BenchmarkFailed):
                 self.read_seconds()
         if self._failure is None:
-            self._send({"do": "go on"})
+            self._send("go on")
             return self.read_event()
         event, self._failure, self._num_owed = self._failure, None, 0
         return event
@@ -141,16 +128,14 @@ class Worker:
         Raises:
             GateError: there is no answer in time, or the process is gone.
         """
-        assert self._process.stdout is not None
         while b"\n" not in self._buffer:
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._process.stdout, selectors.EVENT_READ)
-                if not selector.select(self._answer_seconds):
-                    raise GateError(
-                        f"{self.name}: expected an answer from its benchmark process within "
-                        f"{self._answer_seconds:g} s, got none; leave long benchmarks out"
-                    )
-            chunk = os.read(self._process.stdout.fileno(), 65536)
+            ready, _, _ = select.select([self._answers], [], [], ANSWER_SECONDS)
+            if not ready:
+                raise GateError(
+                    f"{self.name}: expected an answer from its benchmark process within "
+                    f"{ANSWER_SECONDS:g} s, got none; leave long benchmarks out"
+                )
+            chunk = self._answers.read(65536)
             if not chunk:
                 raise GateError(self._describe_end())
             self._buffer += chunk
@@ -158,30 +143,21 @@ class Worker:
         event: dict[str, Any] = json.loads(line)
         return event
 
-    def read_log(self, num_lines: int = 15) -> str:
-        """The last lines that the process wrote."""
-        lines = self._log_file.read_text(errors="replace").strip().splitlines()
-        return "\n".join(lines[-num_lines:])
-
     def close(self) -> None:
         """Kill the process and all that it started."""
         with contextlib.suppress(OSError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()  # no timeout: a stalled machine may be slow
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        self._requests.close()
+        self._answers.close()
 
-    def _ask(self, request: dict[str, Any]) -> None:
-        self._send(request)
+    def _ask(self, request: str, **details: Any) -> None:
+        self._send(request, **details)
         self._num_owed += 1
 
-    def _send(self, request: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
+    def _send(self, request: str, **details: Any) -> None:
         try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
+            self._requests.write(json.dumps({"do": request, **details}).encode() + b"\n")
         except OSError:
             raise GateError(self._describe_end()) from None
 
@@ -192,9 +168,10 @@ class Worker:
             how = "no answer"
         else:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        last = self._log_file.read_text(errors="replace").strip().splitlines()[-15:]
         return (
             f"{self.name}: expected a process that runs the benchmarks, got {how}; "
-            f"its last output:\n{self.read_log()}"
+            "its last output:\n" + "\n".join(last)
         )
 
 

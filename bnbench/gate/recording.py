@@ -9,41 +9,39 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import bnbench
 from bnbench.errors import GateError
 from bnbench.files import AppendLog
-from bnbench.gate.pairs import PairRunner, describe_failures
+from bnbench.gate.pairs import PairRunner, make_no_time_error
 from bnbench.gate.records import BenchmarkRecord, PairRecord
 from bnbench.machine import count_cores, describe_system, read_cpu_name, read_memory_bytes
 
-Number = TypeVar("Number", int, float)
-
 LEVELS = (0.0, 0.01, 0.02, 0.05, 0.1)
 """Slowdowns that are recorded, as fractions; 0 is A/A."""
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True)
 class RecordingHeader:
-    """What was recorded, and where."""
+    """What was recorded, and where; the defaults describe a recording that starts now, here."""
 
-    format_version: int
     commit: str
     suite: tuple[str, ...]
     """Arguments for pytest: paths and options."""
-    levels: tuple[float, ...]
-    cpu: str
-    cores: int
-    memory_bytes: int | None
-    system: str
-    version: str
+    format_version: int = FORMAT_VERSION
+    levels: tuple[float, ...] = LEVELS
+    cpu: str = field(default_factory=read_cpu_name)
+    cores: int = field(default_factory=count_cores)
+    memory_bytes: int | None = field(default_factory=read_memory_bytes)
+    system: str = field(default_factory=describe_system)
+    version: str = bnbench.__version__
     """Version of bnbench."""
-    started_at: str
+    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     """ISO 8601, UTC."""
 
 
@@ -62,31 +60,13 @@ class Recording:
     @property
     def names(self) -> list[str]:
         """Benchmarks that were measured in every pair, at every level."""
+        names = dict.fromkeys(each.benchmark for pair in self.pairs for each in pair.benchmarks)
+        levels = self.header.levels
         return [
             name
-            for name in dict.fromkeys(v.benchmark for pair in self.pairs for v in pair.benchmarks)
-            if all(
-                {v.slowdown for v in pair.benchmarks if v.benchmark == name}
-                >= set(self.header.levels)
-                for pair in self.pairs
-            )
+            for name in names
+            if all((name, level) in pair.table for pair in self.pairs for level in levels)
         ]
-
-
-def describe_recording(commit: str, suite: tuple[str, ...]) -> RecordingHeader:
-    """The header of a recording that starts now on this machine."""
-    return RecordingHeader(
-        FORMAT_VERSION,
-        commit,
-        suite,
-        LEVELS,
-        read_cpu_name(),
-        count_cores(),
-        read_memory_bytes(),
-        describe_system(),
-        bnbench.__version__,
-        datetime.now(UTC).isoformat(timespec="seconds"),
-    )
 
 
 def extend_recording(
@@ -94,16 +74,12 @@ def extend_recording(
     header: RecordingHeader,
     runner: PairRunner,
     seconds: float,
-    on_pair: Callable[[int, float], None] = lambda *_: None,
+    show: Callable[[str], None] = lambda _: None,
 ) -> Recording:
     """Record process pairs until the file holds `seconds` of them.
 
-    Args:
-        path: the recording; continued if it exists.
-        header: what is recorded now; an existing recording must have the same, but for its start.
-        runner: measures the revision against itself.
-        seconds: how long the whole recording is to be.
-        on_pair: called after each pair with the number of pairs and their seconds.
+    A file that exists is continued; it must have the same header, but for its start. `show` takes
+    a line of progress after each pair.
 
     Raises:
         GateError: the file is another recording, or cannot be written.
@@ -111,7 +87,30 @@ def extend_recording(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with AppendLog(path) as log:
-            return _extend(log, header, runner, seconds, on_pair)
+            if path.stat().st_size:
+                recording = read_recording(path)
+                if dataclasses.replace(recording.header, started_at=header.started_at) != header:
+                    raise GateError(
+                        f"{path}: expected a recording of this commit, suite and machine to "
+                        "continue, got another; name a new file with --recording"
+                    )
+            else:
+                recording = Recording(header, ())
+                log.append(dataclasses.asdict(header))
+            while recording.seconds < seconds:
+                # The slowdown that is measured first rotates, so that none is always next to the
+                # warm-up.
+                turn = len(recording.pairs) % len(LEVELS)
+                pair = runner.measure(levels=LEVELS[turn:] + LEVELS[:turn])
+                if not pair.benchmarks:
+                    raise make_no_time_error(pair.failures)
+                log.append(dataclasses.asdict(pair))
+                recording = Recording(recording.header, (*recording.pairs, pair))
+                show(
+                    f"[{recording.seconds / 60:.1f} of {seconds / 60:g} min] "
+                    f"process pair {len(recording.pairs)}"
+                )
+            return recording
     except BlockingIOError:
         raise GateError(
             f"{path}: expected a recording that no other process writes, got one that does; "
@@ -121,44 +120,8 @@ def extend_recording(
         raise GateError(f"{path}: expected a file that can be written, got: {error}") from None
 
 
-def _extend(
-    log: AppendLog,
-    header: RecordingHeader,
-    runner: PairRunner,
-    seconds: float,
-    on_pair: Callable[[int, float], None],
-) -> Recording:
-    pairs: list[PairRecord] = []
-    if log.path.stat().st_size:
-        found = read_recording(log.path)
-        if dataclasses.replace(found.header, started_at=header.started_at) != header:
-            raise GateError(
-                f"{log.path}: expected a recording of this commit, suite and machine to continue, "
-                "got another; name a new file with --recording"
-            )
-        header, pairs = found.header, list(found.pairs)
-    else:
-        log.append(dataclasses.asdict(header))
-    total = sum(pair.wall_seconds for pair in pairs)
-    while total < seconds:
-        # The slowdown that is measured first rotates, so that none is always next to the warm-up.
-        turn = len(pairs) % len(header.levels)
-        levels = header.levels[turn:] + header.levels[:turn]
-        pair = runner.measure(lambda suite: suite.common_names, levels)
-        if not pair.benchmarks:
-            raise GateError(
-                "expected a benchmark that gives a time, got none:\n"
-                + describe_failures(pair.failures)
-            )
-        log.append(dataclasses.asdict(pair))
-        pairs.append(pair)
-        total += pair.wall_seconds
-        on_pair(len(pairs), total)
-    return Recording(header, tuple(pairs))
-
-
 def read_recording(path: Path) -> Recording:
-    """Read a recording of this format or the last one; a torn last line is left out.
+    """Read a recording; a torn last line is left out.
 
     Raises:
         GateError: there is none, or a line of it is damaged.
@@ -177,37 +140,18 @@ def read_recording(path: Path) -> Recording:
 
 
 def _read_header(content: dict[str, Any]) -> RecordingHeader:
-    # Version 2 differs in the name of one key of a pair alone; a recording of it is continued in
-    # version 3.
-    if content["format_version"] not in (2, FORMAT_VERSION):
-        raise ValueError(f"format version {content['format_version']}, not {FORMAT_VERSION} or 2")
-    fields = {"suite": tuple(content["suite"]), "levels": tuple(map(float, content["levels"]))}
-    return RecordingHeader(**{**content, **fields, "format_version": FORMAT_VERSION})
+    version = content["format_version"]
+    if version != FORMAT_VERSION:
+        raise ValueError(f"format version {version}, not {FORMAT_VERSION}; record anew")
+    return RecordingHeader(**_make_tuples(content))
 
 
 def _read_pair(content: dict[str, Any]) -> PairRecord:
-    benchmarks = content["benchmarks"] if "benchmarks" in content else content["visits"]
-    return PairRecord(
-        benchmarks=tuple(
-            BenchmarkRecord(
-                benchmark=str(each["benchmark"]),
-                slowdown=float(each["slowdown"]),
-                iterations=int(each["iterations"]),
-                base_seconds=tuple(map(float, each["base_seconds"])),
-                head_seconds=tuple(map(float, each["head_seconds"])),
-                kernel_seconds=float(each["kernel_seconds"]),
-                wall_seconds=float(each["wall_seconds"]),
-                at_once=bool(each["at_once"]),
-            )
-            for each in benchmarks
-        ),
-        startup_seconds=_read_sides(content["startup_seconds"], float),
-        peak_bytes=_read_sides(content["peak_bytes"], int),
-        wall_seconds=float(content["wall_seconds"]),
-        failures=dict(content["failures"]),
-    )
+    benchmarks = (BenchmarkRecord(**_make_tuples(each)) for each in content["benchmarks"])
+    return PairRecord(**_make_tuples(content) | {"benchmarks": tuple(benchmarks)})
 
 
-def _read_sides(values: list[Any], convert: Callable[[Any], Number]) -> tuple[Number, Number]:
-    base, head = values
-    return convert(base), convert(head)
+def _make_tuples(content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+    }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
-import statistics
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from bnbench.gate.quantities import PEAK_MEMORY, STARTUP, Quantity
 
@@ -40,8 +41,6 @@ class BenchmarkRecord:
     """Seconds of the reference kernel at that time: the speed of the machine."""
     wall_seconds: float
     """How long it took to measure the benchmark in all."""
-    at_once: bool = True
-    """Whether both sides ran at once, on a processor each; otherwise they ran in turn."""
 
     @functools.cached_property
     def log_ratio(self) -> float:
@@ -51,13 +50,8 @@ class BenchmarkRecord:
         processors, or who comes first), so that a better place favors neither in their mean.
         The median, because on a shared machine single rounds stall for many times their length.
         """
-        ratios = [
-            math.log(head / base)
-            for base, head in zip(self.base_seconds, self.head_seconds, strict=True)
-        ]
-        return statistics.median(
-            (first + second) / 2.0 for first, second in zip(ratios[::2], ratios[1::2], strict=True)
-        )
+        ratios = np.log(self.head_seconds) - np.log(self.base_seconds)
+        return float(np.median(ratios.reshape(-1, 2).mean(axis=1)))
 
     @property
     def measurement(self) -> Measurement:
@@ -82,6 +76,11 @@ class PairRecord:
     """How long the pair took in all."""
     failures: dict[str, str] = field(default_factory=dict)
     """Why benchmarks gave no time, by name."""
+
+    @functools.cached_property
+    def table(self) -> dict[tuple[str, float], BenchmarkRecord]:
+        """The benchmarks by their name and injected slowdown."""
+        return {(each.benchmark, each.slowdown): each for each in self.benchmarks}
 
     @property
     def overhead_seconds(self) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bnbench.errors import GateError
+from bnbench.gate.specs import SuiteSpec
 
 WORKTREE = "worktree"
 """The name that stands for the files as they are, committed or not."""
@@ -69,13 +71,11 @@ def find_repository(folder: Path) -> Path:
     Raises:
         GateError: it lies in none.
     """
-    try:
-        return Path(_git(folder, "rev-parse", "--show-toplevel"))
-    except GateError:
-        raise GateError(
-            f"{folder}: expected a folder inside a git repository, got none; "
-            "change to the folder of the project to judge"
-        ) from None
+    error = (
+        f"{folder}: expected a folder inside a git repository, got none; "
+        "change to the folder of the project to judge"
+    )
+    return Path(_git(folder, "rev-parse", "--show-toplevel", error=error))
 
 
 def resolve_commit(repository: Path, revision: str) -> str:
@@ -86,29 +86,22 @@ def resolve_commit(repository: Path, revision: str) -> str:
     """
     if revision == WORKTREE:
         return _snapshot(repository)
-    try:
-        return _git(
-            repository, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}"
-        )
-    except GateError:
-        raise GateError(
-            f"expected a revision of {repository}, got {revision!r}, which is not in it; "
-            "in CI, fetch the history (actions/checkout: fetch-depth: 0)"
-        ) from None
+    error = (
+        f"expected a revision of {repository}, got {revision!r}, which is not in it; "
+        "in CI, fetch the history (actions/checkout: fetch-depth: 0)"
+    )
+    name = f"{revision}^{{commit}}"
+    return _git(repository, "rev-parse", "--verify", "--end-of-options", name, error=error)
 
 
-def lay_out_revision(
-    repository: Path, revision: str, cache_folder: Path, setup: str | None
-) -> RevisionFolder:
+def lay_out_revision(repository: Path, revision: str, suite: SuiteSpec) -> RevisionFolder:
     """Check a revision out and set it up, or take it from the cache.
 
     Args:
         repository: its root.
         revision: what git understands, or `WORKTREE`.
-        cache_folder: where revisions are kept.
-        setup: a shell command that builds it; None where sources run as they are. It runs in the
-            checkout. ``GATE_TREE`` names the checkout and ``GATE_SITE`` an empty folder; what is
-            installed there is imported first.
+        suite: its setup runs in the checkout. ``GATE_TREE`` names the checkout and ``GATE_SITE``
+            an empty folder; what is installed there is imported first.
 
     Raises:
         GateError: there is no such revision, or its setup fails.
@@ -116,19 +109,19 @@ def lay_out_revision(
     commit = resolve_commit(repository, revision)
     # All folders have names of one length: paths lie on stacks and in tables, and a longer one
     # would move the measured code in memory. The interpreter is part of the key.
-    key = hashlib.sha256(f"{repository}\0{setup}\0{sys.executable}".encode()).hexdigest()[:12]
-    entry = cache_folder / f"{commit}-{key}"
+    key = hashlib.sha256(f"{repository}\0{suite.setup}\0{sys.executable}".encode()).hexdigest()[:12]
+    entry = suite.cache_folder / f"{commit}-{key}"
     tree, site = entry / "tree", entry / "site"
-    cache_folder.mkdir(parents=True, exist_ok=True)
-    with _locked(cache_folder / f"{entry.name}.lock"):
+    suite.cache_folder.mkdir(parents=True, exist_ok=True)
+    with _locked(entry.with_name(f"{entry.name}.lock")):
         if not (entry / STAMP).exists():
             shutil.rmtree(entry, ignore_errors=True)
             site.mkdir(parents=True)
             _git(repository, "clone", "-q", "--shared", "--no-checkout", str(repository), str(tree))
             _git(tree, "checkout", "-q", "--detach", commit)
-            if setup is not None:
+            if suite.setup is not None:
                 variables = {"GATE_TREE": str(tree), "GATE_SITE": str(site)}
-                run_command(revision, setup, tree, {**os.environ, **variables})
+                run_command(revision, suite.setup, tree, {**os.environ, **variables})
             (entry / STAMP).touch()
     roots = [
         folder for folder in (site, tree / "src", tree) if folder.is_dir() and any(folder.iterdir())
@@ -163,15 +156,12 @@ def run_command(revision: str, command: str, folder: Path, environment: Mapping[
 
 def prune_cache(cache_folder: Path, num_kept: int = 20) -> None:
     """Remove the entries beyond the `num_kept` that were made last."""
-    entries = sorted(
-        (path for path in cache_folder.glob("*-*") if path.is_dir()),
-        key=lambda path: path.stat().st_mtime,
-        reverse=True,
-    )
-    for entry in entries[num_kept:]:
-        with _locked(cache_folder / f"{entry.name}.lock"):
+    entries = filter(Path.is_dir, cache_folder.glob("*-*"))
+    for entry in sorted(entries, key=lambda path: path.stat().st_mtime)[:-num_kept]:
+        lock = entry.with_name(f"{entry.name}.lock")
+        with _locked(lock):
             shutil.rmtree(entry, ignore_errors=True)
-        (cache_folder / f"{entry.name}.lock").unlink(missing_ok=True)
+        lock.unlink(missing_ok=True)
 
 
 def _snapshot(repository: Path) -> str:
@@ -181,19 +171,19 @@ def _snapshot(repository: Path) -> str:
         return head
     date = _git(repository, "show", "-s", "--format=%cI", "HEAD")
     with tempfile.TemporaryDirectory() as folder:
-        environment = {
-            "GIT_INDEX_FILE": str(Path(folder) / "index"),
-            # The same files on the same commit make the same hash, so the cache finds them.
-            **{f"GIT_{role}_DATE": date for role in ("AUTHOR", "COMMITTER")},
-            **{f"GIT_{role}_NAME": "gate" for role in ("AUTHOR", "COMMITTER")},
-            **{f"GIT_{role}_EMAIL": "gate@localhost" for role in ("AUTHOR", "COMMITTER")},
+        # The same files on the same commit make the same hash, so the cache finds them.
+        author = {"NAME": "gate", "EMAIL": "gate@localhost", "DATE": date}
+        variables = {
+            f"GIT_{role}_{part}": text
+            for role in ("AUTHOR", "COMMITTER")
+            for part, text in author.items()
         }
-        _git(repository, "read-tree", "HEAD", environment=environment)
-        _git(repository, "add", "--all", environment=environment)
-        tree = _git(repository, "write-tree", environment=environment)
-        return _git(
-            repository, "commit-tree", tree, "-p", head, "-m", "snapshot", environment=environment
+        git = functools.partial(
+            _git, repository, GIT_INDEX_FILE=str(Path(folder) / "index"), **variables
         )
+        git("read-tree", "HEAD")
+        git("add", "--all")
+        return git("commit-tree", git("write-tree"), "-p", head, "-m", "snapshot")
 
 
 @contextlib.contextmanager
@@ -204,12 +194,12 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
+def _git(folder: Path, *arguments: str, error: str = "", **variables: str) -> str:
     try:
         done = subprocess.run(
             ["git", *arguments],
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **variables},
             capture_output=True,
             text=True,
         )
@@ -217,7 +207,8 @@ def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = Non
         raise GateError("expected git, got none on PATH; install it") from None
     if done.returncode != 0:
         raise GateError(
-            f"git {arguments[0]}: expected exit code 0, got {done.returncode}: "
+            error
+            or f"git {arguments[0]}: expected exit code 0, got {done.returncode}: "
             f"{done.stderr.strip()}"
         )
     return done.stdout.strip()

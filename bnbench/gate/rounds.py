@@ -11,21 +11,29 @@ turn instead: AB, BA, AB, ..., one idle while the other works.
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from bnbench.gate.process import Worker
 from bnbench.gate.records import BenchmarkRecord
-from bnbench.gate.specs import GateSpec
 
+ROUND_SECONDS = 0.01
+"""Seconds per round; sets the calls per round."""
+BENCHMARK_SECONDS = 0.6
+"""Seconds that a process pair measures one benchmark before the next."""
 MIN_ROUNDS, MAX_ROUNDS = 4, 60
 """Rounds of each side per benchmark; even numbers, because places are exchanged."""
 MAX_BUSY = 1.2
 """Processors a benchmark may keep busy and still run on one; above 1, because time in which the
 interpreter's threads switch is counted twice."""
 NUM_KERNELS = 3
+TOPOLOGY = Path("/sys/devices/system/cpu")
 
-Processors = tuple[int, int]
+Places = list[tuple[Worker, float]]
+"""Both sides, each with its injected slowdown; the first takes the first place."""
 
 
 @dataclass(frozen=True)
@@ -36,39 +44,49 @@ class RoundsSpec:
     """Calls per round, the same on both sides."""
     num_rounds: int
     """Rounds of each side per pair; even."""
-    processors: Processors | None
+    processors: tuple[int, int] | None
     """Processors on which both run at once; None if they run in turn."""
 
 
-def calibrate(
-    base: Worker, head: Worker, spec: GateSpec, processors: Processors | None
-) -> RoundsSpec:
-    """Choose the calls per round and the rounds, and whether both sides can run at once.
+def choose_processors(topology: Path = TOPOLOGY) -> tuple[int, int] | None:
+    """Choose two processors this process may use, of different cores if possible.
+
+    Threads of one core slow each other down; both sides alike, so it costs only time.
 
     Args:
-        base: waiting in the benchmark.
-        head: waiting in the same one.
-        spec: how long a round and the rounds of a benchmark take.
-        processors: two that may be used; None if there are none.
+        topology: where Linux says which processors share a core.
+
+    Returns:
+        None if there is only one, or if the system does not let a process choose.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    pairs = list(itertools.combinations(sorted(os.sched_getaffinity(0)), 2))
+    for first, second in pairs:
+        if _read_core(topology, first) != _read_core(topology, second):
+            return first, second
+    return pairs[0] if pairs else None
+
+
+def calibrate(base: Worker, head: Worker, processors: tuple[int, int] | None) -> RoundsSpec:
+    """Choose the calls per round, the rounds and the processors for a benchmark both wait in.
 
     Raises:
         BenchmarkFailed: it raised.
     """
     iterations = 1
-    for worker in (base, head):
-        worker.time(1)  # the first call may import and allocate
     while True:
         seconds = max(base.time(iterations), head.time(iterations))
-        if seconds >= spec.round_seconds / 4.0 or iterations >= 1 << 30:
+        if seconds >= ROUND_SECONDS / 4.0 or iterations >= 1 << 30:
             break
         iterations *= 4
     if max(base.busy_processors, head.busy_processors) > MAX_BUSY:
         processors = None
     call_seconds = max(seconds, 1e-9) / iterations
-    iterations = max(1, round(spec.round_seconds / call_seconds))
+    iterations = max(1, round(ROUND_SECONDS / call_seconds))
     # In turn, a round takes both sides' calls; at once, the calls of one and up to one call more.
     num_calls = 2 * iterations if processors is None else iterations + 1
-    num_rounds = 2 * round(spec.benchmark_seconds / (num_calls * call_seconds) / 2.0)
+    num_rounds = 2 * round(BENCHMARK_SECONDS / (num_calls * call_seconds) / 2.0)
     return RoundsSpec(iterations, min(max(num_rounds, MIN_ROUNDS), MAX_ROUNDS), processors)
 
 
@@ -82,48 +100,45 @@ def measure_benchmark(
     """
     begin = time.perf_counter()
     kernel = min(worker.time_kernel() for _ in range(NUM_KERNELS) for worker in (base, head))
-    rounds = [
-        _run_at_once(base, head, spec, slowdown, number % 2 == 1)
-        if spec.processors is not None
-        else _run_in_turn(base, head, spec, slowdown, number % 2 == 1)
-        for number in range(spec.num_rounds)
-    ]
+    run = _run_in_turn if spec.processors is None else _run_at_once
+    places = [(base, 0.0), (head, slowdown)]
+    rounds = []
+    for _ in range(spec.num_rounds):
+        rounds.append(run(places, spec))
+        places.reverse()
     return BenchmarkRecord(
         benchmark,
         slowdown,
         spec.iterations,
-        tuple(seconds for seconds, _ in rounds),
-        tuple(seconds for _, seconds in rounds),
+        tuple(seconds[base] for seconds in rounds),
+        tuple(seconds[head] for seconds in rounds),
         kernel,
         time.perf_counter() - begin,
-        at_once=spec.processors is not None,
     )
 
 
-def _run_at_once(
-    base: Worker, head: Worker, spec: RoundsSpec, slowdown: float, exchanged: bool
-) -> tuple[float, float]:
-    assert spec.processors is not None
-    places = [(base, 0.0), (head, slowdown)]
+def _run_at_once(places: Places, spec: RoundsSpec) -> dict[Worker, float]:
     # The side that is started and read first changes with the places: starting the second, or
     # reading the first, takes this program a moment of the other side's processor.
-    if exchanged:
-        places.reverse()
-    for processor, (worker, injected) in zip(spec.processors, places, strict=True):
-        worker.start(spec.iterations, injected, processor)
+    assert spec.processors is not None
+    for processor, (worker, slowdown) in zip(spec.processors, places, strict=True):
+        worker.start(spec.iterations, slowdown, processor)
     seconds = {worker: worker.read_seconds() for worker, _ in places}
     for worker in seconds:
         worker.idle()
     for worker in seconds:  # both must have left their processor before the other gets it
         worker.read_seconds()
-    return seconds[base], seconds[head]
+    return seconds
 
 
-def _run_in_turn(
-    base: Worker, head: Worker, spec: RoundsSpec, slowdown: float, exchanged: bool
-) -> tuple[float, float]:
-    if exchanged:
-        head_seconds = head.time(spec.iterations, slowdown)
-        return base.time(spec.iterations), head_seconds
-    base_seconds = base.time(spec.iterations)
-    return base_seconds, head.time(spec.iterations, slowdown)
+def _run_in_turn(places: Places, spec: RoundsSpec) -> dict[Worker, float]:
+    return {worker: worker.time(spec.iterations, slowdown) for worker, slowdown in places}
+
+
+def _read_core(topology: Path, processor: int) -> tuple[str, ...]:
+    """Package and core of a processor; empty if the system does not say."""
+    folder = topology / f"cpu{processor}" / "topology"
+    try:
+        return tuple((folder / name).read_text() for name in ("physical_package_id", "core_id"))
+    except OSError:
+        return ()

@@ -8,30 +8,22 @@ quantities and looks depend on each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from bnbench.gate.quantities import KINDS, Quantity
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import Change, ChangeOutcome, ErrorRates, decide_change
 
+LOOKS = (8, 13, 21, 34)
+"""Numbers of process pairs after which the gate tries to decide. Each look costs error rate, so
+there are few, each with about 1.6 times as many pairs as the last."""
 PAIR_TIME_RESERVE = 1.1
 """How much longer than the last pair the next one may take and still fit the time."""
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What the gate decided about one quantity."""
-
-    quantity: Quantity
-    change: Change
-    """In logarithms of head over base."""
-    num_looks: int
-    """Looks it took."""
-
-
 class SequentialGate:
-    """Takes process pair after process pair until all is decided or no look is left.
+    """Takes process pair after process pair until all is decided, or no look or time is left.
 
     Args:
         quantities: what is judged; those of a kind that is waited for decide when it is over.
@@ -42,10 +34,11 @@ class SequentialGate:
         self._spec = spec
         self._quantities = {quantity.name: quantity for quantity in quantities}
         self._values: dict[str, list[float]] = {name: [] for name in self._quantities}
-        self._decided: dict[str, Decision] = {}
+        self._decided: dict[str, Change] = {}
         self._num_looks = 0
-        num_tests = len(spec.looks) * max(len(self._quantities), 1)
-        self._rates = ErrorRates(spec.false_alarms / num_tests, spec.misses / len(spec.looks))
+        self.seconds = self._last_seconds = 0.0
+        num_tests = len(LOOKS) * max(len(self._quantities), 1)
+        self._rates = ErrorRates(spec.false_alarms / num_tests, spec.misses / len(LOOKS))
         self.num_pairs = 0
 
     @property
@@ -59,47 +52,42 @@ class SequentialGate:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to be measured."""
-        return not self.active or self._num_looks == len(self._spec.looks)
-
-    def has_time_for_more(self, spent_seconds: float, last_pair_seconds: float) -> bool:
-        """Whether another pair fits the time, even if it takes a little longer than the last."""
-        needed = PAIR_TIME_RESERVE * last_pair_seconds
-        return spent_seconds + needed <= self._spec.budget_seconds
+        """Whether nothing is left to be measured, or no time for another pair."""
+        needed = self.seconds + PAIR_TIME_RESERVE * self._last_seconds
+        is_late = needed > self._spec.budget_seconds
+        return not self.active or self._num_looks == len(LOOKS) or is_late
 
     def drop(self, name: str) -> None:
         """Leave out a quantity that cannot be measured."""
-        for table in (self._quantities, self._values, self._decided):
-            table.pop(name, None)
+        self._quantities.pop(name, None)
 
-    def add(self, log_ratios: Mapping[str, float]) -> None:
-        """Take a process pair: the logarithm of head over base for each quantity, by name."""
+    def add(self, log_ratios: Mapping[str, float], seconds: float) -> None:
+        """Take a process pair: each quantity's logarithm of head over base, and its seconds."""
         self.num_pairs += 1
+        self.seconds, self._last_seconds = self.seconds + seconds, seconds
         for name, value in log_ratios.items():
-            if name in self._values:
+            if name in self._quantities:
                 self._values[name].append(value)
-        looks = self._spec.looks
-        if self._num_looks < len(looks) and self.num_pairs >= looks[self._num_looks]:
+        if self._num_looks < len(LOOKS) and self.num_pairs >= LOOKS[self._num_looks]:
             self._look()
 
-    def finish(self) -> list[Decision]:
-        """Look for a last time if a look is left, and decide every quantity that has values."""
-        if self._num_looks < len(self._spec.looks):
+    def finish(self) -> dict[Quantity, Change]:
+        """Look a last time if a look is left; give the change, a log-ratio, of each quantity."""
+        if self._num_looks < len(LOOKS):
             self._look()
-        return [
-            self._decided.get(name) or self._judge(quantity)
+        return {
+            quantity: self._decided.get(name) or self._judge(name)
             for name, quantity in self._quantities.items()
             if self._values[name]
-        ]
+        }
 
     def _look(self) -> None:
         self._num_looks += 1
         for name in self.active:
             if self._values[name]:
-                decision = self._judge(self._quantities[name])
-                if decision.change.outcome is not ChangeOutcome.UNDECIDED:
-                    self._decided[name] = decision
+                change = self._judge(name)
+                if change.outcome is not ChangeOutcome.UNDECIDED:
+                    self._decided[name] = change
 
-    def _judge(self, quantity: Quantity) -> Decision:
-        change = decide_change(self._values[quantity.name], self._spec.limit, self._rates)
-        return Decision(quantity, change, self._num_looks)
+    def _judge(self, name: str) -> Change:
+        return decide_change(self._values[name], math.log1p(self._spec.max_slowdown), self._rates)

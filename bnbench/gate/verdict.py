@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bnbench.gate.accuracy import AccuracySummary
 from bnbench.gate.measure import MeasurementRecord
+from bnbench.gate.pairs import SuiteRecord
 from bnbench.gate.quantities import KINDS, KindName
 from bnbench.gate.records import Measurement
 from bnbench.gate.revisions import RevisionFolder
-from bnbench.gate.sequential import Decision
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 
@@ -24,9 +23,6 @@ class Verdict(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     UNDECIDED = "undecided"
-
-
-EXIT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNDECIDED: 3}
 
 
 @dataclass(frozen=True)
@@ -48,12 +44,7 @@ class QuantitySummary:
     """The same of head."""
     num_pairs: int
     more_minutes: float | None
-    """Minutes of measuring that would decide it; None where it is decided."""
-
-    @property
-    def is_waited_for(self) -> bool:
-        """Whether the verdict is undecided while this is."""
-        return KINDS[self.kind].is_waited_for
+    """Minutes of measuring that would decide it; None if it is decided or not waited for."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +60,7 @@ class GateSummary:
     accuracies: tuple[AccuracySummary, ...]
     failures: dict[str, str]
     """Why benchmarks that both revisions have gave no time, by name."""
-    only_base: tuple[str, ...]
-    only_head: tuple[str, ...]
-    shared_modules: tuple[str, ...]
+    suite: SuiteRecord
     num_pairs: int
     seconds: float
     kernel_seconds: float
@@ -94,17 +83,11 @@ class GateSummary:
         A benchmark that runs in base and fails in head may be arbitrarily slow, so it is no pass.
         One that both sides skip, for lack of a library perhaps, is none of the change's doing.
         """
+        unknown = ChangeOutcome.UNDECIDED
+        waited_for = [each for each in self.quantities if KINDS[each.kind].is_waited_for]
         return [
-            *(
-                each.name
-                for each in self.quantities
-                if each.is_waited_for and each.outcome is ChangeOutcome.UNDECIDED
-            ),
-            *(
-                f"accuracy of {each.variant}"
-                for each in self.accuracies
-                if each.outcome is ChangeOutcome.UNDECIDED
-            ),
+            *(each.name for each in waited_for if each.outcome is unknown),
+            *(f"accuracy of {each.variant}" for each in self.accuracies if each.outcome is unknown),
             *(name for name, reason in self.failures.items() if reason.startswith("head: ")),
         ]
 
@@ -118,7 +101,7 @@ class GateSummary:
     @property
     def exit_code(self) -> int:
         """0 passed, 1 worse, 3 undecided."""
-        return EXIT_CODES[self.verdict]
+        return {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNDECIDED: 3}[self.verdict]
 
 
 def summarize_gate(
@@ -134,43 +117,36 @@ def summarize_gate(
         for measurement in pair.list_measurements():
             by_name.setdefault(measurement.quantity.name, []).append(measurement)
     minutes = measured.seconds / len(measured.pairs) / 60.0
-    suite = measured.suite
+    quantities = [
+        QuantitySummary(
+            name=quantity.name,
+            kind=quantity.kind,
+            outcome=change.outcome,
+            ratio=math.exp(change.mean),
+            low=None if change.low is None else math.exp(change.low),
+            high=None if change.high is None else math.exp(change.high),
+            base=statistics.median(x for each in by_name[quantity.name] for x in each.base),
+            head=statistics.median(x for each in by_name[quantity.name] for x in each.head),
+            num_pairs=change.count,
+            more_minutes=change.num_more * minutes
+            if change.num_more is not None and KINDS[quantity.kind].is_waited_for
+            else None,
+        )
+        for quantity, change in measured.changes.items()
+    ]
     return GateSummary(
         base=base.name,
         base_commit=base.commit,
         head=head.name,
         head_commit=head.commit,
         spec=spec,
-        quantities=tuple(
-            _summarize_quantity(decision, by_name[decision.quantity.name], minutes)
-            for decision in measured.decisions
-        ),
+        quantities=tuple(quantities),
         accuracies=accuracies,
         failures=measured.failures,
-        only_base=tuple(name for name in suite.base_names if name not in suite.head_names),
-        only_head=tuple(name for name in suite.head_names if name not in suite.base_names),
-        shared_modules=suite.shared_modules,
+        suite=measured.suite,
         num_pairs=len(measured.pairs),
         seconds=measured.seconds,
         kernel_seconds=statistics.median(
             each.kernel_seconds for pair in measured.pairs for each in pair.benchmarks
         ),
-    )
-
-
-def _summarize_quantity(
-    decision: Decision, measurements: Sequence[Measurement], minutes_per_pair: float
-) -> QuantitySummary:
-    change = decision.change
-    return QuantitySummary(
-        name=decision.quantity.name,
-        kind=decision.quantity.kind,
-        outcome=change.outcome,
-        ratio=math.exp(change.mean),
-        low=None if change.low is None else math.exp(change.low),
-        high=None if change.high is None else math.exp(change.high),
-        base=statistics.median(amount for each in measurements for amount in each.base),
-        head=statistics.median(amount for each in measurements for amount in each.head),
-        num_pairs=change.count,
-        more_minutes=None if change.num_more is None else change.num_more * minutes_per_pair,
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bnbench.gate.accuracy import AccuracySummary
 from bnbench.gate.quantities import KINDS
+from bnbench.gate.specs import GateSpec
 from bnbench.gate.verdict import GateSummary, QuantitySummary, Verdict
 from bnbench.stats.change import ChangeOutcome
 
+Row = tuple[str, ...]
 COLUMNS = ("benchmark", "verdict", "head / base", "base", "head", "process pairs")
 ACCURACY_COLUMNS = ("accuracy of", "verdict", "head - base", "base", "head", "seeds")
 
@@ -19,43 +22,22 @@ def word_verdict(summary: GateSummary) -> str:
         return f"{start}{'; '.join(parts)}."
     if summary.verdict is Verdict.PASSED:
         return f"{start}nothing is slower by {summary.spec.max_slowdown:.0%} or less accurate."
-    minutes = max(
-        (each.more_minutes or 0.0 for each in summary.quantities if each.is_waited_for), default=0.0
-    )
+    minutes = max((each.more_minutes or 0.0 for each in summary.quantities), default=0.0)
     more = f" About {max(minutes, 0.1):.1f} more minutes would decide." if minutes else ""
     return f"{start}{', '.join(summary.undecided)}.{more}"
 
 
-def make_rows(summary: GateSummary) -> list[tuple[str, ...]]:
-    """One row of texts per quantity, in the order of `COLUMNS`."""
-    return [_make_row(quantity, summary.spec.max_slowdown) for quantity in summary.quantities]
-
-
-def make_accuracy_rows(summary: GateSummary) -> list[tuple[str, ...]]:
-    """One row of texts per variant, in the order of `ACCURACY_COLUMNS`."""
-    limit = f"{summary.spec.max_accuracy_loss * 100:g} points"
-    rows: list[tuple[str, ...]] = []
-    for accuracy in summary.accuracies:
-        found = accuracy.difference
-        difference = f"{(found.value or 0.0) * 100:+.2f} points"
-        if found.low is not None and found.high is not None:
-            difference += f" [{found.low * 100:+.2f}, {found.high * 100:+.2f}]"
-        rows.append(
-            (
-                accuracy.variant,
-                _word_outcome(accuracy.outcome, "worse", "better", limit),
-                difference,
-                f"{accuracy.base_mean:.2%}",
-                f"{accuracy.head_mean:.2%}",
-                str(found.count),
-            )
-        )
-    return rows
+def make_tables(summary: GateSummary) -> list[tuple[Row, list[Row]]]:
+    """The columns and rows of one table of quantities and, if trained, one of accuracies."""
+    rows = [_make_row(each, summary.spec) for each in summary.quantities]
+    accuracy_rows = [_make_accuracy_row(each, summary.spec) for each in summary.accuracies]
+    tables = ((COLUMNS, rows), (ACCURACY_COLUMNS, accuracy_rows))
+    return [(columns, rows) for columns, rows in tables if rows]
 
 
 def make_notes(summary: GateSummary) -> list[str]:
     """The rule with its error rates, what was not judged, and why."""
-    spec = summary.spec
+    spec, suite = summary.spec, summary.suite
     notes = [
         f"Fails if the slowdown is at least half of {spec.max_slowdown:.0%} and no chance result: "
         f"the false-alarm rate is {spec.false_alarms:.2%} over all of them. A benchmark that is "
@@ -64,21 +46,21 @@ def make_notes(summary: GateSummary) -> list[str]:
         f"kernel took {summary.kernel_seconds * 1000:.2f} ms."
     ]
     notes += [f"No time: {name}: {reason}" for name, reason in summary.failures.items()]
-    for side, names in (("base", summary.only_base), ("head", summary.only_head)):
+    for side, names in (("base", suite.only_base), ("head", suite.only_head)):
         if names:
             notes.append(f"Only in {side}, not judged: {', '.join(names)}")
-    if summary.shared_modules:
+    if suite.shared_modules:
         notes.append(
             "Both sides import these modules from outside their revision, so changes of them are "
-            f"not measured (give a --setup that builds them): {', '.join(summary.shared_modules)}"
+            f"not measured (give a --setup that builds them): {', '.join(suite.shared_modules)}"
         )
     return notes
 
 
-def _make_row(quantity: QuantitySummary, max_slowdown: float) -> tuple[str, ...]:
+def _make_row(quantity: QuantitySummary, spec: GateSpec) -> Row:
     kind = KINDS[quantity.kind]
-    verdict = _word_outcome(quantity.outcome, kind.worse, kind.better, f"{max_slowdown:.0%}")
-    if quantity.more_minutes is not None and quantity.is_waited_for:
+    verdict = _word_outcome(quantity.outcome, kind.worse, kind.better, f"{spec.max_slowdown:.0%}")
+    if quantity.more_minutes is not None:
         verdict += f", {quantity.more_minutes:.1f} min more"
     ratio = f"{quantity.ratio:.3f}"
     if quantity.low is not None and quantity.high is not None:
@@ -87,10 +69,22 @@ def _make_row(quantity: QuantitySummary, max_slowdown: float) -> tuple[str, ...]
     return quantity.name, verdict, ratio, base, head, str(quantity.num_pairs)
 
 
+def _make_accuracy_row(accuracy: AccuracySummary, spec: GateSpec) -> Row:
+    limit = f"{spec.max_accuracy_loss * 100:g} points"
+    found = accuracy.difference
+    difference = f"{(found.value or 0.0) * 100:+.2f} points"
+    if found.low is not None and found.high is not None:
+        difference += f" [{found.low * 100:+.2f}, {found.high * 100:+.2f}]"
+    return (
+        accuracy.variant,
+        _word_outcome(accuracy.outcome, "worse", "better", limit),
+        difference,
+        f"{accuracy.base_mean:.2%}",
+        f"{accuracy.head_mean:.2%}",
+        str(found.count),
+    )
+
+
 def _word_outcome(outcome: ChangeOutcome, worse: str, better: str, limit: str) -> str:
-    return {
-        ChangeOutcome.WORSE: worse,
-        ChangeOutcome.BETTER: better,
-        ChangeOutcome.NOT_WORSE: f"not {worse} by {limit}",
-        ChangeOutcome.UNDECIDED: "undecided",
-    }[outcome]
+    words = {"worse": worse, "better": better, "not worse": f"not {worse} by {limit}"}
+    return words.get(outcome, str(outcome))

@@ -34,7 +34,8 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -48,12 +49,20 @@ Timer = Callable[[int, float], float]
 """Iterations and injected slowdown in, seconds out."""
 
 
-class Channel:
-    """Events out, requests in."""
+class GatePlugin:
+    """The plugin that makes pytest run the selected benchmarks and wait in each of them.
+
+    Args:
+        answers: where events are written; requests are read from the standard input.
+    """
 
     def __init__(self, answers: TextIO) -> None:
         self._answers = answers
         self._requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._waited = False
+        self._reason: str | None = None
+        self._errors: list[str] = []
+        self._has_collected = False
         threading.Thread(target=self._read_requests, daemon=True).start()
 
     def send(self, **event: Any) -> None:
@@ -61,30 +70,11 @@ class Channel:
         self._answers.write(json.dumps(event) + "\n")
         self._answers.flush()
 
-    def receive(self) -> dict[str, Any]:
-        """Wait for the next request."""
-        return self._requests.get()
-
-    def is_waited_for(self) -> bool:
-        """Whether a request waits."""
-        return not self._requests.empty()
-
     def _read_requests(self) -> None:
         for line in sys.stdin:
             self._requests.put(json.loads(line))
         # The gate is gone. Threads of libraries must not keep this process alive.
         os._exit(0)
-
-
-class GatePlugin:
-    """The plugin that makes pytest run the selected benchmarks and wait in each of them."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self._waited = False
-        self._reason: str | None = None
-        self._errors: list[str] = []
-        self.num_collected = -1
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what cannot be imported."""
@@ -98,16 +88,16 @@ class GatePlugin:
         benchmarks = {
             item.nodeid: item for item in items if "benchmark" in getattr(item, "fixturenames", ())
         }
-        self.num_collected = len(benchmarks)
-        self._channel.send(
+        self._has_collected = True
+        self.send(
             event="collected",
             at=time.perf_counter(),
             names=list(benchmarks),
-            shared=list_shared_modules(sys.modules),
+            shared=list_shared_modules(),
             errors=self._errors,
         )
         # In the requested order: both sides must be in the same benchmark at the same time.
-        items[:] = [benchmarks[name] for name in self._channel.receive()["names"]]
+        items[:] = [benchmarks[name] for name in self._requests.get()["names"]]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note why a benchmark failed or was skipped; report its end."""
@@ -116,7 +106,7 @@ class GatePlugin:
         if report.when == "teardown":
             if self._reason is None and not self._waited:
                 self._reason = "it never called its benchmark"
-            self._channel.send(event="finished", name=report.nodeid, reason=self._reason)
+            self.send(event="finished", name=report.nodeid, reason=self._reason)
             self._waited, self._reason = False, None
 
     @pytest.hookimpl(trylast=True)
@@ -126,36 +116,42 @@ class GatePlugin:
         All fixtures are torn down by now.
         """
         reason = None
-        if self.num_collected < 0:
+        if not self._has_collected:
             reason = f"pytest collected nothing (exit code {int(exitstatus)})"
-        self._channel.send(event="end", peak_bytes=read_peak_bytes(), reason=reason)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        unit = 1 if sys.platform == "darwin" else 1024
+        self.send(event="end", peak_bytes=peak * unit, reason=reason)
         os._exit(0)
 
     def serve(self, name: str, run: Timer) -> None:
         """Answer requests inside a benchmark until one says to go on."""
         self._waited = True
-        self._channel.send(event="benchmark", name=name)
+        self.send(event="benchmark", name=name)
         while True:
-            request = self._channel.receive()
+            request = self._requests.get()
             match request["do"]:
                 case "time":
-                    self._channel.send(**time_round(run, request))
+                    self.send(**time_round(run, request))
                 case "start":
-                    with run_on(request["processor"]):
-                        self._channel.send(**time_round(run, request))
-                        self._keep_busy(run)
+                    self._run_on_processor(run, request)
                 case "idle":
-                    self._channel.send(seconds=0.0)
+                    self.send(seconds=0.0)
                 case "time kernel":
-                    self._channel.send(seconds=time_kernel())
+                    self.send(seconds=time_kernel())
                 case _:
                     return
 
-    def _keep_busy(self, run: Timer) -> None:
-        # A failure here costs no measurement; if it persists, the next round reports it.
-        with contextlib.suppress(Exception):
-            while not self._channel.is_waited_for():
-                run(1, 0.0)
+    def _run_on_processor(self, run: Timer, request: dict[str, Any]) -> None:
+        everywhere = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {request["processor"]})
+        try:
+            self.send(**time_round(run, request))
+            # A failure here costs no measurement; if it persists, the next round reports it.
+            with contextlib.suppress(Exception):
+                while self._requests.empty():
+                    run(1, 0.0)
+        finally:
+            os.sched_setaffinity(0, everywhere)
 
 
 def replace_benchmark_calls(plugin: GatePlugin) -> None:
@@ -179,9 +175,8 @@ def replace_benchmark_calls(plugin: GatePlugin) -> None:
     ) -> Any:
         if fixture._mode:
             raise FixtureAlreadyUsed("expected one call of benchmark per test, got a second")
-        fixture._mode = (
-            "benchmark.pedantic(...)"  # otherwise it warns in teardown that it was not used
-        )
+        # Otherwise it warns in teardown that it was not used.
+        fixture._mode = "benchmark.pedantic(...)"
         measured = Measured(target, args, kwargs or {}, setup, teardown, fixture._timer)
         seconds = measured.run(1, 0.0)
         with contextlib.suppress(Exception):  # for tests that read benchmark.stats
@@ -193,44 +188,36 @@ def replace_benchmark_calls(plugin: GatePlugin) -> None:
     BenchmarkFixture.pedantic = pedantic  # type: ignore[method-assign, assignment]
 
 
+@dataclass
 class Measured:
-    """A benchmark's callable, with its last result.
+    """A benchmark's callable, with its last result."""
 
-    Timed by the clock that the suite sets by ``--benchmark-timer``, such as ``time.process_time``.
-    """
-
-    def __init__(
-        self,
-        target: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        setup: Any,
-        teardown: Any,
-        read_seconds: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._read_seconds = read_seconds
-        self._target = target
-        self._args, self._kwargs = args, kwargs
-        self._setup, self._teardown = setup, teardown
-        self.result: Any = None
+    target: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    setup: Any
+    teardown: Any
+    read_seconds: Callable[[], float]
+    """The clock that the suite sets by ``--benchmark-timer``, such as ``time.process_time``."""
+    result: Any = None
 
     def run(self, iterations: int, slowdown: float) -> float:
         """Call it `iterations` times; return the seconds without setup and teardown."""
-        if self._setup is None and self._teardown is None:
+        if self.setup is None and self.teardown is None:
             return self._time_calls(iterations, slowdown)
         seconds = 0.0
         for _ in range(iterations):
-            made = self._setup() if self._setup is not None else None
+            made = self.setup() if self.setup is not None else None
             if made:
-                self._args, self._kwargs = made
+                self.args, self.kwargs = made
             seconds += self._time_calls(1, slowdown)
-            if self._teardown is not None:
-                self._teardown(*self._args, **self._kwargs)
+            if self.teardown is not None:
+                self.teardown(*self.args, **self.kwargs)
         return seconds
 
     def _time_calls(self, iterations: int, slowdown: float) -> float:
-        target, args, kwargs = self._target, self._args, self._kwargs
-        read_seconds = self._read_seconds
+        target, args, kwargs = self.target, self.args, self.kwargs
+        read_seconds = self.read_seconds
         start = read_seconds()
         for _ in range(iterations):
             result = target(*args, **kwargs)
@@ -252,17 +239,6 @@ def time_round(run: Timer, request: dict[str, Any]) -> dict[str, float]:
     return {"seconds": seconds, "busy": busy / max(time.perf_counter() - begin, 1e-9)}
 
 
-@contextlib.contextmanager
-def run_on(processor: int) -> Iterator[None]:
-    """Keep this thread on one processor."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {processor})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
 def time_kernel() -> float:
     """Time the reference kernel: the same work on every revision, in the library and in Python."""
     start = time.perf_counter()
@@ -273,20 +249,18 @@ def time_kernel() -> float:
     return time.perf_counter() - start
 
 
-def list_shared_modules(modules: dict[str, Any]) -> list[str]:
+def list_shared_modules() -> list[str]:
     """List modules of the revision's packages that come from outside the revision.
 
     An extension module that no setup built comes from the installed package. Both sides then
     share it, and the gate cannot measure changes of it.
     """
-    roots = tuple(root for root in os.environ.get("GATE_ROOTS", "").split(os.pathsep) if root)
-    files = {name: getattr(module, "__file__", None) for name, module in list(modules.items())}
-    own = {name for name, file in files.items() if file and roots and file.startswith(roots)}
+    roots = tuple(filter(None, os.environ.get("GATE_ROOTS", "").split(os.pathsep)))
+    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
+    own = {name for name, file in files.items() if file and file.startswith(roots)}
     packages = {name.partition(".")[0] for name in own}
     return sorted(
-        name
-        for name, file in files.items()
-        if file and name not in own and name.partition(".")[0] in packages
+        name for name in files.keys() - own if files[name] and name.partition(".")[0] in packages
     )
 
 
@@ -299,20 +273,12 @@ def describe_outcome(report: pytest.TestReport) -> str:
     return f"{report.when} failed: {text.splitlines()[0] if text else 'no further text'}"
 
 
-def read_peak_bytes() -> int:
-    """The process's largest resident set so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 def main() -> None:
     """Run pytest with the arguments given, under the gate's plugin."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(
-        sys.stderr.fileno(), sys.stdout.fileno()
-    )  # what tests print must not mix with the answers
-    channel = Channel(answers)
-    plugin = GatePlugin(channel)
+    # What tests print must not mix with the answers.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    plugin = GatePlugin(answers)
     replace_benchmark_calls(plugin)
     # Without unraisableexception: an object that is collected late would end the process where a
     # suite turns warnings into errors.
@@ -320,7 +286,7 @@ def main() -> None:
     options = [f"--rootdir={Path.cwd()}", *left_out, "--benchmark-only", "-q", "-s"]
     code = pytest.main([*options, *sys.argv[1:]], plugins=[plugin])
     # Only a session that did not start, because of a wrong option perhaps, gets here.
-    channel.send(event="end", peak_bytes=0, reason=f"pytest did not start (exit code {int(code)})")
+    plugin.send(event="end", peak_bytes=0, reason=f"pytest did not start (exit code {int(code)})")
     os._exit(0)
 
 

@@ -116,6 +116,7 @@ def test_a_commit_that_adds_ten_per_cent_to_an_epoch_fails_by_name(project: Path
     assert "test_epoch.py::test_epoch: 1 results" in history.stdout
 
 
+@pytest.mark.slow
 def test_a_commit_that_costs_accuracy_fails_for_that_reason(project: Path) -> None:
     change(project, "self.training = False", "self.training = True")
     done = run_gate(project, *ACCURACY)
@@ -124,6 +125,7 @@ def test_a_commit_that_costs_accuracy_fails_for_that_reason(project: Path) -> No
     assert "slower or larger" not in done.stdout.split("Failed.")[1]
 
 
+@pytest.mark.slow
 def test_a_harmless_commit_passes(project: Path) -> None:
     change(project, "'''A linear", "'''A very linear")
     done = run_gate(project, *ACCURACY)
@@ -131,6 +133,7 @@ def test_a_harmless_commit_passes(project: Path) -> None:
     assert "Passed. main against main~1" in " ".join(done.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_killed_in_the_middle_it_leaves_nothing_behind(
     project: Path, number: signal.Signals

@@ -5,6 +5,7 @@ import pytest
 from bnbench import stats
 from bnbench.gate import formats
 from bnbench.gate.accuracy import AccuracySummary
+from bnbench.gate.pairs import SuiteRecord
 from bnbench.gate.quantities import KINDS, PEAK_MEMORY, KindName
 from bnbench.gate.specs import GateSpec
 from bnbench.gate.verdict import GateSummary, QuantitySummary
@@ -43,9 +44,7 @@ def summary() -> GateSummary:
             ),
         ),
         failures={"bench.py::test_gone": "head: call failed: ValueError"},
-        only_base=("bench.py::test_old",),
-        only_head=(),
-        shared_modules=("project._native",),
+        suite=SuiteRecord((), ("bench.py::test_old",), (), ("project._native",)),
         num_pairs=13,
         seconds=150.0,
         kernel_seconds=0.0042,

@@ -1,12 +1,11 @@
-import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bnbench.gate.pairs import PairRunner, describe_failure
+from bnbench.errors import GateError
+from bnbench.gate.pairs import PairRunner, SuiteRecord, describe_failure
 from bnbench.gate.revisions import RevisionFolder
-from bnbench.gate.specs import GateSpec
 from tests.gate.fakes import BASE, HEAD, FakeWorker, SecondsOf
 
 
@@ -23,15 +22,7 @@ class Stage:
             self.workers.append(FakeWorker(revision, self.names[revision.name], seconds_of))
             return self.workers[-1]
 
-        return PairRunner(
-            BASE,
-            HEAD,
-            (),
-            GateSpec(),
-            self.tmp_path,
-            random.Random(1),
-            make_worker,
-        )
+        return PairRunner(BASE, HEAD, (), self.tmp_path, make_worker)
 
 
 @pytest.fixture
@@ -41,7 +32,7 @@ def stage(tmp_path: Path) -> Stage:
 
 def test_a_pair_measures_every_benchmark_and_its_processes(stage: Stage) -> None:
     runner = stage.make_runner(lambda name, _: 0.001 if name == "main" else 0.0011)
-    pair = runner.measure(lambda suite: suite.common_names)
+    pair = runner.measure()
     assert [measured.benchmark for measured in pair.benchmarks] == ["a", "b"]
     for measured in pair.benchmarks:
         assert measured.log_ratio == pytest.approx(0.0953, abs=1e-4)
@@ -52,22 +43,22 @@ def test_a_pair_measures_every_benchmark_and_its_processes(stage: Stage) -> None
 def test_calls_and_rounds_stay_what_they_were_in_the_first_pair(stage: Stage) -> None:
     seconds = [0.001]
     runner = stage.make_runner(lambda *_: seconds[0])
-    first = runner.measure(lambda suite: suite.common_names)
+    first = runner.measure()
     seconds[0] = 0.004
-    second = runner.measure(lambda suite: suite.common_names)
+    second = runner.measure()
     assert [v.iterations for v in first.benchmarks] == [v.iterations for v in second.benchmarks]
 
 
 def test_the_side_that_is_started_first_alternates(stage: Stage) -> None:
     runner = stage.make_runner(lambda *_: 0.03)
-    runner.measure(lambda _: ["a"])
-    runner.measure(lambda _: ["a"])
+    runner.measure(["a"])
+    runner.measure(["a"])
     assert [worker.name for worker in stage.workers] == ["main", "worktree", "worktree", "main"]
 
 
 def test_a_slowdown_is_injected_into_the_head_alone(stage: Stage) -> None:
     runner = stage.make_runner(lambda *_: 0.01)
-    pair = runner.measure(lambda _: ["a"], levels=(0.0, 0.1))
+    pair = runner.measure(["a"], levels=(0.0, 0.1))
     assert [measured.slowdown for measured in pair.benchmarks] == [0.0, 0.1]
     assert [each.log_ratio for each in pair.benchmarks] == pytest.approx([0.0, 0.0953], abs=1e-4)
     assert {slowdown for _, _, slowdown in stage.workers[0].calls} == {0.0}
@@ -90,7 +81,7 @@ def test_a_benchmark_that_fails_costs_itself_alone(
             raise ValueError("it broke")
         return 0.01
 
-    pair = stage.make_runner(fail_late).measure(lambda suite: suite.common_names)
+    pair = stage.make_runner(fail_late).measure()
     assert [measured.benchmark for measured in pair.benchmarks] == ["b"]
     assert pair.failures == {"a": reason}
 
@@ -105,10 +96,15 @@ def test_what_is_skipped_on_both_sides_is_said_of_both() -> None:
 def test_benchmarks_that_one_side_does_not_have_are_known_and_not_run(stage: Stage) -> None:
     stage.names = {"main": ["a", "old"], "worktree": ["new", "a"]}
     runner = stage.make_runner(lambda *_: 0.01)
-    pair = runner.measure(lambda suite: suite.common_names)
+    pair = runner.measure()
     assert [measured.benchmark for measured in pair.benchmarks] == ["a"]
-    assert runner.record is not None
-    assert runner.record.head_names == ("new", "a")
+    assert runner.suite == SuiteRecord(("a",), ("old",), ("new",))
+
+
+def test_revisions_without_a_benchmark_in_common_are_refused(stage: Stage) -> None:
+    stage.names = {"main": ["old"], "worktree": ["new"]}
+    with pytest.raises(GateError, match="got 1 in base and 1 in head, none of the same name"):
+        stage.make_runner(lambda *_: 0.01).measure()
 
 
 def test_both_processes_are_closed_whatever_happens(stage: Stage) -> None:
@@ -116,5 +112,5 @@ def test_both_processes_are_closed_whatever_happens(stage: Stage) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        stage.make_runner(interrupt).measure(lambda suite: suite.common_names)
+        stage.make_runner(interrupt).measure()
     assert [worker.is_closed for worker in stage.workers] == [True, True]

@@ -1,29 +1,27 @@
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bnbench.errors import GateError
-from bnbench.gate.compare_fail import replay_compare_fail
 from bnbench.gate.error_rates import format_rate, render_error_rates, replay_error_rates
-from bnbench.gate.pairs import SuiteRecord
 from bnbench.gate.recording import (
     LEVELS,
     Recording,
-    describe_recording,
+    RecordingHeader,
     extend_recording,
     read_recording,
 )
 from bnbench.gate.records import BenchmarkRecord, PairRecord
-from bnbench.gate.replay import replay_decisions
+from bnbench.gate.replay import replay_compare_fail, replay_decisions
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 from tests.gate.worlds import draw_log_ratios
 
 NAMES = ["a", "b", "c"]
-HEADER = describe_recording("e" * 40, ("bench",))
+HEADER = RecordingHeader("e" * 40, ("bench",))
 
 
 def draw_pair(generator: np.random.Generator, speed: float = 1.0, quiet: float = 0.3) -> PairRecord:
@@ -54,10 +52,7 @@ class FakeRunner:
         self.generator = np.random.default_rng(2)
         self.levels: list[tuple[float, ...]] = []
 
-    def measure(
-        self, choose_names: Callable[[SuiteRecord], Sequence[str]], levels: Sequence[float]
-    ) -> PairRecord:
-        assert choose_names(SuiteRecord(("a",), ("a",), ())) == ["a"]
+    def measure(self, levels: Sequence[float]) -> PairRecord:
         self.levels.append(tuple(levels))
         return draw_pair(self.generator)
 
@@ -85,14 +80,11 @@ def test_an_interrupted_recording_goes_on_after_its_last_whole_line(tmp_path: Pa
     assert read_recording(path) == again
 
 
-def test_a_recording_of_the_format_before_is_read(tmp_path: Path) -> None:
+def test_a_recording_of_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "recording.jsonl"
-    made = extend(path, FakeRunner(), 1.0)
-    text = path.read_text().replace('"benchmarks": [', '"visits": [')
-    path.write_text(text.replace('"format_version": 3', '"format_version": 2'))
-    assert read_recording(path) == made
-    path.write_text(text.replace('"format_version": 3', '"format_version": 1'))
-    with pytest.raises(GateError, match="format version 1, not 3 or 2"):
+    extend(path, FakeRunner(), 1.0)
+    path.write_text(path.read_text().replace('"format_version": 4', '"format_version": 3'))
+    with pytest.raises(GateError, match="format version 3, not 4; record anew"):
         read_recording(path)
 
 

@@ -10,6 +10,7 @@ from bnbench.gate.revisions import (
     prune_cache,
     resolve_commit,
 )
+from bnbench.gate.specs import SuiteSpec
 from tests.gate.conftest import WORK, Commit, run_git
 
 
@@ -19,7 +20,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def lay_out(project: Path, revision: str, cache: Path, setup: str | None = None) -> RevisionFolder:
-    return lay_out_revision(project, revision, cache, setup)
+    return lay_out_revision(project, revision, SuiteSpec((), cache, setup))
 
 
 def test_two_revisions_lie_side_by_side_in_folders_of_equally_long_names(

@@ -1,8 +1,17 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from bnbench.gate.records import BenchmarkRecord
-from bnbench.gate.rounds import MAX_ROUNDS, MIN_ROUNDS, RoundsSpec, calibrate, measure_benchmark
-from bnbench.gate.specs import GateSpec
+from bnbench.gate.rounds import (
+    MAX_ROUNDS,
+    MIN_ROUNDS,
+    RoundsSpec,
+    calibrate,
+    choose_processors,
+    measure_benchmark,
+)
 from tests.gate.fakes import BASE, HEAD, FakeWorker, SecondsOf
 
 BOTH = (2, 5)
@@ -18,7 +27,7 @@ def make_workers(seconds_of: SecondsOf) -> tuple[FakeWorker, FakeWorker]:
 
 def test_both_sides_make_as_many_calls_in_rounds_of_ten_milliseconds() -> None:
     base, head = make_workers(lambda name, _: 0.001 if name == "main" else 0.0011)
-    spec = calibrate(base, head, GateSpec(), BOTH)
+    spec = calibrate(base, head, BOTH)
     assert spec == RoundsSpec(iterations=9, num_rounds=54, processors=BOTH)
     measured = measure_benchmark(base, head, "a", 0.0, spec)
     assert measured.base_seconds == pytest.approx([0.009] * 54)
@@ -31,15 +40,14 @@ def test_both_sides_make_as_many_calls_in_rounds_of_ten_milliseconds() -> None:
     [(2.0, 1, MIN_ROUNDS), (0.05, 1, 6), (1e-6, 1e4, 60)],
 )
 def test_a_long_call_is_a_round_by_itself(seconds: float, iterations: int, num_rounds: int) -> None:
-    spec = calibrate(*make_workers(lambda *_: seconds), GateSpec(), BOTH)
+    spec = calibrate(*make_workers(lambda *_: seconds), BOTH)
     assert spec.iterations == pytest.approx(iterations, rel=0.01)
     assert spec.num_rounds == num_rounds <= MAX_ROUNDS
 
 
 def test_both_run_at_once_and_change_places_after_every_round() -> None:
     base, head = make_workers(lambda *_: 0.01)
-    measured = measure_benchmark(base, head, "a", 0.0, RoundsSpec(1, 4, BOTH))
-    assert measured.at_once
+    measure_benchmark(base, head, "a", 0.0, RoundsSpec(1, 4, BOTH))
     assert base.processors == [2, 5, 2, 5]
     assert head.processors == [5, 2, 5, 2]
 
@@ -67,10 +75,9 @@ def test_what_needs_more_than_one_processor_runs_in_turn(
 
     base, head = make_workers(note)
     head.busy_processors = busy
-    spec = calibrate(base, head, GateSpec(), processors)
+    spec = calibrate(base, head, processors)
     assert (spec.processors, spec.num_rounds) == (None, 30)
-    measured = measure_benchmark(base, head, "a", 0.0, spec)
-    assert not measured.at_once
+    measure_benchmark(base, head, "a", 0.0, spec)
     assert order[-8:] == ["main", "worktree", "worktree", "main"] * 2
 
 
@@ -79,3 +86,46 @@ def test_a_better_place_favors_neither_side() -> None:
     base, head = [2.0, 3.0, 2.0, 3.0], [3.0, 2.0, 3.0, 2.0]
     measured = BenchmarkRecord("a", 0.0, 1, tuple(base), tuple(head), 0.004, 0.1)
     assert measured.log_ratio == pytest.approx(0.0)
+
+
+def describe(folder: Path, cores: list[int]) -> Path:
+    """A machine that has a processor of each of these cores."""
+    for processor, core in enumerate(cores):
+        topology = folder / f"cpu{processor}" / "topology"
+        topology.mkdir(parents=True)
+        (topology / "physical_package_id").write_text("0\n")
+        (topology / "core_id").write_text(f"{core}\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("cores", "allowed", "chosen"),
+    [
+        ([0, 1, 2, 3], {0, 1, 2, 3}, (0, 1)),
+        ([0, 0, 1, 1], {0, 1, 2, 3}, (0, 2)),
+        ([0, 0, 1, 1], {1, 2, 3}, (1, 2)),
+        ([0, 0], {0, 1}, (0, 1)),
+        ([0, 1], {1}, None),
+    ],
+)
+def test_two_processors_of_different_cores_are_chosen_if_there_are(
+    cores: list[int],
+    allowed: set[int],
+    chosen: tuple[int, int] | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: allowed)
+    assert choose_processors(describe(tmp_path, cores)) == chosen
+
+
+def test_where_the_system_tells_nothing_any_two_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 7})
+    assert choose_processors(tmp_path) == (3, 7)
+
+
+def test_where_no_process_may_choose_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert choose_processors() is None

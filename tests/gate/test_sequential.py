@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bnbench.gate.quantities import PEAK_MEMORY, STARTUP, Quantity, list_quantities
-from bnbench.gate.sequential import SequentialGate
+from bnbench.gate.sequential import LOOKS, SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 from tests.gate.worlds import draw_log_ratios
@@ -16,10 +16,8 @@ def run_gate(
 ) -> tuple[dict[str, ChangeOutcome], float]:
     """One gate in the made-up world, the first benchmark changed; its outcomes and seconds."""
     gate = SequentialGate(list_quantities(NAMES), spec)
-    spent = 0.0
     while True:
         cost = START_SECONDS + VISIT_SECONDS * len(gate.active)
-        spent += cost
         values = {
             name: float(np.median(draw_log_ratios(generator, change if name == "a" else 0.0)))
             for name in gate.active
@@ -29,10 +27,13 @@ def run_gate(
             | {
                 STARTUP.name: generator.normal(0.0, 0.05),
                 PEAK_MEMORY.name: generator.normal(0.0, 0.003),
-            }
+            },
+            cost,
         )
-        if gate.is_over or not gate.has_time_for_more(spent, cost):
-            return {found.quantity.name: found.change.outcome for found in gate.finish()}, spent
+        if gate.is_over:
+            return {
+                quantity.name: change.outcome for quantity, change in gate.finish().items()
+            }, gate.seconds
 
 
 @pytest.fixture(scope="module")
@@ -59,30 +60,29 @@ def test_in_a_noisy_world_five_per_cent_are_found_in_nineteen_of_twenty(spec: Ga
 
 def test_what_is_decided_is_measured_no_more(spec: GateSpec) -> None:
     gate = SequentialGate([Quantity("plain"), Quantity("noisy")], spec)
-    for number in range(spec.looks[0]):
+    for number in range(LOOKS[0]):
         assert gate.active == ["plain", "noisy"]
-        gate.add({"plain": 0.001 * (-1) ** number, "noisy": 0.4 * (-1) ** number})
+        gate.add({"plain": 0.001 * (-1) ** number, "noisy": 0.4 * (-1) ** number}, 1.0)
     assert gate.active == ["noisy"]
     assert not gate.is_over
 
 
 def test_there_are_no_more_looks_than_the_error_rate_is_divided_by(spec: GateSpec) -> None:
     gate = SequentialGate([Quantity("noisy")], spec)
-    for number in range(spec.looks[-1]):
+    for number in range(LOOKS[-1]):
         assert not gate.is_over
-        gate.add({"noisy": 0.9 * (-1) ** number})
+        gate.add({"noisy": 0.9 * (-1) ** number}, 1.0)
     assert gate.is_over
-    (decision,) = gate.finish()
-    assert decision.change.outcome is ChangeOutcome.UNDECIDED
-    assert decision.num_looks == len(spec.looks)
+    (change,) = gate.finish().values()
+    assert change.outcome is ChangeOutcome.UNDECIDED
 
 
 def test_what_comes_for_free_is_judged_and_never_waited_for(spec: GateSpec) -> None:
     gate = SequentialGate([Quantity("plain"), STARTUP], spec)
-    for number in range(spec.looks[0]):
-        gate.add({"plain": 0.0001 * number, STARTUP.name: 0.5 * (-1) ** number})
+    for number in range(LOOKS[0]):
+        gate.add({"plain": 0.0001 * number, STARTUP.name: 0.5 * (-1) ** number}, 1.0)
     assert gate.is_over
-    assert [decision.change.outcome for decision in gate.finish()] == [
+    assert [change.outcome for change in gate.finish().values()] == [
         ChangeOutcome.NOT_WORSE,
         ChangeOutcome.UNDECIDED,
     ]
@@ -91,14 +91,14 @@ def test_what_comes_for_free_is_judged_and_never_waited_for(spec: GateSpec) -> N
 def test_when_time_is_up_before_a_look_there_is_one_more(spec: GateSpec) -> None:
     gate = SequentialGate([Quantity("slow")], spec)
     for number in range(3):
-        gate.add({"slow": 0.5 + 0.0001 * number})
-    (decision,) = gate.finish()
-    assert decision.change.outcome is ChangeOutcome.WORSE
+        gate.add({"slow": 0.5 + 0.0001 * number}, 1.0)
+    (change,) = gate.finish().values()
+    assert change.outcome is ChangeOutcome.WORSE
 
 
 def test_what_cannot_be_measured_is_left_out(spec: GateSpec) -> None:
     gate = SequentialGate([Quantity("a"), Quantity("b")], spec)
     gate.drop("a")
-    gate.add({"a": 1.0, "b": 0.0})
+    gate.add({"a": 1.0, "b": 0.0}, 1.0)
     assert gate.active == ["b"]
-    assert [decision.quantity.name for decision in gate.finish()] == ["b"]
+    assert [quantity.name for quantity in gate.finish()] == ["b"]

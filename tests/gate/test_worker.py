@@ -31,7 +31,7 @@ def start(project: Path, tmp_path: Path) -> Iterator[Start]:
     def start_worker(*arguments: str) -> Worker:
         revision = RevisionFolder("main", "0" * 40, project, (project,))
         log = tmp_path / f"{len(workers)}.log"
-        workers.append(Worker(revision, arguments, log, answer_seconds=60))
+        workers.append(Worker(revision, arguments, log, {}))
         return workers[-1]
 
     yield start_worker
@@ -77,7 +77,7 @@ def test_an_injected_slowdown_takes_that_much_longer(start: Start) -> None:
     worker.select(NAMES[:1])
     worker.read_event()
     worker.time(2000)
-    ratios = [worker.time(2000, slowdown=1.0) / worker.time(2000) for _ in range(30)]
+    ratios = [worker.time(2000, slowdown=1.0) / worker.time(2000) for _ in range(15)]
     assert 1.7 < statistics.median(ratios) < 2.3
 
 
@@ -295,7 +295,7 @@ from pathlib import Path
 from bnbench.gate.process import Worker
 from bnbench.gate.revisions import RevisionFolder
 revision = RevisionFolder("main", "", Path({str(project)!r}), (Path({str(project)!r}),))
-worker = Worker(revision, [], Path({str(tmp_path / "worker.log")!r}))
+worker = Worker(revision, [], Path({str(tmp_path / "worker.log")!r}), {{}})
 worker.select(worker.read_event()["names"])
 worker.read_event()
 print(worker._process.pid, flush=True)

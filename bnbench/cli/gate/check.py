@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,71 +11,53 @@ import click
 
 from bnbench.cli.gate.options import (
     FILE,
-    cache_option,
-    false_alarms_option,
-    max_slowdown_option,
-    read_percent,
-    setup_option,
-    suite_argument,
+    decision_options,
+    minutes_option,
+    option,
+    percent_option,
+    show_progress,
+    suite_options,
 )
+from bnbench.gate.specs import CheckSpec, GateSpec, SuiteSpec
 
 if TYPE_CHECKING:
-    from bnbench.gate.records import PairRecord
-    from bnbench.gate.sequential import SequentialGate
     from bnbench.gate.verdict import GateSummary
 
 
 @click.command()
-@suite_argument
 @click.option(
     "--base", metavar="REV", required=True, help="Revision to compare with, such as main."
 )
-@click.option(
+@option(
     "--head",
     metavar="REV",
     default="worktree",
-    show_default=True,
     help="Revision to judge; worktree is the files as they are.",
 )
-@setup_option
+@suite_options
 @click.option(
     "--accuracy",
-    "accuracy_command",
     metavar="COMMAND",
     help="Shell command that trains in a revision and writes $GATE_OUT/epochs.csv, such as "
     "'python -m bnbench run --seeds 0-9 --out $GATE_OUT'.",
 )
-@max_slowdown_option
-@click.option(
-    "--max-accuracy-loss",
-    type=float,
-    default=0.5,
-    show_default=True,
-    callback=read_percent,
-    help="Loss of accuracy that must not pass, in points.",
-)
-@false_alarms_option
-@click.option(
-    "--minutes", type=float, default=3.0, show_default=True, help="Longest time of measuring."
-)
-@cache_option
+@decision_options
+@percent_option("max_accuracy_loss", "Loss of accuracy that must not pass, in points.")
+@minutes_option(GateSpec.budget_seconds / 60.0, "Longest time of measuring.")
 @click.option("--markdown", type=FILE, help="Write the summary to this file.")
 @click.option("--json", type=FILE, help="Write all figures to this file.")
 @click.option("--action-benchmark", type=FILE, help="Write a file for github-action-benchmark.")
 @click.option("--bencher", type=FILE, help="Write a file in Bencher Metric Format.")
-@click.option("--history", "history_file", type=FILE, help="Append the result to this file.")
+@click.option("--history", type=FILE, help="Append the result to this file.")
 def check(
     base: str,
     head: str,
-    suite: tuple[str, ...],
-    setup: str | None,
-    accuracy_command: str | None,
-    max_slowdown: float,
+    suite: SuiteSpec,
+    accuracy: str | None,
+    decision: GateSpec,
     max_accuracy_loss: float,
-    false_alarms: float,
-    minutes: float,
-    cache_folder: Path,
-    history_file: Path | None,
+    seconds: float,
+    history: Path | None,
     **outputs: Path | None,
 ) -> None:
     """Judge a change: is head slower or less accurate than base?
@@ -85,50 +68,31 @@ def check(
 
     Exit codes: 0 nothing is worse; 1 something is; 2 wrong usage or input; 3 undecided.
     """
-    from bnbench.gate.specs import CheckSpec, GateSpec
-
-    decision = GateSpec(
-        max_slowdown=max_slowdown,
-        max_accuracy_loss=max_accuracy_loss,
-        false_alarms=false_alarms,
-        budget_seconds=minutes * 60.0,
+    decision = dataclasses.replace(
+        decision, max_accuracy_loss=max_accuracy_loss, budget_seconds=seconds
     )
     files = {name: path for name, path in outputs.items() if path is not None}
-    spec = CheckSpec(
-        base, head, suite, decision, cache_folder, setup, accuracy_command, files, history_file
-    )
     from bnbench.gate.check import check_change
 
-    summary = check_change(spec, _show_pair)
+    spec = CheckSpec(base, head, suite, decision, accuracy, files, history)
+    summary = check_change(spec, show_progress)
     _show_summary(summary)
     sys.exit(summary.exit_code)
-
-
-def _show_pair(gate: SequentialGate, pair: PairRecord, seconds: float) -> None:
-    click.echo(
-        f"[{seconds:.0f} s] process pair {gate.num_pairs}: {len(pair.benchmarks)} benchmarks "
-        f"measured, {len(gate.active)} undecided",
-        err=True,
-    )
 
 
 def _show_summary(summary: GateSummary) -> None:
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.markup import escape
+    from rich.table import Column, Table
 
     from bnbench.gate import wording
 
     console = Console()
-    tables = [(wording.COLUMNS, wording.make_rows(summary))]
-    if summary.accuracies:
-        tables.append((wording.ACCURACY_COLUMNS, wording.make_accuracy_rows(summary)))
-    for columns, rows in tables:
-        table = Table(box=box.SIMPLE_HEAD)
-        for column in columns:
-            table.add_column(column, overflow="fold")
+    for columns, rows in wording.make_tables(summary):
+        table = Table(*(Column(name, overflow="fold") for name in columns), box=box.SIMPLE_HEAD)
         for row in rows:
-            table.add_row(*(cell.replace("[", "\\[") for cell in row))
+            table.add_row(*map(escape, row))
         console.print(table)
     sides = f"base {summary.base_commit[:12]}, head {summary.head_commit[:12]}"
     for note in (sides, *wording.make_notes(summary)):

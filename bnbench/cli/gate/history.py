@@ -11,7 +11,6 @@ from bnbench.cli.gate.options import FILE
 from bnbench.errors import GateError
 
 FIGURE_FORMATS = ("png", "svg")
-WORSE_EXIT_CODE = 1
 
 
 @click.command()
@@ -33,25 +32,23 @@ def history(files: tuple[Path, ...], figure: Path | None, fail_recent: int) -> N
     kind = "" if figure is None else figure.suffix.lstrip(".")
     if kind and kind not in FIGURE_FORMATS:
         raise GateError(f"{figure}: expected a name that ends in .png or .svg, got {kind!r}")
-    from bnbench.gate.drift import count_recent, describe_history, find_alarms
+    from bnbench.gate.drift import AlarmSummary, count_recent, describe_history, find_alarms
+    from bnbench.gate.formats import write_file
     from bnbench.gate.history import list_histories, read_documents
 
     histories = list_histories([document for file in files for document in read_documents(file)])
     if not histories:
         raise GateError(f"{', '.join(map(str, files))}: expected results with benchmarks, got none")
-    alarms = [find_alarms(each) for each in histories]
-    for each, found in zip(histories, alarms, strict=True):
+    alarms: list[AlarmSummary] = []
+    num_worse = 0
+    for each in histories:
+        found = find_alarms(each)
         click.echo(describe_history(each, found))
+        alarms += found
+        num_worse += count_recent(found, len(each.values), fail_recent)
     if figure is not None:
-        from bnbench.files import replace_file
         from bnbench.gate.history_figure import draw_histories
 
-        replace_file(
-            figure, draw_histories(histories, [a for found in alarms for a in found], kind)
-        )
+        write_file(figure, draw_histories(histories, alarms, kind))
         click.echo(f"Figure: {figure}")
-    num_worse = sum(
-        count_recent(found, len(each.values), fail_recent)
-        for each, found in zip(histories, alarms, strict=True)
-    )
-    sys.exit(WORSE_EXIT_CODE if num_worse else 0)
+    sys.exit(1 if num_worse else 0)
