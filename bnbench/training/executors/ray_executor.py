@@ -34,6 +34,9 @@ class RayExecutor:
     study. Ray retries a batch on another node if its node is lost. A batch's results depend only
     on its trials, so retries are safe.
 
+    After an error or an interruption, no task is canceled: the cluster ends all tasks of a program
+    that leaves it, and Ray 2.60 aborts a program that cancels a task while the task ends.
+
     Args:
         threads: the study's CPU threads per trial.
         do: the function workers run; tests and benchmarks replace it.
@@ -110,9 +113,6 @@ class RayExecutor:
                 f"executor: expected a cluster that stays up, got: {error}; finished trials are "
                 "kept"
             ) from None
-        finally:
-            for task in running:
-                ray.cancel(task, force=True)
 
     def _run_alone(self, trial: TrialSpec, dataset: Dataset) -> list[CompletedTrial]:
         """Run a trial alone on its node, the same node for all timed trials."""
@@ -131,10 +131,7 @@ class RayExecutor:
                 while not ray.wait([task], timeout=WAIT_SECONDS)[0]:
                     pass
                 return _get(task)
-            except BaseException as error:
-                ray.cancel(task, force=True)
-                if not isinstance(error, RayError):
-                    raise
+            except RayError:
                 time.sleep(WAIT_SECONDS)  # until the cluster knows that the node is gone
         raise RunError(
             f"{trial.key}: expected a node that stays up while it is timed, got "
