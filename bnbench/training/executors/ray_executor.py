@@ -34,7 +34,7 @@ class RayExecutor:
     study. Ray retries a batch on another node if its node is lost. A batch's results depend only
     on its trials, so retries are safe.
 
-    After an error or an interruption, no task is cancelled: the cluster ends all tasks of a program
+    After an error or an interruption, no task is canceled: the cluster ends all tasks of a program
     that leaves it, and Ray 2.60 aborts a program that cancels a task while the task ends.
 
     Args:
