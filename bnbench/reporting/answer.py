@@ -62,7 +62,7 @@ def say_headline(summary: RunSummary) -> str:
     if contrast.decision.outcome is Outcome.NO_CONCLUSION:
         return f"{say_decision(contrast)}."
     verdict = _say_gain(contrast, is_tuned) or say_decision(contrast)
-    return f"{condition}{verdict}{' once both learning rates are tuned' if is_tuned else ''}."
+    return f"{condition}{verdict}{' at tuned learning rates' if is_tuned else ''}."
 
 
 def _say_gain(contrast: ContrastSummary, is_tuned: bool) -> str | None:

@@ -29,16 +29,15 @@ Make = Callable[[MakeRun], RunStore]
 HEADLINES: dict[str, tuple[Make, str]] = {
     "tuned, better": (
         lambda make: make(separate, seeds=THIRTY, tuning=TUNING, rates=RATES),
-        "Batch normalization helps by 20.0 points once both learning rates are tuned.",
+        "Batch normalization helps by 20.0 points at tuned learning rates.",
     ),
     "tuned, worse": (
         lambda make: make(exchange(separate), seeds=THIRTY, tuning=TUNING, rates=RATES),
-        "Batch normalization costs 20.0 points once both learning rates are tuned.",
+        "Batch normalization costs 20.0 points at tuned learning rates.",
     ),
     "tuned, not meaningfully better": (
         lambda make: make(overlap, seeds=THIRTY, tuning=TUNING, rates=RATES),
-        "Batch normalization is not meaningfully better than the baseline once both "
-        "learning rates are tuned.",
+        "Batch normalization is not meaningfully better than the baseline at tuned learning rates.",
     ),
     "no conclusion": (
         lambda make: make(separate, seeds=(0, 1)),
