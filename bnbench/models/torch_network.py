@@ -20,13 +20,16 @@ BATCH_SIZE = 1000
 
 
 def compute_logits(
-    network: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor
+    network: Callable[[torch.Tensor], torch.Tensor],
+    images: torch.Tensor,
+    batch_size: int = BATCH_SIZE,
 ) -> torch.Tensor:
     """Run a network (a module, a loaded TorchScript module, compiled code) over images.
 
     Args:
         network: in evaluation mode; takes (N, 1, 28, 28) float32 with pixels in [0, 1].
         images: uint8, shape (num_images, 28, 28).
+        batch_size: images per call.
 
     Returns:
         float32, shape (num_images, 10), on the CPU.
@@ -35,7 +38,7 @@ def compute_logits(
         return torch.cat(
             [
                 network(batch.unsqueeze(1).to(torch.float32).div_(255)).cpu()
-                for batch in images.split(BATCH_SIZE)
+                for batch in images.split(batch_size)
             ]
         )
 
