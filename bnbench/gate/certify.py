@@ -10,7 +10,7 @@ from pathlib import Path
 from bnbench.gate.error_rates import render_error_rates, replay_error_rates
 from bnbench.gate.formats import render_json, write_file
 from bnbench.gate.pairs import PairRunner
-from bnbench.gate.recording import RecordingHeader, extend_recording, read_recording
+from bnbench.gate.recording import describe_recording, extend_recording, read_recording
 from bnbench.gate.revisions import find_repository, lay_out_revision
 from bnbench.gate.specs import GateSpec, SuiteSpec
 
@@ -32,7 +32,7 @@ def record_revision(
         GateError: the revision, the suite or the recording cannot be used.
     """
     revision = lay_out_revision(find_repository(Path.cwd()), name, suite)
-    header = RecordingHeader(revision.commit, suite.arguments)
+    header = describe_recording(revision.commit, suite.arguments)
     with tempfile.TemporaryDirectory(prefix="bnbench-gate-") as folder:
         runner = PairRunner(revision, revision, suite.arguments, Path(folder))
         extend_recording(recording_file, header, runner, seconds, show)

@@ -9,17 +9,18 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import bnbench
-from bnbench.errors import GateError
+from bnbench.errors import GateError, SpecError
 from bnbench.files import AppendLog
 from bnbench.gate.pairs import PairRunner, make_no_time_error
-from bnbench.gate.records import BenchmarkRecord, PairRecord
+from bnbench.gate.records import PairRecord
 from bnbench.machine import count_cores, describe_system, read_cpu_name, read_memory_bytes
+from bnbench.mapping import build_from_mapping
 
 LEVELS = (0.0, 0.01, 0.02, 0.05, 0.1)
 """Slowdowns that are recorded, as fractions; 0 is A/A."""
@@ -28,21 +29,37 @@ FORMAT_VERSION = 4
 
 @dataclass(frozen=True)
 class RecordingHeader:
-    """What was recorded, and where; the defaults describe a recording that starts now, here."""
+    """What was recorded, and where."""
 
     commit: str
     suite: tuple[str, ...]
     """Arguments for pytest: paths and options."""
-    format_version: int = FORMAT_VERSION
-    levels: tuple[float, ...] = LEVELS
-    cpu: str = field(default_factory=read_cpu_name)
-    cores: int = field(default_factory=count_cores)
-    memory_bytes: int | None = field(default_factory=read_memory_bytes)
-    system: str = field(default_factory=describe_system)
-    version: str = bnbench.__version__
+    format_version: int
+    levels: tuple[float, ...]
+    cpu: str
+    cores: int
+    memory_bytes: int | None
+    system: str
+    version: str
     """Version of bnbench."""
-    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    started_at: str
     """ISO 8601, UTC."""
+
+
+def describe_recording(commit: str, suite: tuple[str, ...]) -> RecordingHeader:
+    """Describe a recording that starts now, on this machine."""
+    return RecordingHeader(
+        commit=commit,
+        suite=suite,
+        format_version=FORMAT_VERSION,
+        levels=LEVELS,
+        cpu=read_cpu_name(),
+        cores=count_cores(),
+        memory_bytes=read_memory_bytes(),
+        system=describe_system(),
+        version=bnbench.__version__,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 @dataclass(frozen=True)
@@ -130,10 +147,13 @@ def read_recording(path: Path) -> Recording:
         lines = [json.loads(line) for _, line in AppendLog(path).read()]
         if not lines:
             raise ValueError("an empty file")
-        return Recording(_read_header(lines[0]), tuple(map(_read_pair, lines[1:])))
+        return Recording(
+            _read_header(lines[0]),
+            tuple(build_from_mapping(PairRecord, line) for line in lines[1:]),
+        )
     except OSError as error:
         raise GateError(f"{path}: expected a recording, got: {error}") from None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, SpecError) as error:
         raise GateError(
             f"{path}: expected a recording of 'bnbench gate certify', got: {error!r}"
         ) from None
@@ -143,15 +163,4 @@ def _read_header(content: dict[str, Any]) -> RecordingHeader:
     version = content["format_version"]
     if version != FORMAT_VERSION:
         raise ValueError(f"format version {version}, not {FORMAT_VERSION}; record anew")
-    return RecordingHeader(**_make_tuples(content))
-
-
-def _read_pair(content: dict[str, Any]) -> PairRecord:
-    benchmarks = (BenchmarkRecord(**_make_tuples(each)) for each in content["benchmarks"])
-    return PairRecord(**_make_tuples(content) | {"benchmarks": tuple(benchmarks)})
-
-
-def _make_tuples(content: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
-    }
+    return build_from_mapping(RecordingHeader, content)

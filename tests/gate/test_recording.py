@@ -10,7 +10,7 @@ from bnbench.gate.error_rates import format_rate, render_error_rates, replay_err
 from bnbench.gate.recording import (
     LEVELS,
     Recording,
-    RecordingHeader,
+    describe_recording,
     extend_recording,
     read_recording,
 )
@@ -21,7 +21,7 @@ from bnbench.stats.change import ChangeOutcome
 from tests.gate.worlds import draw_log_ratios
 
 NAMES = ["a", "b", "c"]
-HEADER = RecordingHeader("e" * 40, ("bench",))
+HEADER = describe_recording("e" * 40, ("bench",))
 
 
 def draw_pair(generator: np.random.Generator, speed: float = 1.0, quiet: float = 0.3) -> PairRecord:
@@ -85,6 +85,27 @@ def test_a_recording_of_another_format_is_refused(tmp_path: Path) -> None:
     extend(path, FakeRunner(), 1.0)
     path.write_text(path.read_text().replace('"format_version": 4', '"format_version": 3'))
     with pytest.raises(GateError, match="format version 3, not 4; record anew"):
+        read_recording(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('"cpu": "', '"processor": "', "unknown key"),
+        ('"wall_seconds": 0.', '"wall_seconds": "0.', "recording"),
+        ('"startup_seconds": [', '"startup_seconds": ["1", ', "startup_seconds.*a number"),
+    ],
+    ids=["missing key", "no JSON", "text for a number"],
+)
+def test_a_damaged_line_is_refused_and_nothing_is_filled_in(
+    tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    path = tmp_path / "recording.jsonl"
+    extend(path, FakeRunner(), 1.0)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(GateError, match=complaint):
         read_recording(path)
 
 
