@@ -132,7 +132,7 @@ class InspectionRecord:
     value_seeds: tuple[int, ...]
     """The seeds that `values` are pooled over."""
     values: tuple[ValuesRecord, ...]
-    """Models of the study's first device; variants, then layers, then stages in their order."""
+    """Models of the study's first device; variants, then stages, then layers in their order."""
 
 
 def write_inspection(folder: Path, record: InspectionRecord) -> None:

@@ -18,12 +18,11 @@ from bnbench.reporting.figures import draw_figures
 from bnbench.reporting.html import render_html
 from bnbench.reporting.markdown import render_markdown
 from bnbench.reporting.sections.accuracy import compose_accuracy
-from bnbench.reporting.sections.disagreements import compose_disagreements
 from bnbench.reporting.sections.epoch_time import compose_epoch_time
 from bnbench.reporting.sections.failures import compose_failures
 from bnbench.reporting.sections.inside import compose_gradients, compose_inputs
 from bnbench.reporting.sections.losses import compose_losses
-from bnbench.reporting.sections.mistakes import compose_mistakes
+from bnbench.reporting.sections.mistakes import compose_disagreements, compose_mistakes
 from bnbench.reporting.sections.models import compose_models
 from bnbench.reporting.sections.rates import compose_rates
 from bnbench.reporting.sections.time_to_target import compose_time_to_target
@@ -43,7 +42,14 @@ SECTIONS: tuple[Callable[[RunSummary], Section | None], ...] = (
     lambda summary: compose_mistakes(summary.mistakes, summary.inspection),
     lambda summary: compose_disagreements(summary.inspection),
     lambda summary: compose_inputs(summary.inspection),
-    lambda summary: compose_gradients(summary.inspection),
+    lambda summary: compose_gradients(
+        summary.inspection,
+        {
+            each.variant: each.learning_rate
+            for each in summary.accuracy.variants
+            if each.device == summary.study.devices[0]
+        },
+    ),
     lambda summary: compose_models(summary.models),
     lambda summary: compose_failures(summary.failures),
     compose_method,

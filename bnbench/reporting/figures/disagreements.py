@@ -75,10 +75,9 @@ def draw_disagreements(summary: RunSummary, _trials: RunTrials) -> Figure | None
         if heading != previous:
             write_heading(axes, heading)
         previous = heading
-    labels = {
-        heading: [_describe(image, each, names) for image in images]
-        for each, heading, images in strips
-    }
+    labels: dict[str, list[str]] = {}
+    for each, heading, images in strips:
+        labels.setdefault(heading, []).extend(_describe(i, each, names) for i in images)
     caption = (
         "Each image is shown as it is in the test set. Below it stand its true class and the "
         "answer that most seeds give, with their number out of "

@@ -12,12 +12,12 @@ from bnbench.reporting.figures.canvas import (
     Panel,
     label_line_ends,
     make_panels,
-    mark_epochs,
     measure_labels,
     write_heading,
 )
+from bnbench.reporting.figures.curve import draw_curve, set_epochs
 from bnbench.reporting.figures.output import Figure, Row, make_figure
-from bnbench.reporting.figures.palette import SeriesStyle, style_series
+from bnbench.reporting.figures.palette import style_series
 from bnbench.reporting.sections.losses import TITLE, LossSummary
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.trials import RunTrials
@@ -28,7 +28,6 @@ KINDS = {"train": "training loss (while training)", "test": "test loss (after th
 """Heading of each panel, by the field of `LossSummary` that it shows."""
 LARGEST_LINEAR_RATIO = 20
 """Losses that differ by a larger factor are drawn on a logarithmic scale."""
-MOST_MARKED_EPOCHS = 20
 
 
 def draw_losses(summary: RunSummary, _trials: RunTrials) -> Figure | None:
@@ -55,10 +54,11 @@ def draw_losses(summary: RunSummary, _trials: RunTrials) -> Figure | None:
     ]
     for axes, place, (group, kind) in zip(panels, places, layout, strict=True):
         _set_scale(axes, drawn)
-        ends = [_draw_mean(axes, loss, getattr(loss, kind), styles[loss.variant]) for loss in group]
-        pad = min(max(0.04 * (num_epochs - 1), 0.04), 0.5)
-        axes.set_xlim(0.6 if num_epochs == 1 else 1 - pad, num_epochs + pad)
-        mark_epochs(axes, range(1, num_epochs + 1), "epoch")
+        ends = []
+        for loss in group:
+            means, style = getattr(loss, kind), styles[loss.variant]
+            ends.append((*draw_curve(axes, means, style), _write_label(loss, means), style.color))
+        set_epochs(axes, num_epochs)
         label_line_ends(axes, ends)
         write_heading(axes, place)
     caption = (
@@ -80,34 +80,6 @@ def _set_scale(axes: Axes, drawn: Sequence[float]) -> None:
     margin = max(0.06 * (greatest - least), 0.01 * greatest)
     axes.set_ylim(max(least - margin, 0.0), greatest + margin)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
-
-
-def _draw_mean(
-    axes: Axes, loss: LossSummary, estimates: Sequence[Estimate], style: SeriesStyle
-) -> tuple[float, float, str, str]:
-    """Draw one line with its band; its end, for its label."""
-    known = [(epoch, e.value) for epoch, e in enumerate(estimates, start=1) if e.value is not None]
-    band = [
-        (epoch, e.low, e.high)
-        for epoch, e in enumerate(estimates, start=1)
-        if e.low is not None and e.high is not None
-    ]
-    if len(band) == 1:
-        epoch, low, high = band[0]
-        axes.plot([epoch, epoch], [low, high], color=style.color, linewidth=1.2, zorder=3)
-    elif band:
-        epochs, lows, highs = zip(*band, strict=True)
-        axes.fill_between(epochs, lows, highs, color=style.color, alpha=0.25, linewidth=0, zorder=3)
-    axes.plot(
-        *zip(*known, strict=True),
-        color=style.color,
-        linewidth=2,
-        linestyle=style.dashes,
-        marker=style.marker if len(known) <= MOST_MARKED_EPOCHS else "",
-        markersize=5,
-        zorder=5,
-    )
-    return *known[-1], _write_label(loss, estimates), style.color
 
 
 def _write_label(loss: LossSummary, estimates: Sequence[Estimate]) -> str:

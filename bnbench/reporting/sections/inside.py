@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 
 from bnbench.inspection import InspectionRecord, ValuesRecord
 from bnbench.reporting.content import Section, Table
@@ -15,29 +14,31 @@ from bnbench.reporting.wording import (
     start_sentence,
 )
 
-SIMILAR_RATIO = 1.5
-"""Gradients up to this many times as large are called about as large."""
-
 
 def compose_inputs(inspection: InspectionRecord | None) -> Section | None:
     """The section on the inputs of the activations, or None without a hidden layer."""
     values = select_values(inspection, "input")
     if inspection is None or not values:
         return None
-    sentences = []
-    for stage, when in (("before", "Before training"), ("after", "After training")):
-        spreads = [
-            f"{', '.join(f'{each.spread:.2f}' for each in group)} in {name_variant(variant)}"
-            for variant, group in groupby(
-                (each for each in values if each.stage == stage), lambda each: each.variant
-            )
-        ]
-        sentences.append(f"{when}, the inputs spread by {join_words(spreads)}, layer by layer.")
-    has_dead = any(each.dead is not None for each in values)
+    names = list(dict.fromkeys(each.variant for each in values))
+    sentences = [
+        "Over layers and training, the spread of what an activation gets varies by a factor of "
+        f"{join_words([_say_variation(values, name) for name in names])}."
+    ]
+    dead = [(each.dead, each.variant) for each in values if each.dead is not None]
+    if dead:
+        share, variant = max(dead, key=lambda pair: pair[0])
+        sentences.append(
+            f"At most {format_percent(share, 1)} of a layer's units are dead, in "
+            f"{name_variant(variant)}."
+            if share
+            else "No unit is dead."
+        )
     meaning = (
-        "An activation gets its input from a linear layer, normalized if the network normalizes. "
+        "An activation gets its input from a linear layer, normalized if the network normalizes, "
+        "which sets the spread to 1 before training. "
         f"Spread is the standard deviation over units, images and {_say_seeds(inspection)}. "
-        + ("A ReLU unit is dead if its input is at most 0 on every image. " if has_dead else "")
+        + ("A ReLU unit is dead if its input is at most 0 on every image. " if dead else "")
         + f"The images are the first {inspection.batch_images:,} training images, as one batch in "
         "training mode."
     )
@@ -45,22 +46,29 @@ def compose_inputs(inspection: InspectionRecord | None) -> Section | None:
         "Inside the networks: what the activations get",
         (" ".join(sentences), meaning),
         figure="activations",
-        table=_tabulate(values, has_dead),
+        table=_tabulate(values, has_dead=bool(dead)),
     )
 
 
-def compose_gradients(inspection: InspectionRecord | None) -> Section | None:
-    """The section on the gradients of the weights, or None if no model was inspected."""
+def compose_gradients(
+    inspection: InspectionRecord | None, rates: Mapping[str, float]
+) -> Section | None:
+    """The section on the gradients of the weights, or None if no model was inspected.
+
+    Args:
+        inspection: of the run's networks.
+        rates: each variant's learning rate.
+    """
     values = select_values(inspection, "gradient")
     if inspection is None or not values:
         return None
     meaning = (
         "The gradient of the mean loss by each weight, on the same images as one batch in training "
-        "mode. Size is the root mean square over the weights of a layer. All networks of a seed "
-        "start from the same linear weights."
+        "mode. Size is the root mean square over the weights of a layer. For a seed, networks of "
+        "the same shape start from the same linear weights."
     )
     sentences = [
-        _say_gradients(values, variant)
+        _say_gradients(values, variant, rates)
         for variant in list(dict.fromkeys(each.variant for each in values))[1:]
     ]
     return Section(
@@ -76,45 +84,61 @@ def select_values(inspection: InspectionRecord | None, kind: str) -> list[Values
     return [each for each in inspection.values if each.kind == kind] if inspection else []
 
 
-def _say_gradients(values: Sequence[ValuesRecord], variant: str) -> str:
-    """How large a variant's first gradient is beside that of the first variant."""
+def _say_variation(values: Sequence[ValuesRecord], variant: str) -> str:
+    """By which factor a variant's spread varies over layers and stages."""
+    spreads = [each.spread for each in values if each.variant == variant]
+    if min(spreads) <= 0:
+        return f"any size in {name_variant(variant)}"
+    return f"{max(spreads) / min(spreads):.3g} in {name_variant(variant)}"
+
+
+def _say_gradients(
+    values: Sequence[ValuesRecord], variant: str, rates: Mapping[str, float]
+) -> str | None:
+    """How large a variant's first gradient and first step are beside the first variant's."""
     baseline = values[0].variant
-    parts = []
-    for stage, when in (("before", "before training"), ("after", "after it")):
-        sizes = [
-            next((v.spread for v in values if v.variant == name and v.stage == stage), 0.0)
-            for name in (baseline, variant)
-        ]
-        if min(sizes) > 0:
-            ratio = sizes[1] / sizes[0]
-            similar = 1 / SIMILAR_RATIO <= ratio <= SIMILAR_RATIO
-            hint = " (about as large)" if similar else ""
-            parts.append(f"{ratio:.3g} times as large as in {name_variant(baseline)} {when}{hint}")
-    if not parts:
-        return ""
-    return start_sentence(
-        f"{name_variant(variant)} has a first-layer gradient {' and '.join(parts)}."
+    ratios = []
+    for stage in ("before", "after"):
+        sizes = {each.variant: each.spread for each in reversed(values) if each.stage == stage}
+        if not (sizes.get(baseline) and sizes.get(variant)):
+            return None
+        ratios.append(sizes[variant] / sizes[baseline])
+    text = (
+        f"{name_variant(variant)} has {ratios[0]:.3g} times the gradient of "
+        f"{name_variant(baseline)} in the first layer before training, and {ratios[1]:.3g} times "
+        "after it."
     )
+    if baseline in rates and variant in rates:
+        ratio = ratios[0] * rates[variant] / rates[baseline]
+        same = rates[variant] == rates[baseline]
+        where = f"{rates[variant]:.3g}" + ("" if same else f" against {rates[baseline]:.3g}")
+        text += f" At learning rate {where}, its first step there is {ratio:.3g} times as large."
+    return start_sentence(text)
 
 
 def _tabulate(values: Sequence[ValuesRecord], has_dead: bool) -> Table:
     """One row per layer and variant: spread or size, and dead units, before and after."""
+    name = "size" if values[0].kind == "gradient" else "spread"
     rows = []
-    for layer in dict.fromkeys(each.layer for each in values):
-        for variant in dict.fromkeys(each.variant for each in values if each.layer == layer):
-            found: dict[str, ValuesRecord] = {
-                v.stage: v for v in values if (v.layer, v.variant) == (layer, variant)
-            }
-            name = "size" if values[0].kind == "gradient" else "spread"
-            row = {"layer": layer, "variant": variant}
-            for stage in ("before", "after"):
-                value = found.get(stage)
-                row[f"{name} {stage}"] = f"{value.spread:.2g}" if value else "not finite"
-            for stage in ("before", "after") if has_dead else ():
-                value = found.get(stage)
-                share = value.dead if value else None
-                row[f"dead {stage}"] = "none" if share is None else format_percent(share, 1)
-            rows.append(row)
+    layers = list(dict.fromkeys(each.layer for each in values))
+    keys = dict.fromkeys((each.layer, each.variant) for each in values)
+    for layer, variant in sorted(keys, key=lambda key: layers.index(key[0])):
+        stages: dict[str, ValuesRecord] = {
+            each.stage: each for each in values if (each.layer, each.variant) == (layer, variant)
+        }
+        found = [stages.get(stage) for stage in ("before", "after")]
+        row = {
+            "layer, variant": f"{layer.removeprefix('activation')}, {variant}",
+            f"{name} before → after": " → ".join(
+                f"{each.spread:#.2g}" if each else "not finite" for each in found
+            ),
+        }
+        if has_dead:
+            row["dead before → after, %"] = " → ".join(
+                f"{100 * each.dead:.1f}" if each and each.dead is not None else "none"
+                for each in found
+            )
+        rows.append(row)
     return Table.from_rows(rows)
 
 

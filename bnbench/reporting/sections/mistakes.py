@@ -1,4 +1,4 @@
-"""What the networks get wrong: accuracy by class, and which class is taken for which."""
+"""What the networks get wrong: by class, which class for which, and images they disagree on."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnbench import stats
-from bnbench.inspection import ConfusionRecord, InspectionRecord
+from bnbench.inspection import ConfusionRecord, DisagreementRecord, InspectionRecord
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import make_generator
 from bnbench.reporting.wording import (
     format_count,
-    format_percent,
     format_points,
     name_variant,
     start_sentence,
@@ -60,7 +59,8 @@ def compose_mistakes(
     opening = (
         f"Predictions of the trained networks for the {inspection.num_test_images:,} test images, "
         f"{seeds} for each network, on {shown[0].device}. The table lists the most frequent "
-        "confusions, in percent of the images of the true class."
+        "confusions, in percent of the images of the true class, by the variant that makes them "
+        "most often."
     )
     return Section(
         "What the networks get wrong",
@@ -70,13 +70,29 @@ def compose_mistakes(
     )
 
 
+def compose_disagreements(inspection: InspectionRecord | None) -> Section | None:
+    """The section of the report, or None if there is nothing to compare."""
+    if inspection is None or not inspection.disagreements:
+        return None
+    total = inspection.num_test_images
+    rule = (
+        "Most seeds means more than half of those that both networks have. Of these images, the "
+        "figure shows the ones with the largest difference in right answers, equal ones in the "
+        "order of the test set, and at most two of each class."
+    )
+    sentences = [_say_counts(each, total) for each in inspection.disagreements]
+    return Section(
+        "The images on which the networks disagree", (*sentences, rule), figure="disagreements"
+    )
+
+
 def select_device(mistakes: tuple[ClassesSummary, ...]) -> list[ClassesSummary]:
     """The variants on the first device, which figure and table show."""
     return [each for each in mistakes if each.device == mistakes[0].device]
 
 
 def say_classes(each: ClassesSummary, names: tuple[str, ...], baseline: ClassesSummary) -> str:
-    """On which classes a variant is clearly better or worse than the baseline, as sentences."""
+    """In how many classes an interval says better or worse than the baseline, and the extremes."""
     found = [
         (difference, name)
         for difference, name in zip(each.differences, names, strict=False)
@@ -92,8 +108,9 @@ def say_classes(each: ClassesSummary, names: tuple[str, ...], baseline: ClassesS
     num_worse = sum(d.high is not None and d.high < 0 for d, _ in found)
     candidate, reference = name_variant(each.variant), name_variant(baseline.variant)
     return start_sentence(
-        f"{candidate} gets more images right than {reference} in {num_better} of "
-        f"{len(found)} classes, fewer in {num_worse}; in the others the interval holds 0. "
+        f"{candidate} gets more images right than {reference} in {num_better} of {len(found)} "
+        f"classes and fewer in {num_worse}, by 95 % intervals that are not corrected for the "
+        "number of classes. "
         f"Its largest gain is {best_name}: {format_points(best)}. "
         f"Its {'largest loss' if (worst.value or 0) < 0 else 'smallest gain'} is {worst_name}: "
         f"{format_points(worst)}."
@@ -131,8 +148,17 @@ def _tabulate_confusions(shown: list[ClassesSummary], names: tuple[str, ...]) ->
     pairs.sort(key=lambda pair: -max(each.shares[pair[0]][pair[1]] for each in shown))
     return Table.from_rows(
         {
-            "true class → taken for": f"{names[true]} → {names[predicted]}",
-            **{each.variant: format_percent(each.shares[true][predicted], 1) for each in shown},
+            "true → taken for, %": f"{names[true]} → {names[predicted]}",
+            **{each.variant: f"{100 * each.shares[true][predicted]:.1f}" for each in shown},
         }
         for true, predicted in pairs[:NUM_CONFUSIONS]
+    )
+
+
+def _say_counts(each: DisagreementRecord, total: int) -> str:
+    candidate, baseline = name_variant(each.candidate), name_variant(each.baseline)
+    return start_sentence(
+        f"{candidate} is right and {baseline} wrong, in most of "
+        f"{format_count(each.num_seeds, 'seed')}, on {each.num_ahead:,} of {total:,} test images. "
+        f"The reverse holds on {each.num_behind:,}."
     )
