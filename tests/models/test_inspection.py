@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,18 +131,30 @@ def test_an_inspection_repeats_itself_and_leaves_the_random_stream_alone(
     assert torch.equal(torch.rand(1), expected)
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".json"])
-def test_a_damaged_model_is_left_out(
-    tmp_path: Path, synthetic_dataset: Dataset, small_study: StudySpec, suffix: str
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [(".pt", b"torn"), (".pt", None), (".json", b"{}")],
+    ids=["damaged model", "another model", "damaged manifest"],
+)
+def test_a_model_that_is_not_the_exported_one_is_left_out(
+    tmp_path: Path,
+    synthetic_dataset: Dataset,
+    small_study: StudySpec,
+    suffix: str,
+    content: bytes | None,
 ) -> None:
     records, found = train(tmp_path, synthetic_dataset, small_study)
-    path = (tmp_path / "batchnorm-seed0-cpu").with_suffix(suffix)
-    content = bytearray(path.read_bytes())
-    content[900] ^= 1
-    path.write_bytes(content)
+    other = (tmp_path / "batchnorm-seed1-cpu.pt").read_bytes()
+    (tmp_path / "batchnorm-seed0-cpu").with_suffix(suffix).write_bytes(content or other)
     again = inspect_run(tmp_path, small_study, records, synthetic_dataset)
-    assert again.values != found.values
-    assert {each.variant for each in again.values} == {"baseline", "batchnorm"}
+    (alone,) = [r for r in records if r.trial.key == "batchnorm-seed0-cpu"]
+    kept = [r for r in records if r is not alone]
+    expected = inspect_run(tmp_path, replace(small_study, seeds=(1, 2)), kept, synthetic_dataset)
+
+    def list_values(each: InspectionRecord) -> list[ValuesRecord]:
+        return [value for value in each.values if value.variant == "batchnorm"]
+
+    assert list_values(again) == list_values(expected) != list_values(found)
     seeds = {each.variant: each.seeds for each in again.confusions}
     # The manifest alone holds the predictions.
     assert seeds["baseline"] == (0, 1, 2)
