@@ -77,13 +77,11 @@ def write_report(store: RunStore, records: Sequence[TrialRecord]) -> ReportConte
         columns = list(figure.rows[0])
         rows = [[row.get(column) for column in columns] for row in figure.rows]
         write_table(store.folder / f"{name}.csv", columns, rows)
+    summarized = dataclasses.asdict(summary)
+    del summarized["inspection"]  # a file of its own
     store.write_json(
         "summary.json",
-        {
-            "format_version": SUMMARY_FORMAT_VERSION,
-            "answer": content.answer,
-            **dataclasses.asdict(summary),
-        },
+        {"format_version": SUMMARY_FORMAT_VERSION, "answer": content.answer, **summarized},
     )
     alt_texts = {name: figure.alt for name, figure in figures.items()}
     store.write_bytes("report.md", render_markdown(content, alt_texts).encode())

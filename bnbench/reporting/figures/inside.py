@@ -19,7 +19,7 @@ from bnbench.reporting.figures.canvas import (
 )
 from bnbench.reporting.figures.output import Figure, Row, make_figure
 from bnbench.reporting.figures.palette import PAPER, SeriesStyle, style_series
-from bnbench.reporting.sections.inside import select_values
+from bnbench.reporting.sections.inside import list_layers, select_values
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import shorten_name
@@ -54,7 +54,7 @@ def _draw(
     """Draw one panel per layer, all with the same x axis."""
     if not values:
         return None
-    layers = list(dict.fromkeys(each.layer for each in values))
+    layers = list_layers(values)
     shown = layers
     if len(layers) > MOST_LAYERS:
         shown = layers[: MOST_LAYERS // 2] + layers[-(MOST_LAYERS // 2) :]

@@ -65,7 +65,8 @@ def compose_gradients(
     meaning = (
         "The gradient of the mean loss by each weight, on the same images as one batch in training "
         "mode. Size is the root mean square over the weights of a layer. For a seed, networks of "
-        "the same shape start from the same linear weights."
+        "the same shape start from the same linear weights. The first step is the learning rate "
+        "times this gradient."
     )
     sentences = [
         _say_gradients(values, variant, rates)
@@ -84,6 +85,11 @@ def select_values(inspection: InspectionRecord | None, kind: str) -> list[Values
     return [each for each in inspection.values if each.kind == kind] if inspection else []
 
 
+def list_layers(values: Sequence[ValuesRecord]) -> list[str]:
+    """The layers of all variants from the first to the last, which is the output in each."""
+    return sorted(dict.fromkeys(each.layer for each in values), key=lambda name: name == "output")
+
+
 def _say_variation(values: Sequence[ValuesRecord], variant: str) -> str:
     """By which factor a variant's spread varies over layers and stages."""
     spreads = [each.spread for each in values if each.variant == variant]
@@ -96,10 +102,10 @@ def _say_gradients(
     values: Sequence[ValuesRecord], variant: str, rates: Mapping[str, float]
 ) -> str | None:
     """How large a variant's first gradient and first step are beside the first variant's."""
-    baseline = values[0].variant
+    baseline, layer = values[0].variant, values[0].layer
     ratios = []
     for stage in ("before", "after"):
-        sizes = {each.variant: each.spread for each in reversed(values) if each.stage == stage}
+        sizes = {v.variant: v.spread for v in values if (v.stage, v.layer) == (stage, layer)}
         if not (sizes.get(baseline) and sizes.get(variant)):
             return None
         ratios.append(sizes[variant] / sizes[baseline])
@@ -120,7 +126,7 @@ def _tabulate(values: Sequence[ValuesRecord], has_dead: bool) -> Table:
     """One row per layer and variant: spread or size, and dead units, before and after."""
     name = "size" if values[0].kind == "gradient" else "spread"
     rows = []
-    layers = list(dict.fromkeys(each.layer for each in values))
+    layers = list_layers(values)
     keys = dict.fromkeys((each.layer, each.variant) for each in values)
     for layer, variant in sorted(keys, key=lambda key: layers.index(key[0])):
         stages: dict[str, ValuesRecord] = {
@@ -135,7 +141,7 @@ def _tabulate(values: Sequence[ValuesRecord], has_dead: bool) -> Table:
         }
         if has_dead:
             row["dead before → after, %"] = " → ".join(
-                f"{100 * each.dead:.1f}" if each and each.dead is not None else "none"
+                f"{100 * each.dead:.1f}" if each and each.dead is not None else "no ReLU"
                 for each in found
             )
         rows.append(row)

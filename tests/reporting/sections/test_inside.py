@@ -1,7 +1,7 @@
 import dataclasses
 
 from bnbench.reporting.sections.inside import compose_gradients, compose_inputs
-from tests.inspections import INSPECTION
+from tests.inspections import INSPECTION, make_values
 
 
 def test_the_spread_of_inputs_is_compared_over_layers_and_training() -> None:
@@ -47,10 +47,30 @@ def test_values_that_were_not_finite_are_called_so() -> None:
     inputs, gradients = compose_inputs(inspection), compose_gradients(inspection, {})
     assert inputs is not None
     assert inputs.table is not None
-    assert inputs.table.rows[0] == ("1, baseline", "0.25 → not finite", "12.5 → none")
+    assert inputs.table.rows[0] == ("1, baseline", "0.25 → not finite", "12.5 → no ReLU")
     assert gradients is not None
     # A ratio is said only where both stages have one.
     assert len(gradients.paragraphs) == 1
+
+
+def test_only_gradients_of_the_same_layer_are_compared_and_the_output_comes_last() -> None:
+    stages = ("before", "after")
+    shallow = tuple(make_values("linear", "output", stage, 0.5) for stage in stages)
+    deep = tuple(
+        make_values("deep", layer, stage, 0.1)
+        for layer in ("linear1", "linear2", "output")
+        for stage in stages
+    )
+    values = (*INSPECTION.values, *shallow, *deep)
+    section = compose_gradients(dataclasses.replace(INSPECTION, values=values), {})
+    assert section is not None
+    assert not [text for text in section.paragraphs if text.startswith("linear has")]
+    assert "deep has 10 times" in section.paragraphs[1]
+    assert section.table is not None
+    assert [row[0] for row in section.table.rows] == [
+        *("linear1, baseline", "linear1, batchnorm", "linear1, deep"),
+        *("linear2, deep", "output, linear", "output, deep"),
+    ]
 
 
 def test_networks_without_a_hidden_layer_have_gradients_alone() -> None:
