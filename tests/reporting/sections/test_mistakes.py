@@ -6,6 +6,7 @@ from bnbench.inspection import ConfusionRecord
 from bnbench.reporting.sections.mistakes import (
     compose_disagreements,
     compose_mistakes,
+    select_device,
     summarize_mistakes,
 )
 from tests.inspections import INSPECTION
@@ -48,6 +49,18 @@ def test_the_section_names_extremes_and_lists_the_most_frequent_confusions_first
         ("boot → shoe", "25.0", "25.0"),
         ("cap → boot", "0.0", "5.0"),
     )
+
+
+def test_each_device_has_its_own_baseline_and_the_first_one_is_shown() -> None:
+    on_gpu = [dataclasses.replace(each, device="cuda:0") for each in INSPECTION.confusions]
+    inspection = dataclasses.replace(INSPECTION, confusions=(*INSPECTION.confusions, *on_gpu))
+    mistakes = summarize_mistakes(inspection)
+    assert [bool(each.differences) for each in mistakes] == [False, True, False, True]
+    assert select_device(mistakes) == list(mistakes[:2])
+    section = compose_mistakes(mistakes, inspection)
+    assert section is not None
+    assert section.paragraphs[-1].startswith("Predictions of the trained networks")
+    assert "on cpu." in section.paragraphs[-1]
 
 
 def test_a_class_without_test_images_has_no_accuracy() -> None:
