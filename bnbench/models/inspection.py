@@ -5,7 +5,8 @@ It describes the networks and decides nothing: `verification` is what compares r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -60,13 +61,13 @@ def inspect_run(
     trials = [trial for trial in trials if trial.device == study.devices[0]]
     seeds = _choose_seeds(study, trials)
     batch = min(BATCH_IMAGES, len(dataset.train))
+    part = dataset.train.images[:batch], dataset.train.labels[:batch]
     values: list[ValuesRecord] = []
-    for variant in study.variants:
-        chosen = [trial for trial in trials if trial.variant == variant and trial.seed in seeds]
-        networks = _make_networks(folder, chosen)
-        for stage, of_stage in networks.items():
-            part = dataset.train.images[:batch], dataset.train.labels[:batch]
-            values += summarize_values(variant.name, stage, of_stage, *part)
+    with _use_one_thread():
+        for variant in study.variants:
+            chosen = [trial for trial in trials if trial.variant == variant and trial.seed in seeds]
+            for stage, networks in _make_networks(folder, chosen).items():
+                values += summarize_values(variant.name, stage, networks, *part)
     return InspectionRecord(
         class_names=CLASS_NAMES,
         num_test_images=len(labels),
@@ -138,6 +139,17 @@ def _summarize(
     spread = values.std() if kind == "input" else np.sqrt(np.mean(values**2))
     quantiles = tuple(_round(value) for value in np.quantile(values, LEVELS))
     return ValuesRecord(variant, layer, kind, stage, quantiles, _round(spread), dead)
+
+
+@contextlib.contextmanager
+def _use_one_thread() -> Iterator[None]:
+    """Compute on one thread, so that no sum depends on the number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _round(value: float) -> float:

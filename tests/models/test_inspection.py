@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from torch import nn
 
 from bnbench.data import Dataset
 from bnbench.inspection import InspectionRecord, ValuesRecord
+from bnbench.models import inspection
 from bnbench.models.inspection import inspect_run, summarize_values
 from bnbench.records import TrialRecord
 from bnbench.specs import RecipeSpec, StudySpec, VariantSpec
@@ -129,6 +131,28 @@ def test_an_inspection_repeats_itself_and_leaves_the_random_stream_alone(
     torch.manual_seed(7)
     assert inspect_run(tmp_path, small_study, records, synthetic_dataset) == found
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_values_are_computed_on_one_thread_and_the_callers_number_comes_back(
+    tmp_path: Path,
+    synthetic_dataset: Dataset,
+    small_study: StudySpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    used = []
+    original = inspection.summarize_values
+
+    def watch(*arguments: Any) -> list[ValuesRecord]:
+        used.append(torch.get_num_threads())
+        return original(*arguments)
+
+    monkeypatch.setattr(inspection, "summarize_values", watch)
+    torch.set_num_threads(2)
+    try:
+        train(tmp_path, synthetic_dataset, small_study)
+        assert (set(used), torch.get_num_threads()) == ({1}, 2)
+    finally:
+        torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize(
