@@ -74,10 +74,7 @@ def make_reference(model: ExportedModel, images: Images, labels: NDArray[np.uint
         RunError: the network in the file cannot be read.
     """
     proof = certify(model.network, images)
-    if isinstance(proof, Refusal):
-        logits = compute_logits(model.network, images)
-    else:
-        logits = proof.logits
+    logits = compute_logits(model.network, images) if isinstance(proof, Refusal) else proof.logits
     return Reference(model, labels, logits, proof)
 
 
