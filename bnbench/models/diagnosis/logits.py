@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bnbench.models.agreement import Reference
 from bnbench.models.diagnosis import fits
+from bnbench.models.diagnosis.arithmetic import name_arithmetic
 from bnbench.models.diagnosis.faults import Fault
 from bnbench.models.diagnosis.hypothesis import Evidence, Hypothesis
 from bnbench.models.diagnosis.inputs import list_input_mistakes
@@ -90,6 +91,7 @@ def _name_fault(evidence: Evidence, model: ExportedModel) -> Fault | None:
     )
     return (
         _choose(evidence, hypotheses)
+        or name_arithmetic(evidence)
         or _find_model(evidence, model)
         or next((f for fit in _FITS if (f := _choose(evidence, fit(evidence)))), None)
     )
