@@ -91,9 +91,9 @@ def _name_fault(evidence: Evidence, model: ExportedModel) -> Fault | None:
     )
     return (
         _choose(evidence, hypotheses)
-        or name_arithmetic(evidence)
         or _find_model(evidence, model)
         or next((f for fit in _FITS if (f := _choose(evidence, fit(evidence)))), None)
+        or name_arithmetic(evidence)  # last, since it explains the typical image only
     )
 
 

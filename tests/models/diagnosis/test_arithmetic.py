@@ -50,10 +50,8 @@ def run_with_rounded_operands(
         if isinstance(layer, LinearLayer):
             weight = layer.weight
             if weight.size >= smallest_rounded:
-                values, weight = (
-                    keep_bits(values, num_bits, mode),
-                    keep_bits(weight, num_bits, mode),
-                )
+                values = keep_bits(values, num_bits, mode)
+                weight = keep_bits(weight, num_bits, mode)
             total = np.zeros((len(values), len(weight)), dtype=np.float32)
             for first in range(0, values.shape[1], block_size):
                 last = first + block_size
