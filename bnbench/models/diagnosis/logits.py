@@ -37,7 +37,6 @@ _LOW_PRECISION = 2.0**-16, 2.0**-7
 
 # Those with fewer parameters come first.
 _FITS = (
-    fits.fit_eps,
     fits.fit_class_order,
     fits.fit_image_order,
     fits.fit_batch_size,
@@ -92,8 +91,10 @@ def _name_fault(evidence: Evidence, model: ExportedModel) -> Fault | None:
     return (
         _choose(evidence, hypotheses)
         or _find_model(evidence, model)
+        # A larger eps shrinks values, and so does cutting off their bits: eps explains all images.
+        or _choose(evidence, fits.fit_eps(evidence))
+        or name_arithmetic(evidence)
         or next((f for fit in _FITS if (f := _choose(evidence, fit(evidence)))), None)
-        or name_arithmetic(evidence)  # last, since it explains the typical image only
     )
 
 
