@@ -12,6 +12,7 @@ TrialStatus = Literal["finished", "failed"]
 LOCAL_NODE = "local"
 """The name of the node in records of trials that ran in the process of the study."""
 VerificationStatus = Literal["agreed", "disagreed", "unusable", "unchecked"]
+CertificateStatus = Literal["bounded", "not covered", "out of range"]
 
 
 @dataclass(frozen=True)
@@ -150,11 +151,14 @@ class CertificateRecord:
     correct: int
     """Test images that the model classifies correctly in binary64."""
     certified: int | None
-    """Test images whose prediction rounding cannot change; None if no bound covers the network."""
+    """Test images whose prediction rounding cannot change; None if the network is not certified."""
     undecided_units: int | None
     """Hidden units, summed over the images, whose sign rounding could change."""
     largest_bound: float | None
     """Largest error of a logit that rounding can cause, over all images and classes."""
+    status: CertificateStatus = "bounded"
+    reason: str | None = None
+    """Why the status is not ``bounded``: the layer, or the tensor that is out of range."""
 
 
 @dataclass(frozen=True)
