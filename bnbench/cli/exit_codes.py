@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -19,6 +20,8 @@ from bnbench.errors import BnbenchError
 
 GRACE_SECONDS = 5.0
 """Seconds for what was interrupted to close what it has open."""
+AGAIN_SECONDS = 0.05
+"""Seconds until an interruption that was swallowed is repeated."""
 DISK_ERRORS = {
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO")
@@ -40,9 +43,23 @@ def _interrupt(number: int, _frame: object) -> None:
     now = time.monotonic()
     _received.append((number, now))
     if len(_received) == 1:
+        sys.unraisablehook = _interrupt_again
         raise KeyboardInterrupt
     if now - _received[0][1] > GRACE_SECONDS:
         os._exit(find_interruption_code())
+
+
+def _interrupt_again(swallowed: sys.UnraisableHookArgs) -> None:
+    """Interrupt once more where Python cannot raise, for instance in the callback of a lock."""
+    if not issubclass(swallowed.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(swallowed)
+        return
+    number = _received[0][0]
+    _received.clear()
+    main = threading.main_thread().ident or 0
+    again = threading.Timer(AGAIN_SECONDS, signal.pthread_kill, (main, number))
+    again.daemon = True
+    again.start()
 
 
 def is_interruption(error: BaseException) -> bool:

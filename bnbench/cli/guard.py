@@ -2,7 +2,8 @@
 
 Ray's threads can end the process they run in at any moment, with an exit code of their own. So a
 child process uses Ray. The program only waits for it, passes an interruption on, and ends with its
-own code when the child is gone, however that came about.
+own code when the child is gone, however that came about. The child leads a process group of its
+own, so that a Ray that was interrupted while it started can be ended whole.
 """
 
 from __future__ import annotations
@@ -44,13 +45,15 @@ def run_guarded(body: Callable[[], int]) -> int:
         _run_as_child(body, lifeline, answer)
     os.close(lifeline)
     os.close(answer)
+    code = b""
     try:
         code = os.read(answers, 1)
-        os.waitpid(child, 0)
     except BaseException as error:
         if is_interruption(error):
-            _end(child)
+            os.kill(child, signal.SIGINT)
         raise
+    finally:
+        _end(child)
     if not code:
         raise RunError(
             "executor: expected Ray to run until the end, got that its process ended early; "
@@ -61,6 +64,7 @@ def run_guarded(body: Callable[[], int]) -> int:
 
 def _run_as_child(body: Callable[[], int], lifeline: int, answer: int) -> NoReturn:
     """Run `body`, tell its exit code, and end without the exit handlers of any library."""
+    os.setpgid(0, 0)
     threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
     code = 1
     try:
@@ -78,16 +82,17 @@ def _run_as_child(body: Callable[[], int], lifeline: int, answer: int) -> NoRetu
 def _die_with_parent(lifeline: int) -> None:
     """Wait until the other end of the pipe is closed, which happens however the parent ends."""
     os.read(lifeline, 1)
-    os._exit(1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _end(child: int) -> None:
-    """Interrupt the child, give it time to end, and kill it if it does not."""
-    os.kill(child, signal.SIGINT)
+    """Give the child time to end, then kill what is left of its group."""
     deadline = time.monotonic() + LEAVE_SECONDS
-    while os.waitpid(child, os.WNOHANG) == (0, 0):
-        if time.monotonic() > deadline:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return
+    # The child is not reaped before its group is killed: nobody else can get its number.
+    ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while os.waitid(os.P_PID, child, ended) is None and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
+    for kill in (os.killpg, os.kill):  # the child may not lead a group yet
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
