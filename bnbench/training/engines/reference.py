@@ -2,7 +2,8 @@
 
 It draws from torch's default generator what the usual loop draws (``torch.manual_seed``, the
 network's weights, ``DataLoader(shuffle=True)`` for every epoch and a second loader for every
-evaluation), in the same order. Its accuracies are therefore that loop's, digit for digit.
+evaluation), in the same order. Its accuracies are therefore, digit for digit, those of that loop on
+the same number of threads.
 """
 
 from __future__ import annotations
