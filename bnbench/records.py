@@ -106,7 +106,7 @@ class EnvironmentRecord:
     cores: int
     """Processors this process may use."""
     threads: int
-    """CPU threads of torch."""
+    """CPU threads of torch, which the reference engine trains on."""
     memory_bytes: int | None
     devices: dict[str, str]
     """Product name of each device of the study."""
@@ -120,6 +120,9 @@ class EnvironmentRecord:
     instruction_set: str | None = None
     """Instructions of the native engine, such as ``avx512``; its bits depend on them. None in runs
     of versions that did not record it."""
+    native_threads: int | None = None
+    """CPU threads of the native engine, each with a trial of its own; its bits do not depend on
+    them. None on a node of a cluster, and in runs of versions that did not record it."""
 
     def list_differences(self, other: EnvironmentRecord) -> list[str]:
         """Describe each difference of `other` that can change a trial's results."""

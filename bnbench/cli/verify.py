@@ -33,8 +33,10 @@ def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> Non
 
     Exit codes: 0 all agree; 5 a model disagrees in a runtime; 2 the input can't be used.
     """
+    from bnbench.machine import stop_spinning
     from bnbench.store import RunStore
 
+    stop_spinning()
     store = RunStore.open(run_folder)
     names = choose_runtimes(runtimes)
     if runtimes == "all":

@@ -89,6 +89,4 @@ def run_study(
             rates = {(rate.variant, rate.device): rate.learning_rate for rate in chosen}
         run_stage("training", study.list_scored_trials(engines, rates), dataset)
         run_stage("timing", study.list_timed_trials(engines), dataset, one_at_a_time=True)
-        records = store.read_trials()
-        store.write_epochs(records)
-    return records
+    return store.read_trials()
