@@ -45,7 +45,9 @@ def require_devices(names: Iterable[str]) -> None:
             )
 
 
-def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
+def describe_environment(
+    devices: Iterable[str], native_threads: int | None = None
+) -> EnvironmentRecord:
     """Describe this machine, its software, and those of `devices` that it has."""
     names = list_devices()
     return EnvironmentRecord(
@@ -65,6 +67,7 @@ def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
         commit=_read_commit(),
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         instruction_set=_native.ensemble_instruction_sets()[0],
+        native_threads=native_threads,
     )
 
 

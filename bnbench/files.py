@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import io
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 BLOCK_BYTES = 1 << 16
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole: a reader finds the old content or the new, never a part."""
+    """Write a file whole: a reader finds the old content or the new, never a part.
+
+    Raises:
+        OSError: the file cannot be written, for instance on a full disk; it names `path`, and the
+            old content is still there.
+    """
     draft = path.with_name(f".{path.name}.draft")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("wb", buffering=0) as file:
+            _write_whole(file, content)
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        error.filename = str(path)
+        raise
 
 
 class AppendLog:
@@ -40,10 +52,11 @@ class AppendLog:
     def __init__(self, path: Path, wait: bool = False) -> None:
         self.path = path
         self._wait = wait
-        self._file: IO[bytes] | None = None
+        self._file: io.FileIO | None = None
 
     def __enter__(self) -> Self:
-        file = self.path.open("a+b")
+        # Without a buffer, a line that does not fit on the disk is not written again on close.
+        file = self.path.open("a+b", buffering=0)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if self._wait else fcntl.LOCK_NB))
             _cut_torn_line(file)
@@ -66,12 +79,21 @@ class AppendLog:
 
         Raises:
             RuntimeError: the log is not locked.
+            OSError: the line cannot be written, for instance on a full disk; the error names the
+                file, and no part of the line is left in it.
         """
         if self._file is None:
             raise RuntimeError(f"{self.path}: expected a locked log; append inside its 'with'")
-        self._file.write(json.dumps(content, allow_nan=False).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        line = json.dumps(content, allow_nan=False).encode() + b"\n"
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            _write_whole(self._file, line)
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(end)
+            error.filename = str(self.path)
+            raise
 
     def read(self) -> Iterator[tuple[int, bytes]]:
         """Read the complete lines, each with its number, counted from 1; needs no lock."""
@@ -81,7 +103,14 @@ class AppendLog:
                     yield number, line
 
 
-def _cut_torn_line(file: IO[bytes]) -> None:
+def _write_whole(file: io.FileIO, content: bytes) -> None:
+    """Write all bytes; one call writes fewer if the disk fills up."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _cut_torn_line(file: io.FileIO) -> None:
     """Cut a file after its last newline; searched from the end, since a log can be gigabytes."""
     end = file.seek(0, os.SEEK_END)
     while end > 0:

@@ -25,6 +25,15 @@ def count_cores() -> int:
     return os.cpu_count() or 1
 
 
+def stop_spinning() -> None:
+    """Let OpenMP's threads sleep while they wait; call it before torch is imported.
+
+    By default they spin for a while, and so keep a core from the thread they wait for where
+    another program computes beside them. Programs started later inherit the setting.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def read_memory_bytes() -> int | None:
     """Read the size of the machine's memory in bytes; None where it is unknown."""
     try:

@@ -12,6 +12,7 @@ TrialStatus = Literal["finished", "failed"]
 LOCAL_NODE = "local"
 """The name of the node in records of trials that ran in the process of the study."""
 VerificationStatus = Literal["agreed", "disagreed", "unusable", "unchecked"]
+CertificateStatus = Literal["bounded", "not covered", "out of range"]
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class EnvironmentRecord:
     cores: int
     """Processors this process may use."""
     threads: int
-    """CPU threads of torch."""
+    """CPU threads of torch, which the reference engine trains on."""
     memory_bytes: int | None
     devices: dict[str, str]
     """Product name of each device of the study."""
@@ -122,6 +123,9 @@ class EnvironmentRecord:
     instruction_set: str | None = None
     """Instructions of the native engine, such as ``avx512``; its bits depend on them. None in runs
     of versions that did not record it."""
+    native_threads: int | None = None
+    """CPU threads of the native engine, each with a trial of its own; its bits do not depend on
+    them. None on a node of a cluster, and in runs of versions that did not record it."""
 
     def list_differences(self, other: EnvironmentRecord) -> list[str]:
         """Describe each difference of `other` that can change a trial's results."""
@@ -153,11 +157,14 @@ class CertificateRecord:
     correct: int
     """Test images that the model classifies correctly in binary64."""
     certified: int | None
-    """Test images whose prediction rounding cannot change; None if no bound covers the network."""
+    """Test images whose prediction rounding cannot change; None if the network is not certified."""
     undecided_units: int | None
     """Hidden units, summed over the images, whose sign rounding could change."""
     largest_bound: float | None
     """Largest error of a logit that rounding can cause, over all images and classes."""
+    status: CertificateStatus = "bounded"
+    reason: str | None = None
+    """Why the status is not ``bounded``: the layer, or the tensor that is out of range."""
 
 
 @dataclass(frozen=True)

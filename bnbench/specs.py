@@ -21,6 +21,8 @@ ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 """In the order in which tables list them."""
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """In the order in which a study runs its trials."""
+EXPLORING: tuple[Purpose, ...] = ("tune", "alternate")
+"""Purposes whose trials try several learning rates of a variant; one that fails there is a result."""
 
 LARGEST_SEED = 2**32 - 1
 
@@ -123,12 +125,14 @@ class TimingSpec:
     """
 
     num_pairs: int = 10
-    """Trials of each variant; at least 1. A ratio of times has an interval from six pairs on."""
+    """Trials of each variant; 0 measures no times. A ratio of times has an interval from six pairs
+    on."""
     epochs: int = 1
     """Epochs of each trial; at least 1."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "num_pairs", "epochs")
+        _require(self, "num_pairs", self.num_pairs >= 0, "a whole number of at least 0")
+        _require_positive(self, "epochs")
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,8 @@ class StudySpec:
     engine: EngineChoice = "auto"
     """The engine that trains the trials; ``auto`` is the fastest that can train all variants."""
     threads: int | None = None
-    """CPU threads; None leaves torch's own choice."""
+    """CPU threads of each engine; None takes one for the reference engine, and all cores for the
+    native engine."""
     tuning: TuningSpec | None = None
     """If given, each variant is scored at the learning rate that was best for it in tuning."""
     timing: TimingSpec = field(default_factory=TimingSpec)

@@ -28,7 +28,7 @@ from bnbench.records import (
     TrialRecord,
     make_trial_order,
 )
-from bnbench.specs import EngineName, StudySpec
+from bnbench.specs import EXPLORING, EngineName, StudySpec
 
 Content = TypeVar("Content")
 
@@ -219,11 +219,11 @@ class RunStore:
         Each has one row per epoch of each trial.
         """
         # NumPy loads slowly, and "bnbench run --help" imports this module.
-        from bnbench.tables import EPOCH_FILES, WITH_RATES, make_epoch_frame
+        from bnbench.tables import EPOCH_FILES, make_epoch_frame
 
         frame = make_epoch_frame(records)
         for purpose, name in EPOCH_FILES.items():
-            left_out = ["purpose"] if purpose in WITH_RATES else ["purpose", "learning_rate"]
+            left_out = ["purpose"] if purpose in EXPLORING else ["purpose", "learning_rate"]
             rows = frame[frame["purpose"] == purpose].drop(columns=left_out)
             if purpose == "score" or not rows.empty:
                 self.write_bytes(name, rows.to_csv(index=False, lineterminator="\n").encode())

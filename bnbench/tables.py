@@ -23,8 +23,6 @@ EPOCH_FILES: dict[Purpose, str] = {
     "time": "timing.csv",
 }
 """Where a run folder keeps the epochs of its trials, by their purpose."""
-WITH_RATES: tuple[Purpose, ...] = ("tune", "alternate")
-"""Purposes whose trials of one variant have several learning rates."""
 
 
 def make_epoch_frame(records: Iterable[TrialRecord]) -> pd.DataFrame:

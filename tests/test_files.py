@@ -1,6 +1,8 @@
 import json
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,36 @@ def test_what_json_cannot_hold_leaves_no_line(log: AppendLog) -> None:
     with log, pytest.raises(ValueError, match="not JSON compliant"):
         log.append(float("nan"))
     assert log.path.read_bytes() == b""
+
+
+@pytest.fixture
+def small_files() -> Iterator[int]:
+    """Let no file of this process grow beyond some bytes, as if the disk were full there."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # Python ignores SIGXFSZ
+    try:
+        yield 1000
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_file_that_does_not_fit_leaves_the_old_one_and_no_draft(
+    tmp_path: Path, small_files: int
+) -> None:
+    path = tmp_path / "file"
+    replace_file(path, b"old")
+    with pytest.raises(OSError, match="File too large") as raised:
+        replace_file(path, b"x" * (small_files + 1))
+    assert raised.value.filename == str(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_line_that_does_not_fit_leaves_no_part_of_it(log: AppendLog, small_files: int) -> None:
+    with log:
+        log.append("before")
+        with pytest.raises(OSError, match="File too large") as raised:
+            log.append("x" * small_files)
+        assert raised.value.filename == str(log.path)
+        log.append("after")
+    assert log.path.read_bytes() == b'"before"\n"after"\n'

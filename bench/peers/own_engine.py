@@ -8,7 +8,6 @@ from typing import cast
 
 from bench.peers.interface import Trainer, TrainingJob
 from bnbench.data import load_fashion_mnist
-from bnbench.machine import count_cores
 from bnbench.records import EpochRecord
 from bnbench.specs import EngineName, TrialSpec
 from bnbench.training.engines import make_engine
@@ -22,7 +21,7 @@ def make_trainer(job: TrainingJob) -> Trainer:
     same whichever it is. The accuracies are those of trials as long as all calls together.
     """
     name = cast("EngineName", job.way)
-    engine = make_engine(name, load_fashion_mnist(job.data_dir, download=False), count_cores())
+    engine = make_engine(name, load_fashion_mnist(job.data_dir, download=False))
     num_epochs = 0
 
     def train(epochs: int) -> list[tuple[EpochRecord, ...]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from bnbench.models.certificate import Certificate
+    from bnbench.models.certificate import Certificate, Refusal
     from bnbench.models.diagnosis import Fault
     from bnbench.models.exported_model import ExportedModel
     from bnbench.records import VerificationRecord
@@ -92,7 +92,7 @@ def _diagnose_logits(
         )
     images, labels = test.images.numpy(), test.labels.numpy()
     reference = make_reference(model, images, labels)
-    _show_certificate(reference.certificate, len(images))
+    _show_certificate(reference.proof, len(images))
     if logits is None:
         return None
     if logits.shape != reference.logits.shape:
@@ -139,14 +139,16 @@ def _read_logits(path: Path) -> NDArray[np.floating[Any]]:
     return logits
 
 
-def _show_certificate(certificate: Certificate | None, num_images: int) -> None:
-    if certificate is None:
-        click.echo("certified: nothing; the bound covers only linear layers, BatchNorm and ReLU")
+def _show_certificate(proof: Certificate | Refusal, num_images: int) -> None:
+    from bnbench.models.certificate import Refusal
+    from bnbench.models.contract import CONTRACT
+
+    if isinstance(proof, Refusal):
+        click.echo(f"not certified, {proof.status}: {proof.reason}")
         return
     click.echo(
-        f"certified: {certificate.certified.sum():,} of {num_images:,} predictions are the same in "
-        "any runtime that rounds each operation to nearest in binary32, with ordinary matrix "
-        "products"
+        f"certified: {proof.certified.sum():,} of {num_images:,} predictions are the same in "
+        f"{CONTRACT.summary}"
     )
 
 

@@ -6,7 +6,6 @@ A command's module is imported only when the command runs, so that help is fast.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -14,9 +13,7 @@ from typing import Any
 import click
 
 import bnbench
-from bnbench.errors import BnbenchError
-
-INTERRUPTED_EXIT_CODE = 130
+from bnbench.cli.exit_codes import handle_signals, run_to_exit_code
 
 COMMANDS = {
     "run": "Train all trials of a study, verify the models, write the report.",
@@ -65,23 +62,8 @@ class LazyGroup(click.Group):
 
 def main() -> None:
     """Run the program; an expected error prints one or two lines and sets the exit code."""
-    try:
-        cli.main(prog_name="bnbench", standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(INTERRUPTED_EXIT_CODE)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except BnbenchError as error:
-        click.echo(f"bnbench: error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        click.echo("bnbench: interrupted", err=True)
-        sys.exit(INTERRUPTED_EXIT_CODE)
-    except BrokenPipeError:
-        # The reader of our output (head, less) has closed it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(INTERRUPTED_EXIT_CODE)
+    handle_signals()
+    sys.exit(run_to_exit_code(lambda: cli.main(prog_name="bnbench", standalone_mode=False)))
 
 
 @click.group(
@@ -100,5 +82,6 @@ def cli() -> None:
     'bnbench gate' decides whether a code change made something slower or less accurate.
 
     Exit codes: 0 success; 1 a trial failed, or the gate found a change for the worse; 2 wrong
-    usage or input; 3 the gate is undecided; 5 runtimes disagree; 130 interrupted.
+    usage or input, or a full disk; 3 the gate is undecided; 5 runtimes disagree; 130 interrupted
+    (143 by SIGTERM).
     """

@@ -1,90 +1,184 @@
-"""The progress of a study and of a verification: live bars on a terminal, else plain lines."""
+"""The progress of a study and of a verification: a live bar on a terminal, else plain lines."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from bnbench.records import EpochRecord, TrialRecord
-from bnbench.specs import TrialSpec
+from bnbench.reporting.wording import format_count, shorten_name
+from bnbench.specs import EXPLORING, TrialSpec
+
+MARGIN = 3
+"""Columns left free at the right: a line that filled them would wrap when Ctrl-C prints ``^C``."""
+SHORTEST_NAME = 8
+REFRESHES_PER_SECOND = 4
+
+
+class LiveBar:
+    """A headline, and below it a bar with what is done, the time elapsed and the time left.
+
+    Args:
+        console: where it is shown; nothing is shown away from a terminal.
+        unit: the singular of what is counted, such as ``epoch``.
+        read_seconds: a monotonic clock.
+    """
+
+    def __init__(
+        self, console: Console, unit: str, read_seconds: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.console = console
+        self.headline = ""
+        self._unit = unit
+        self._read_seconds = read_seconds
+        self.restart("starting", 0)
+
+    def restart(self, headline: str, total: int) -> None:
+        """Begin to count anew, up to `total`."""
+        self.headline, self._total, self._done = headline, total, 0
+        self._started = self._read_seconds()
+
+    def advance(self, count: int = 1) -> None:
+        """Count what is done."""
+        self._done += count
+
+    @property
+    def width(self) -> int | None:
+        """Columns that a line may fill; None away from a terminal."""
+        return self.console.width - MARGIN if self.console.is_terminal else None
+
+    def __rich__(self) -> RenderableType:
+        width = self.console.width - MARGIN
+        elapsed = self._read_seconds() - self._started
+        counts = f"{self._done}/{format_count(self._total, self._unit)}"
+        text = f"{counts}, elapsed {format_time(elapsed)}"
+        if 0 < self._done < self._total:
+            left = elapsed * (self._total - self._done) / self._done
+            text += f", remaining about {format_time(left)}"
+        headline = Text(self.headline, no_wrap=True, overflow="ellipsis")
+        headline.truncate(width, overflow="ellipsis")
+        if not self._total:
+            return headline
+        line = Table.grid(padding=(0, 1))
+        bar_width = min(width - len(text) - 1, 40)
+        cells: list[RenderableType] = [Text(text, no_wrap=True, overflow="ellipsis")]
+        if bar_width >= SHORTEST_NAME:
+            cells.insert(0, ProgressBar(self._total, self._done, width=bar_width))
+        line.add_row(*cells)
+        return Group(headline, line)
 
 
 class StudyProgress:
     """Shows trial, epoch, accuracy and the time left."""
 
-    def __init__(self, bar: Progress) -> None:
+    def __init__(self, bar: LiveBar) -> None:
         self._stage = ""
         self._num_trials = 0
         self._ended_trials = 0
         self._bar = bar
-        self._task = bar.add_task("starting", total=None)
 
     def start_stage(self, name: str, num_trials: int, num_epochs: int) -> None:
         """Show which stage begins and how much work it has."""
         self._stage, self._num_trials, self._ended_trials = name, num_trials, 0
-        self._bar.reset(self._task, total=num_epochs, description=name)
+        self._bar.restart(name, num_epochs)
 
     def finish_epoch(self, trial: TrialSpec, epoch: EpochRecord) -> None:
         """Show the epoch that ended last."""
-        self._bar.update(
-            self._task,
-            advance=1,
-            description=f"{self._stage} {self._ended_trials + 1}/{self._num_trials}: "
-            f"{trial.key}, epoch {epoch.epoch}, accuracy {epoch.test_accuracy:.2%}",
-        )
+        self._bar.advance()
+        place = f"{self._stage} {self._ended_trials + 1}/{self._num_trials}: "
+        details = [f"epoch {epoch.epoch}", f"accuracy {epoch.test_accuracy:.2%}"]
+        self._bar.headline = _fit(place, trial, [*_describe_stage(trial), *details], self._bar)
 
     def finish_trial(self, record: TrialRecord) -> None:
         """Print a line for the trial, above the bar if there is one."""
         self._ended_trials += 1
-        self._bar.advance(self._task, record.trial.recipe.epochs - len(record.epochs))
+        self._bar.advance(record.trial.recipe.epochs - len(record.epochs))
+        place = f"[{self._stage} {self._ended_trials}/{self._num_trials}] "
         self._bar.console.print(
-            f"[{self._stage} {self._ended_trials}/{self._num_trials}] {_describe_trial(record)}",
+            _fit(place, record.trial, _describe_outcome(record), self._bar),
             markup=False,
             highlight=False,
             soft_wrap=True,
         )
 
 
-def _describe_trial(record: TrialRecord) -> str:
+def _describe_stage(trial: TrialSpec) -> list[str]:
+    """What tells a trial from the others of its name in its stage."""
+    if trial.purpose in EXPLORING:
+        return [f"learning rate {trial.recipe.learning_rate:g}"]
+    return [f"{trial.engine} engine"] if trial.purpose == "time" else []
+
+
+def _describe_outcome(record: TrialRecord) -> list[str]:
     trial = record.trial
     if record.status == "failed":
-        return f"{trial.key}: failed: {record.reason}"
+        return [*_describe_stage(trial), f"failed: {record.reason}"]
     last = record.epochs[-1]
     seconds = sum(epoch.train_seconds for epoch in record.epochs) / len(record.epochs)
-    rate = f"learning rate {trial.recipe.learning_rate:g}, " if trial.purpose == "tune" else ""
-    return (
-        f"{trial.key}: {rate}accuracy {last.test_accuracy:.2%} after {last.epoch} epochs, "
-        f"{seconds:.2f} s per epoch"
-    )
+    accuracy = [f"accuracy {last.test_accuracy:.2%}"] if trial.purpose != "time" else []
+    duration = f"{format_count(last.epoch, 'epoch')} of {seconds:.2f} s"
+    return [*_describe_stage(trial), *accuracy, duration]
+
+
+def _fit(place: str, trial: TrialSpec, details: Sequence[str], bar: LiveBar) -> str:
+    """Compose a line that fits: without its last details first, then with a shorter name."""
+    variant = trial.variant.name
+    seed = trial.key.removeprefix(variant)
+    kept = list(details)
+
+    def compose() -> str:
+        return f"{place}{variant}{seed}: {', '.join(kept)}"
+
+    if bar.width is None:
+        return compose()
+    shortest = max(SHORTEST_NAME, bar.width // 5)
+    if len(compose()) > bar.width and len(variant) > shortest:
+        variant = shorten_name(variant, max(shortest, len(variant) + bar.width - len(compose())))
+    while len(compose()) > bar.width and len(kept) > 1:
+        del kept[-1]
+    text = Text(compose())
+    text.truncate(bar.width, overflow="ellipsis")
+    return text.plain
+
+
+def format_time(seconds: float) -> str:
+    """75 seconds as ``1:15``, and 3,675 as ``1:01:15``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 @contextlib.contextmanager
 def show_study(console: Console) -> Iterator[StudyProgress]:
     """Show the progress of a study."""
-    with _open_bar(console, "epochs") as bar:
+    with _show(LiveBar(console, "epoch")) as bar:
         yield StudyProgress(bar)
 
 
 @contextlib.contextmanager
 def show_models(console: Console, num_models: int) -> Iterator[Callable[[str], None]]:
     """Show how many models are verified; yields the function to call after each."""
-    with _open_bar(console, "models") as bar:
-        task = bar.add_task("verifying", total=num_models)
-        yield lambda _name: bar.advance(task)
+    with _show(LiveBar(console, "model")) as bar:
+        bar.restart("verifying", num_models)
+        yield lambda _name: bar.advance()
 
 
 @contextlib.contextmanager
-def _open_bar(console: Console, unit: str) -> Iterator[Progress]:
-    """Show a bar that counts units of work; it is disabled away from a terminal."""
-    bar = Progress(
-        *Progress.get_default_columns(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    with contextlib.nullcontext() if bar.disable else bar:
+def _show(bar: LiveBar) -> Iterator[LiveBar]:
+    """Show a bar on a terminal; it goes when the work is done, and stays where it was stopped."""
+    if not bar.console.is_terminal:
         yield bar
+        return
+    live = Live(
+        bar, console=bar.console, refresh_per_second=REFRESHES_PER_SECOND, redirect_stdout=False
+    )
+    with live:
+        yield bar
+        live.transient = True

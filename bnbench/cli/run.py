@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bnbench.cli.exit_codes import describe_disk_error, find_interruption_code, is_interruption
+from bnbench.cli.guard import run_guarded
 from bnbench.cli.report import show_report
 from bnbench.cli.verify import show_verdict, verify_models
 from bnbench.errors import RunError, SpecError
+from bnbench.machine import stop_spinning
 from bnbench.networks import find_variant
 from bnbench.records import DataRecord, VerificationRecord
-from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
+from bnbench.specs import ENGINE_NAMES, EXPLORING, REFERENCE_ENGINE, StudySpec, parse_seeds
 from bnbench.store import RunStore
 from bnbench.training.catalog import check_against_data, find_study
 from bnbench.training.executors import DEFAULT_EXECUTOR, EXECUTORS, check_executor
@@ -49,7 +52,17 @@ TRIAL_FAILED_EXIT_CODE = 1
     type=click.Choice(["auto", *ENGINE_NAMES]),
     help="A plain PyTorch loop (reference) or C++ on the CPU (native).  [default: the fastest]",
 )
-@click.option("--threads", type=int, help="CPU threads.  [default: torch's choice]")
+@click.option(
+    "--threads",
+    type=int,
+    help="CPU threads of each engine.  [default: 1 for reference, all cores for native]",
+)
+@click.option(
+    "--no-timing",
+    is_flag=True,
+    default=None,
+    help="Skip the timed trials; the native engine's study then has no times.",
+)
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -83,6 +96,7 @@ def run(
     resume: Path | None,
     executor_name: str,
     address: str | None,
+    no_timing: bool | None,
     **options: Any,
 ) -> None:
     """Train all trials of a study, export and verify them, and write the report.
@@ -91,24 +105,58 @@ def run(
     continues an interrupted run, with the same result as without the interruption.
     """
     if resume is None:
-        store, study = None, _apply_options(find_study(study_name or DEFAULT_STUDY), options)
+        study = _apply_options(find_study(study_name or DEFAULT_STUDY), options)
+        if no_timing:
+            timing = dataclasses.replace(study.timing, num_pairs=0)
+            study = dataclasses.replace(study, timing=timing)
+        folder = out or Path("runs") / f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
     else:
-        _refuse_options({"study": study_name, "out": out, **options})
-        store = RunStore.open(resume)
-        study = store.study
+        _refuse_options({"study": study_name, "out": out, "no_timing": no_timing, **options})
+        study, folder = RunStore.open(resume).study, resume
     check_executor(executor_name, address, study)
+    advice = f"go on with: {_name_resume_command(folder, executor_name, address)}"
+    is_new = resume is None
+
+    def train() -> int:
+        try:
+            return _train(study, folder, is_new, data_dir, executor_name, address)
+        except OSError as error:
+            text = describe_disk_error(error, f"make space, then {advice}")
+            if text is None or not (folder / "run.json").exists():
+                raise
+            raise RunError(text) from None
+
+    try:
+        sys.exit(run_guarded(train) if EXECUTORS[executor_name].ends_process else train())
+    except BaseException as error:
+        if is_interruption(error) and (folder / "run.json").exists():
+            click.echo(f"Interrupted; finished trials are kept.\nG{advice[1:]}", err=True)
+            sys.exit(find_interruption_code())
+        raise
+
+
+def _train(
+    study: StudySpec,
+    folder: Path,
+    is_new: bool,
+    data_dir: Path | None,
+    executor_name: str,
+    address: str | None,
+) -> int:
+    """Start or open the run in `folder` and complete it; return the exit code."""
+    stop_spinning()
     # Torch is imported here, so that mistakes in the options above are answered at once.
     import torch
 
     from bnbench.data import load_fashion_mnist
     from bnbench.environment import describe_environment
     from bnbench.models.runtimes.libtorch import find_binary
-    from bnbench.training.engines import resolve_engines
+    from bnbench.training.engines import choose_threads, resolve_engines
 
     engines = resolve_engines(study)
-    if study.threads is not None:
-        torch.set_num_threads(study.threads)
-    environment = describe_environment(study.devices)
+    torch.set_num_threads(choose_threads(REFERENCE_ENGINE, study.threads))
+    environment = describe_environment(study.devices, choose_threads("native", study.threads))
+    store = None if is_new else RunStore.open(folder)
     if store is None:
         find_binary()
     elif differences := store.environment.list_differences(environment):
@@ -118,19 +166,11 @@ def run(
         )
     dataset = load_fashion_mnist(data_dir)
     check_against_data(study, len(dataset.train))
-    with EXECUTORS[executor_name].open(address, environment.threads) as executor:
+    with EXECUTORS[executor_name].open(address, study.threads) as executor:
         if store is None:
-            folder = out or Path("runs") / f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
             data = DataRecord(dataset.name, len(dataset.train), len(dataset.test))
             store = RunStore.create(folder, study, engines, data, environment)
-        try:
-            sys.exit(_complete_run(store, dataset, executor))
-        except KeyboardInterrupt:
-            resume_command = _name_resume_command(store.folder, executor_name, address)
-            click.echo(
-                f"Interrupted; finished trials are kept. Go on with: {resume_command}", err=True
-            )
-            raise click.exceptions.Abort from None
+        return _complete_run(store, dataset, executor)
 
 
 def _refuse_options(options: dict[str, Any]) -> None:
@@ -188,7 +228,7 @@ def _complete_run(store: RunStore, dataset: Dataset, executor: Executor) -> int:
         verifications = verify_models(store, records, dataset)
     show_report(store, records)
     verdict = show_verdict(verifications)
-    failed = [r for r in records if r.status == "failed" and r.trial.purpose != "tune"]
+    failed = [r for r in records if r.status == "failed" and r.trial.purpose not in EXPLORING]
     for record in failed:
         click.echo(f"failed: {record.trial.key}: {record.reason}", err=True)
     return verdict or (TRIAL_FAILED_EXIT_CODE if failed else 0)

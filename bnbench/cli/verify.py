@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> None:
     """Evaluate every model of RUN in several runtimes and compare each logit with binary64.
 
-    Writes RUN/verification.csv and RUN/certificates.csv and updates the report. 'all' takes every
-    installed runtime and lists the others.
+    Writes verification.csv, certificates.csv and inspection.json in RUN and updates the report.
+    'all' takes every installed runtime and lists the others.
 
     Exit codes: 0 all agree; 5 a model disagrees in a runtime; 2 the input can't be used.
     """
+    from bnbench.machine import stop_spinning
     from bnbench.store import RunStore
 
+    stop_spinning()
     store = RunStore.open(run_folder)
     names = choose_runtimes(runtimes)
     if runtimes == "all":
@@ -61,17 +63,22 @@ def verify_models(
     dataset: Any,
     names: Sequence[str] = DEFAULT_RUNTIMES,
 ) -> list[VerificationRecord]:
-    """Verify the models of a run's trials in the named runtimes and show the progress."""
+    """Verify and inspect the models of a run's trials, and show the progress."""
     from rich.console import Console
 
     from bnbench.cli.progress import show_models
+    from bnbench.inspection import write_inspection
+    from bnbench.models.inspection import inspect_run
     from bnbench.models.verification import list_models, verify_run
 
     models = list_models(store.models_folder, trials)
     runtimes = [open_runtime(name, dataset.folder) for name in names]
     images, labels = dataset.test.images.numpy(), dataset.test.labels.numpy()
     with show_models(Console(stderr=True), len(models)) as on_model:
-        return verify_run(store, models, images, labels, runtimes, on_model)
+        verifications = verify_run(store, models, images, labels, runtimes, on_model)
+    inspection = inspect_run(store.models_folder, store.study, trials, dataset)
+    write_inspection(store.folder, inspection)
+    return verifications
 
 
 def show_verdict(records: Sequence[VerificationRecord]) -> int:

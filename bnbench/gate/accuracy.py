@@ -9,14 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bnbench import stats
 from bnbench.errors import GateError
 from bnbench.gate.revisions import RevisionFolder, run_command
 from bnbench.gate.specs import GateSpec
-from bnbench.stats.change import ChangeOutcome, classify_change
-
-BOOTSTRAP_SEED = 20_260_101
-"""Fixed, so that the same accuracies always give the same interval."""
+from bnbench.stats.change import ChangeOutcome, ErrorRates, decide_change
 
 Accuracies = Mapping[str, Mapping[int, float]]
 """Fraction of test images classified correctly after the last epoch, by variant and seed."""
@@ -30,8 +26,15 @@ class AccuracySummary:
     outcome: ChangeOutcome
     base_mean: float
     head_mean: float
-    difference: stats.Estimate
-    """Head minus base, a fraction of the images, with its interval at the false-alarm rate."""
+    difference: float
+    """Center over seeds of head minus base, a fraction of the images."""
+    low: float | None
+    """Lower end of its interval at the false-alarm rate; None for too few seeds."""
+    high: float | None
+    """Upper end of the same interval."""
+    num_seeds: int
+    num_more: int | None
+    """Estimated number of further seeds that would decide it; None if it is decided."""
 
 
 def measure_accuracies(revision: RevisionFolder, command: str, folder: Path) -> Accuracies:
@@ -75,11 +78,10 @@ def compare_accuracies(
 ) -> tuple[AccuracySummary, ...]:
     """Judge the accuracy of every variant that both revisions trained, by the rule for times.
 
-    The mean difference over seeds has a BCa interval from ten seeds on and Student's t below, at
-    the false-alarm rate and at the miss rate. The rule counts a loss as positive.
+    The rule counts a loss as positive; the variants share the false-alarm rate.
 
     Raises:
-        GateError: the revisions share no variant, or fewer than two seeds of one.
+        GateError: the revisions share no variant, or no seed of one.
     """
     variants = [variant for variant in base if variant in head]
     if not variants:
@@ -87,28 +89,28 @@ def compare_accuracies(
             f"expected a variant that both revisions trained, got {', '.join(base) or 'none'} "
             f"in base and {', '.join(head) or 'none'} in head"
         )
-    limit = spec.max_accuracy_loss
+    rates = ErrorRates(spec.false_alarms / len(variants), spec.misses)
     summaries = []
     for variant in variants:
         seeds = sorted(base[variant].keys() & head[variant].keys())
-        if len(seeds) < 2:
+        if not seeds:
             raise GateError(
-                f"{variant}: expected at least two seeds that both revisions trained, "
-                f"got {len(seeds)}; train more"
+                f"{variant}: expected a seed that both revisions trained, got none; "
+                "train both with the same seeds"
             )
-        sides = [np.array([[side[variant][seed]] for seed in seeds]) for side in (base, head)]
-        alarm, miss = (
-            stats.compare_pairs(
-                sides[0],
-                sides[1],
-                np.random.default_rng(BOOTSTRAP_SEED),
-                confidence=1.0 - 2.0 * rate,
-            )[0]
-            for rate in (spec.false_alarms / len(variants), spec.misses)
+        before, after = (np.array([side[variant][seed] for seed in seeds]) for side in (base, head))
+        loss = decide_change(before - after, spec.max_accuracy_loss, rates)
+        summaries.append(
+            AccuracySummary(
+                variant=variant,
+                outcome=loss.outcome,
+                base_mean=float(before.mean()),
+                head_mean=float(after.mean()),
+                difference=0.0 - loss.center,
+                low=None if loss.high is None else 0.0 - loss.high,
+                high=None if loss.low is None else 0.0 - loss.low,
+                num_seeds=loss.count,
+                num_more=loss.num_more,
+            )
         )
-        outcome = ChangeOutcome.UNDECIDED
-        if not (alarm.value is None or alarm.low is None or alarm.high is None or miss.low is None):
-            outcome = classify_change(-alarm.value, -alarm.high, -alarm.low, -miss.low, limit)
-        base_mean, head_mean = (float(side.mean()) for side in sides)
-        summaries.append(AccuracySummary(variant, outcome, base_mean, head_mean, alarm))
     return tuple(summaries)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bnbench.gate.error_rates import render_error_rates, replay_error_rates
 from bnbench.gate.formats import render_json, write_file
 from bnbench.gate.pairs import PairRunner
 from bnbench.gate.recording import describe_recording, extend_recording, read_recording
-from bnbench.gate.revisions import find_repository, lay_out_revision
+from bnbench.gate.revisions import find_repository, lay_out_revision, resolve_commit
 from bnbench.gate.specs import GateSpec, SuiteSpec
 
-JSON_VERSION = 3
+JSON_VERSION = 4
 
 
 def record_revision(
@@ -24,18 +25,27 @@ def record_revision(
     seconds: float,
     show: Callable[[str], None],
 ) -> None:
-    """Record a revision of the current folder's repository against itself.
+    """Record a revision of the current folder's repository against a copy of itself.
 
-    The recording is continued, until it holds `seconds`, if its file exists.
+    The recording is continued, until it holds `seconds`, if its file exists. The copies lie in
+    folders of their own in the cache, which are removed.
 
     Raises:
         GateError: the revision, the suite or the recording cannot be used.
     """
-    revision = lay_out_revision(find_repository(Path.cwd()), name, suite)
-    header = describe_recording(revision.commit, suite.arguments)
-    with tempfile.TemporaryDirectory(prefix="bnbench-gate-") as folder:
-        runner = PairRunner(revision, revision, suite.arguments, Path(folder))
-        extend_recording(recording_file, header, runner, seconds, show)
+    repository = find_repository(Path.cwd())
+    commit = resolve_commit(repository, name)
+
+    @contextlib.contextmanager
+    def lay_out() -> Iterator[PairRunner]:
+        suite.cache_folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="certify-", dir=suite.cache_folder) as folder:
+            fresh = dataclasses.replace(suite, cache_folder=Path(folder))
+            base, head = (lay_out_revision(repository, commit, fresh, copy) for copy in (1, 2))
+            yield PairRunner(base, head, suite.arguments, Path(folder))
+
+    header = describe_recording(commit, suite.arguments)
+    extend_recording(recording_file, header, lay_out, seconds, show)
 
 
 def write_error_rates(recording_file: Path, decision: GateSpec, folder: Path) -> str:

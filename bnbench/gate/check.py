@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Callable
@@ -30,12 +31,15 @@ def check_change(spec: CheckSpec, show: Callable[[str], None]) -> GateSummary:
     with tempfile.TemporaryDirectory(prefix="bnbench-gate-") as name:
         folder = Path(name)
         accuracies: tuple[AccuracySummary, ...] = ()
+        decision = spec.decision
         if spec.accuracy_command is not None:
+            # Times and accuracies share the false-alarm rate.
+            decision = dataclasses.replace(decision, false_alarms=decision.false_alarms / 2.0)
             base_accuracies = measure_accuracies(base, spec.accuracy_command, folder / "base")
             head_accuracies = measure_accuracies(head, spec.accuracy_command, folder / "head")
-            accuracies = compare_accuracies(base_accuracies, head_accuracies, spec.decision)
+            accuracies = compare_accuracies(base_accuracies, head_accuracies, decision)
         runner = PairRunner(base, head, spec.suite.arguments, folder)
-        measured = measure_until_decided(runner, spec.decision, show)
+        measured = measure_until_decided(runner, decision, show)
     summary = summarize_gate(base, head, spec.decision, measured, accuracies)
     for format_name, path in spec.outputs.items():
         write_file(path, FORMATS[format_name](summary).encode())

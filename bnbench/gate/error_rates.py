@@ -4,92 +4,63 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from scipy import stats
 
 from bnbench.errors import GateError
 from bnbench.gate.formats import render_table
 from bnbench.gate.recording import Recording, RecordingHeader
-from bnbench.gate.replay import (
-    CompareFailSummary,
-    ReplaySummary,
-    replay_compare_fail,
-    replay_decisions,
-)
+from bnbench.gate.records import Slowdown
+from bnbench.gate.replay import BiasSummary, ReplaySummary, replay_decisions, summarize_bias
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 
 REPLAY_COLUMNS = (
-    *("one benchmark slower by", "found slower", "called not slower by the limit"),
+    *("one benchmark slower by", "decisions", "found slower", "called not slower by the limit"),
     *("undecided", "false alarm elsewhere", "minutes"),
 )
-NUM_DECISIONS = 2000
-"""Replayed for each injected slowdown."""
-REPLAY_SEED = 20_260_101
-"""Fixed, so that a recording always gives the same figures."""
-MIN_PAIRS = 8
-TOO_SHORT = """Most decisions draw more than half of the recorded pairs, so they are much alike:
-record longer for better figures.
-
-"""
+BIAS_COLUMNS = ("benchmark", "copies", "mean difference", "deviation of a pair", "of two copies")
 
 
 @dataclass(frozen=True)
 class ErrorRateSummary:
-    """How often the gate, and pytest-benchmark's rules, were wrong and right."""
+    """How often the gate was wrong and right, and how far copies of the same code differ."""
 
     header: RecordingHeader
     spec: GateSpec
     names: tuple[str, ...]
     num_pairs: int
+    num_layouts: int
     seconds: float
     """Length of the recording."""
-    round_deviation: float
-    """Standard deviation of the log-ratio of two rounds side by side; median over benchmarks."""
-    pair_deviation: float
-    """The same of the one log-ratio per process pair that enters the decision."""
     replays: tuple[ReplaySummary, ...]
-    comparisons: tuple[CompareFailSummary, ...]
+    biases: tuple[BiasSummary, ...]
 
 
-def replay_error_rates(
-    recording: Recording, spec: GateSpec, num_decisions: int = NUM_DECISIONS
-) -> ErrorRateSummary:
+def replay_error_rates(recording: Recording, spec: GateSpec) -> ErrorRateSummary:
     """Replay a recording.
 
     Raises:
-        GateError: it is too short.
+        GateError: it is too short for a decision.
     """
     names = recording.names
-    if len(recording.pairs) < MIN_PAIRS or not names:
-        raise GateError(
-            f"expected a recording of at least {MIN_PAIRS} process pairs, got "
-            f"{len(recording.pairs)} of {len(names)} benchmarks; record longer with --minutes"
-        )
-    generator = np.random.default_rng(REPLAY_SEED)
-    levels = sorted(recording.header.levels)
-    groups = [[pair.table[name, 0.0] for pair in recording.pairs] for name in names]
-    rounds = [
-        np.concatenate([np.log(v.head_seconds) - np.log(v.base_seconds) for v in group])
-        for group in groups
+    replays = [
+        replay_decisions(recording, spec, slowdown) for slowdown in recording.header.slowdowns
     ]
-    pairs = [[record.log_ratio for record in group] for group in groups]
+    if not names or not all(replay.num_decisions for replay in replays):
+        raise GateError(
+            "expected a recording of at least one decision, got "
+            f"{len(recording.pairs)} process pairs of {len(names)} benchmarks; "
+            "record longer with --minutes"
+        )
     return ErrorRateSummary(
         header=recording.header,
         spec=spec,
         names=tuple(names),
         num_pairs=len(recording.pairs),
+        num_layouts=len(recording.layouts),
         seconds=recording.seconds,
-        round_deviation=float(np.median([np.std(each, ddof=1) for each in rounds])),
-        pair_deviation=float(np.median([np.std(each, ddof=1) for each in pairs])),
-        replays=tuple(
-            replay_decisions(recording, spec, level, num_decisions, generator) for level in levels
-        ),
-        comparisons=tuple(
-            each
-            for level in levels
-            for each in replay_compare_fail(recording, level, num_decisions, generator)
-        ),
+        replays=tuple(replays),
+        biases=tuple(summarize_bias(recording, name) for name in names),
     )
 
 
@@ -97,9 +68,7 @@ def render_error_rates(summary: ErrorRateSummary) -> str:
     """The error rates as a Markdown document."""
     header, spec = summary.header, summary.spec
     memory = "" if header.memory_bytes is None else f", {header.memory_bytes / 2**30:.0f} GiB"
-    null = next(each for each in summary.replays if each.slowdown == 0.0)
-    alone = int(summary.seconds // max(null.mean_seconds, 1e-9))
-    is_short = null.mean_pairs > summary.num_pairs / 2
+    null = summary.replays[0]
     return f"""# How often the gate is wrong
 
 Made by `bnbench gate certify`. [gate.md](gate.md) says what is measured and how.
@@ -108,31 +77,27 @@ Made by `bnbench gate certify`. [gate.md](gate.md) says what is measured and how
 {header.commit[:12]}; recording started {header.started_at}.
 
 The recording has {summary.num_pairs} process pairs of {len(summary.names)} benchmarks, in
-{summary.seconds / 60:.0f} minutes. Each benchmark is also recorded with injected slowdowns of
-{", ".join(f"{level:.0%}" for level in header.levels if level)}. The log-ratio of two rounds side by
-side has a standard deviation of {summary.round_deviation:.3f}. That of a process pair, the median
-of its double rounds, has {summary.pair_deviation:.4f}.
-
-Each line replays {null.num_decisions:,} decisions. A decision on A/A draws {null.mean_pairs:.0f}
-pairs on average; the recording is as long as {alone} decisions one after the other. Brackets are
-95% Clopper-Pearson intervals of the replays. They hold for the recorded noise, not for another
-machine or day.
+{summary.seconds / 60:.0f} minutes. Base and head are copies of the same code, checked out and built
+one by one. They were made anew {summary.num_layouts} times.
 
 The gate: --max-slowdown {spec.max_slowdown:.0%}, --false-alarms {spec.false_alarms:.0%} over the
-suite, at most {spec.budget_seconds / 60:g} minutes.
+suite, at most {spec.budget_seconds / 60:g} minutes. The recording has pairs for
+{null.num_decisions} decisions that share none; they are all that is counted. Brackets are 95%
+Clopper-Pearson intervals. They hold for this machine, suite and time.
 
 {render_table(REPLAY_COLUMNS, map(_make_replay_row, summary.replays))}
 
-{TOO_SHORT if is_short else ""}At 0% nothing is slowed. There, *false alarm* counts decisions on
-the whole suite that call anything slower or larger, and *undecided* counts those that leave any
-benchmark undecided. The other two columns count the outcomes of all benchmarks.
+In the first line nothing is slowed. There, *false alarm* counts decisions on the whole suite that
+call anything slower or larger, and *undecided* counts those that leave any benchmark undecided. The
+other two columns count the outcomes of all benchmarks. In the other lines each decision slows every
+benchmark in turn, by a busy processor or by copying memory.
 
-pytest-benchmark's `--benchmark-compare-fail` on the same recording. Base and head are two processes
-at different times, as in two CI jobs:
+How far two copies of the same code differ, in percent of the time:
 
-{_render_comparisons(summary)}
+{render_table(BIAS_COLUMNS, map(_make_bias_row, summary.biases))}
 
-Benchmarks: {", ".join(f"`{name}`" for name in summary.names)}
+The mean has the interval over copies. A difference of two copies lasts as long as they do, so no
+number of process pairs averages it away; its deviation says how large it is.
 """
 
 
@@ -150,20 +115,24 @@ def _make_replay_row(replay: ReplaySummary) -> tuple[str, ...]:
         format_rate(replay.outcomes.get(str(outcome), 0), total)
         for outcome in (ChangeOutcome.WORSE, ChangeOutcome.NOT_WORSE, ChangeOutcome.UNDECIDED)
     )
-    if not replay.slowdown:
+    if not replay.slowdown.share:
         undecided = format_rate(replay.num_undecided, replay.num_decisions)
     alarms = format_rate(replay.num_false_alarms, replay.num_decisions)
-    minutes = f"{replay.mean_seconds / 60:.1f}"
-    return f"{replay.slowdown:.0%}", worse, not_worse, undecided, alarms, minutes
+    minutes = "–" if replay.mean_seconds is None else f"{replay.mean_seconds / 60:.1f}"
+    name, count = _name_slowdown(replay.slowdown), str(replay.num_decisions)
+    return name, count, worse, not_worse, undecided, alarms, minutes
 
 
-def _render_comparisons(summary: ErrorRateSummary) -> str:
-    columns = ["rule"]
-    rows: dict[str, list[str]] = {}
-    for replay in summary.replays:
-        level = replay.slowdown
-        columns.append(f"{level:.0%} found" if level else "false alarms of the suite")
-    for each in summary.comparisons:  # level by level, as the columns
-        row = rows.setdefault(each.rule, [f"`{each.rule}`"])
-        row.append(format_rate(each.num_failed, each.num_comparisons))
-    return render_table(columns, rows.values())
+def _name_slowdown(slowdown: Slowdown) -> str:
+    return f"{slowdown.share:.0%}, {slowdown.work}" if slowdown.share else "0%"
+
+
+def _make_bias_row(bias: BiasSummary) -> tuple[str, ...]:
+    mean = f"{100 * (bias.mean.value or 0.0):+.2f}"
+    if bias.mean.low is not None and bias.mean.high is not None:
+        mean += f" [{100 * bias.mean.low:+.2f}, {100 * bias.mean.high:+.2f}]"
+    deviations = [
+        "–" if deviation is None else f"{100 * deviation:.2f}"
+        for deviation in (bias.pair_deviation, bias.layout_deviation)
+    ]
+    return f"`{bias.benchmark}`", str(bias.mean.count), mean, *deviations

@@ -14,7 +14,7 @@ from bnbench.gate.quantities import KINDS
 from bnbench.gate.verdict import GateSummary
 from bnbench.gate.wording import make_notes, make_tables, word_verdict
 
-JSON_VERSION = 3
+JSON_VERSION = 4
 
 
 def render_markdown(summary: GateSummary) -> str:

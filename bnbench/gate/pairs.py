@@ -16,7 +16,7 @@ from typing import Any
 
 from bnbench.errors import GateError
 from bnbench.gate.process import BenchmarkFailed, Worker
-from bnbench.gate.records import BenchmarkRecord, PairRecord
+from bnbench.gate.records import NO_SLOWDOWN, BenchmarkRecord, PairRecord, Slowdown
 from bnbench.gate.revisions import RevisionFolder
 from bnbench.gate.rounds import RoundsSpec, calibrate, choose_processors, measure_benchmark
 
@@ -66,13 +66,15 @@ class PairRunner:
         self._order = ["base", "head"]
 
     def measure(
-        self, names: Sequence[str] | None = None, levels: Sequence[float] = (0.0,)
+        self,
+        names: Sequence[str] | None = None,
+        slowdowns: Sequence[Slowdown] = (NO_SLOWDOWN,),
     ) -> PairRecord:
         """Start a pair of processes, measure its benchmarks and end it.
 
         Args:
             names: the benchmarks to measure; None for all that both revisions have.
-            levels: slowdowns to inject into the head's rounds, one after the other.
+            slowdowns: what to inject into the head's rounds, one after the other.
 
         Raises:
             GateError: a process does not start, does not answer or is gone, or the revisions
@@ -99,13 +101,13 @@ class PairRunner:
                     f"{len(self.suite.only_base)} in base and {len(self.suite.only_head)} in head, "
                     "none of the same name"
                 )
-            benchmarks, failures, peak_bytes = self._measure_all(base, head, names, levels)
+            benchmarks, failures, peak_bytes = self._measure_all(base, head, names, slowdowns)
         return PairRecord(
             tuple(benchmarks), startup_seconds, peak_bytes, time.perf_counter() - begin, failures
         )
 
     def _measure_all(
-        self, base: Worker, head: Worker, names: Sequence[str], levels: Sequence[float]
+        self, base: Worker, head: Worker, names: Sequence[str], slowdowns: Sequence[Slowdown]
     ) -> tuple[list[BenchmarkRecord], dict[str, str], tuple[int, int]]:
         benchmarks: list[BenchmarkRecord] = []
         failures: dict[str, str] = {}
@@ -124,7 +126,8 @@ class PairRunner:
                         self._rounds[name] = calibrate(base, head, self._processors)
                     rounds = self._rounds[name]
                     benchmarks += [
-                        measure_benchmark(base, head, name, level, rounds) for level in levels
+                        measure_benchmark(base, head, name, slowdown, rounds)
+                        for slowdown in slowdowns
                     ]
                 events = [base.leave(), head.leave()]
             elif "benchmark" in kinds:  # the other side failed before it called benchmark

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bnbench.errors import GateError
+from bnbench.gate.records import NO_SLOWDOWN, Slowdown
 from bnbench.gate.revisions import RevisionFolder
 
 WORKER_FILE = Path(__file__).with_name("worker.py")
@@ -75,18 +76,24 @@ class Worker:
         """Tell it which benchmarks to run."""
         self._send("select", names=list(names))
 
-    def time(self, iterations: int, slowdown: float = 0.0) -> float:
+    def time(self, iterations: int, slowdown: Slowdown = NO_SLOWDOWN) -> float:
         """Run a round of the benchmark it waits in and return the round's seconds.
 
         Raises:
             BenchmarkFailed: the benchmark raised.
         """
-        self._ask("time", iterations=iterations, slowdown=slowdown)
+        self._ask("time", iterations=iterations, slowdown=slowdown.share, work=slowdown.work)
         return self.read_seconds()
 
-    def start(self, iterations: int, slowdown: float, processor: int) -> None:
+    def start(self, iterations: int, slowdown: Slowdown, processor: int) -> None:
         """Start a round on one processor; it goes on calling afterwards, until `idle`."""
-        self._ask("start", iterations=iterations, slowdown=slowdown, processor=processor)
+        self._ask(
+            "start",
+            iterations=iterations,
+            slowdown=slowdown.share,
+            work=slowdown.work,
+            processor=processor,
+        )
 
     def read_seconds(self) -> float:
         """Wait for the seconds of the round that was started.

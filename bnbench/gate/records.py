@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -25,12 +26,25 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Slowdown:
+    """Work that is injected into the head's rounds; only recordings have any."""
+
+    share: float = 0.0
+    """Share of the benchmark's own time, as a fraction; 0 for none."""
+    work: Literal["busy", "memory"] = "busy"
+    """A busy loop in registers, or copying memory that no cache holds."""
+
+
+NO_SLOWDOWN = Slowdown()
+
+
+@dataclass(frozen=True)
 class BenchmarkRecord:
     """One benchmark measured by one pair of processes, in short rounds side by side."""
 
     benchmark: str
-    slowdown: float
-    """Slowdown injected into the head's rounds, as a fraction; above 0 only in recordings."""
+    slowdown: Slowdown
+    """What was injected into the head's rounds."""
     iterations: int
     """Calls per round, the same on both sides."""
     base_seconds: tuple[float, ...]
@@ -78,7 +92,7 @@ class PairRecord:
     """Why benchmarks gave no time, by name."""
 
     @functools.cached_property
-    def table(self) -> dict[tuple[str, float], BenchmarkRecord]:
+    def table(self) -> dict[tuple[str, Slowdown], BenchmarkRecord]:
         """The benchmarks by their name and injected slowdown."""
         return {(each.benchmark, each.slowdown): each for each in self.benchmarks}
 
@@ -98,5 +112,5 @@ class PairRecord:
 
     def list_measurements(self) -> list[Measurement]:
         """All that was measured without an injected slowdown."""
-        benchmarks = [each.measurement for each in self.benchmarks if not each.slowdown]
+        benchmarks = [each.measurement for each in self.benchmarks if each.slowdown == NO_SLOWDOWN]
         return benchmarks + self.list_process_measurements()

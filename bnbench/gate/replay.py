@@ -1,156 +1,151 @@
-"""Thousands of decisions from one recording: how often the gate is wrong, and how often right.
+"""Independent decisions from one recording: how often the gate is wrong, and how often right.
 
-A decision draws recorded process pairs in random order without replacement and passes them to
-the gate's own rule; each pair costs the seconds that it took. In A/A data base and head are the
-same, so exchanging them in a pair gives data that are as likely: the exchange is drawn as well.
-To slow one benchmark, its records with the injected slowdown are used; all others are A/A.
-
-What pytest-benchmark's ``--benchmark-compare-fail`` would decide is replayed beside it. Its rule
-compares one statistic of one run with that of an earlier run: ``(head - base) / base > threshold``
-fails. A run is one process, so base and head come from different process pairs of the recording,
-as they come from different jobs in CI.
+A recording is cut into decisions that share no process pair. Each takes the pairs of one layout in
+the order in which they were measured, as they are, and passes them to the gate's own rule; each
+pair costs the seconds that it took. To slow one benchmark, its records with the injected slowdown
+are used; all others are A/A.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from bnbench import stats
 from bnbench.gate.quantities import list_quantities
 from bnbench.gate.recording import Recording
-from bnbench.gate.records import PairRecord
+from bnbench.gate.records import NO_SLOWDOWN, PairRecord, Slowdown
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 
-STATISTICS: dict[str, Callable[..., float]] = {"mean": np.mean, "median": np.median, "min": np.min}
-THRESHOLDS = (0.05, 0.1)
+BOOTSTRAP_SEED = 20_260_101
+"""Fixed, so that a recording always gives the same figures."""
 
 
 @dataclass(frozen=True)
 class ReplaySummary:
-    """Outcomes of many replayed decisions with one slowdown injected into one benchmark."""
+    """Outcomes of the decisions with one slowdown injected into one benchmark."""
 
-    slowdown: float
-    """0 for A/A."""
+    slowdown: Slowdown
     num_decisions: int
+    """Disjoint decisions; each slows every benchmark in turn."""
     outcomes: dict[str, int]
-    """Count of each outcome of the slowed benchmark; at 0, of all benchmarks."""
+    """Count of each outcome of the slowed benchmark; in A/A, of all benchmarks."""
     num_false_alarms: int
-    """Decisions that called slower what was not slowed."""
+    """Decisions that called anything worse that was not slowed."""
     num_undecided: int
     """Decisions that left some benchmark undecided."""
-    mean_seconds: float
-    mean_pairs: float
+    mean_seconds: float | None
+    mean_pairs: float | None
 
 
 @dataclass(frozen=True)
-class CompareFailSummary:
-    """What one rule decided in many comparisons at one injected slowdown."""
+class BiasSummary:
+    """How far copies of the same code differ in one benchmark; log-ratios of head over base."""
 
-    rule: str
-    """Argument of pytest-benchmark's option, such as ``mean:5%``."""
-    slowdown: float
-    num_comparisons: int
-    num_failed: int
-    """Comparisons in which the slowed benchmark failed; at 0, in which any benchmark did."""
+    benchmark: str
+    mean: stats.Estimate
+    """Mean over layouts of the mean of their pairs, with its 95% interval."""
+    pair_deviation: float | None
+    """Standard deviation of a pair within its layout; None if each has one pair."""
+    layout_deviation: float | None
+    """Standard deviation between layouts that their pairs do not explain; None for one layout."""
 
 
-def replay_decisions(
-    recording: Recording,
-    spec: GateSpec,
-    slowdown: float,
-    num_decisions: int,
-    generator: np.random.Generator,
-) -> ReplaySummary:
-    """Replay many decisions at one level; the benchmarks are slowed in turn.
+def replay_decisions(recording: Recording, spec: GateSpec, slowdown: Slowdown) -> ReplaySummary:
+    """Replay all decisions that a recording has pairs for.
 
     Args:
-        recording: with at least two pairs and one benchmark.
+        recording: with at least one benchmark.
         spec: the gate that decides.
-        slowdown: a recorded level; 0 for A/A.
-        num_decisions: how many, at least 1.
-        generator: draws orders and exchanges.
+        slowdown: a recorded one, or none.
     """
-    pairs, names = recording.pairs, recording.names
+    names = recording.names
     outcomes: Counter[str] = Counter()
-    alarms = undecided = 0
+    alarms = undecided = num_decisions = 0
     seconds, counts = [], []
-    for number in range(num_decisions):
-        slowed = names[number % len(names)] if slowdown else None
-        order = generator.permutation(len(pairs))
-        signs = generator.choice([-1.0, 1.0], len(pairs))
-        drawn = zip([pairs[index] for index in order], signs, strict=True)
-        gate = _decide(drawn, names, slowed, slowdown, spec)
-        found = {quantity.name: change.outcome for quantity, change in gate.finish().items()}
-        seconds.append(gate.seconds)
-        counts.append(gate.num_pairs)
-        judged = names if slowed is None else [slowed]
-        outcomes.update(str(found[name]) for name in judged if name in found)
-        alarms += any(
-            outcome is ChangeOutcome.WORSE for name, outcome in found.items() if name != slowed
-        )
-        undecided += any(found.get(name) is ChangeOutcome.UNDECIDED for name in names)
-    mean_seconds, mean_pairs = float(np.mean(seconds)), float(np.mean(counts))
+    for pairs in recording.layouts:
+        rest: Sequence[PairRecord] = pairs
+        while rest:
+            slowed = names if slowdown.share else [None]
+            gates = [_decide(rest, names, name, slowdown, spec) for name in slowed]
+            num_used = max(gate.num_pairs for gate in gates)
+            if num_used < gates[0].looks[0]:
+                break  # too few for a decision are left
+            rest = rest[num_used:]
+            num_decisions += 1
+            found = [
+                {quantity.name: change.outcome for quantity, change in gate.finish().items()}
+                for gate in gates
+            ]
+            seconds += [gate.seconds for gate in gates]
+            counts += [gate.num_pairs for gate in gates]
+            for name, each in zip(slowed, found, strict=True):
+                outcomes.update(str(each[one]) for one in (names if name is None else [name]))
+            alarms += any(
+                outcome is ChangeOutcome.WORSE and one != name
+                for name, each in zip(slowed, found, strict=True)
+                for one, outcome in each.items()
+            )
+            undecided += any(
+                each[name] is ChangeOutcome.UNDECIDED for each in found for name in names
+            )
     return ReplaySummary(
-        slowdown, num_decisions, dict(outcomes), alarms, undecided, mean_seconds, mean_pairs
+        slowdown,
+        num_decisions,
+        dict(outcomes),
+        alarms,
+        undecided,
+        float(np.mean(seconds)) if seconds else None,
+        float(np.mean(counts)) if counts else None,
     )
 
 
-def replay_compare_fail(
-    recording: Recording, slowdown: float, num_comparisons: int, generator: np.random.Generator
-) -> list[CompareFailSummary]:
-    """Replay comparisons of two drawn runs, each rule on the same ones.
+def summarize_bias(recording: Recording, name: str) -> BiasSummary:
+    """Summarize the A/A log-ratios of one benchmark.
 
-    The arguments are those of `replay_decisions`.
+    Pairs of one layout share the difference between its two copies, so the layout is the unit.
     """
-    pairs, names = recording.pairs, recording.names
-    runs = [generator.choice(len(pairs), 2, replace=False) for _ in range(num_comparisons)]
-    first, second = np.transpose(runs)
-    numbers = np.arange(num_comparisons)
-    summaries = []
-    for statistic, compute in STATISTICS.items():
-        figures = [
-            [
-                (
-                    compute(pair.table[name, 0.0].measurement.base),
-                    compute(pair.table[name, slowdown].measurement.head),
-                )
-                for name in names
-            ]
-            for pair in pairs
-        ]
-        base, head = np.moveaxis(np.array(figures), 2, 0)  # each of shape (pairs, names)
-        changes = head[second] / base[first] - 1.0
-        found = changes[numbers, numbers % len(names)] if slowdown else changes.max(axis=1)
-        summaries += [
-            CompareFailSummary(
-                f"{statistic}:{limit:.0%}", slowdown, num_comparisons, int((found > limit).sum())
-            )
-            for limit in THRESHOLDS
-        ]
-    return summaries
+    groups = [
+        np.array([pair.table[name, NO_SLOWDOWN].log_ratio for pair in pairs])
+        for pairs in recording.layouts
+    ]
+    means = np.array([group.mean() for group in groups])
+    mean = stats.estimate_means(means[:, None], np.random.default_rng(BOOTSTRAP_SEED))[0]
+    degrees = sum(group.size - 1 for group in groups)
+    within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
+    pair_variance = within / degrees if degrees else None
+    layout_deviation = None
+    if len(groups) > 1 and pair_variance is not None:
+        explained = pair_variance * float(np.mean([1.0 / group.size for group in groups]))
+        layout_deviation = float(np.sqrt(max(float(means.var(ddof=1)) - explained, 0.0)))
+    return BiasSummary(
+        name,
+        mean,
+        None if pair_variance is None else float(np.sqrt(pair_variance)),
+        layout_deviation,
+    )
 
 
 def _decide(
-    drawn: Iterable[tuple[PairRecord, float]],
+    pairs: Iterable[PairRecord],
     names: Sequence[str],
     slowed: str | None,
-    slowdown: float,
+    slowdown: Slowdown,
     spec: GateSpec,
 ) -> SequentialGate:
+    """Pass recorded pairs to the gate until it is over or there are no more."""
     gate = SequentialGate(list_quantities(names), spec)
-    for pair, sign in drawn:
-        values = {
-            each.quantity.name: sign * each.log_ratio for each in pair.list_process_measurements()
-        }
+    for pair in pairs:
         seconds = pair.overhead_seconds
+        values = {each.quantity.name: each.log_ratio for each in pair.list_process_measurements()}
         for name in gate.active:
-            record = pair.table[name, slowdown if name == slowed else 0.0]
-            values[name] = record.log_ratio if name == slowed else sign * record.log_ratio
+            record = pair.table[name, slowdown if name == slowed else NO_SLOWDOWN]
+            values[name] = record.log_ratio
             seconds += record.wall_seconds
         gate.add(values, seconds)
         if gate.is_over:

@@ -94,7 +94,9 @@ def resolve_commit(repository: Path, revision: str) -> str:
     return _git(repository, "rev-parse", "--verify", "--end-of-options", name, error=error)
 
 
-def lay_out_revision(repository: Path, revision: str, suite: SuiteSpec) -> RevisionFolder:
+def lay_out_revision(
+    repository: Path, revision: str, suite: SuiteSpec, copy: int = 0
+) -> RevisionFolder:
     """Check a revision out and set it up, or take it from the cache.
 
     Args:
@@ -102,6 +104,7 @@ def lay_out_revision(repository: Path, revision: str, suite: SuiteSpec) -> Revis
         revision: what git understands, or `WORKTREE`.
         suite: its setup runs in the checkout. ``GATE_TREE`` names the checkout and ``GATE_SITE``
             an empty folder; what is installed there is imported first.
+        copy: copies of other numbers are laid out and built on their own.
 
     Raises:
         GateError: there is no such revision, or its setup fails.
@@ -109,7 +112,9 @@ def lay_out_revision(repository: Path, revision: str, suite: SuiteSpec) -> Revis
     commit = resolve_commit(repository, revision)
     # All folders have names of one length: paths lie on stacks and in tables, and a longer one
     # would move the measured code in memory. The interpreter is part of the key.
-    key = hashlib.sha256(f"{repository}\0{suite.setup}\0{sys.executable}".encode()).hexdigest()[:12]
+    key = hashlib.sha256(
+        f"{repository}\0{suite.setup}\0{sys.executable}\0{copy}".encode()
+    ).hexdigest()[:12]
     entry = suite.cache_folder / f"{commit}-{key}"
     tree, site = entry / "tree", entry / "site"
     suite.cache_folder.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ turn instead: AB, BA, AB, ..., one idle while the other works.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import time
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bnbench.gate.process import Worker
-from bnbench.gate.records import BenchmarkRecord
+from bnbench.gate.records import BenchmarkRecord, Slowdown
 
 ROUND_SECONDS = 0.01
 """Seconds per round; sets the calls per round."""
@@ -32,7 +33,7 @@ interpreter's threads switch is counted twice."""
 NUM_KERNELS = 3
 TOPOLOGY = Path("/sys/devices/system/cpu")
 
-Places = list[tuple[Worker, float]]
+Places = list[tuple[Worker, Slowdown]]
 """Both sides, each with its injected slowdown; the first takes the first place."""
 
 
@@ -91,9 +92,9 @@ def calibrate(base: Worker, head: Worker, processors: tuple[int, int] | None) ->
 
 
 def measure_benchmark(
-    base: Worker, head: Worker, benchmark: str, slowdown: float, spec: RoundsSpec
+    base: Worker, head: Worker, benchmark: str, slowdown: Slowdown, spec: RoundsSpec
 ) -> BenchmarkRecord:
-    """Time a benchmark that both wait in, `slowdown` (a fraction) injected into the head.
+    """Time a benchmark that both wait in, `slowdown` injected into the head.
 
     Raises:
         BenchmarkFailed: it raised.
@@ -101,7 +102,7 @@ def measure_benchmark(
     begin = time.perf_counter()
     kernel = min(worker.time_kernel() for _ in range(NUM_KERNELS) for worker in (base, head))
     run = _run_in_turn if spec.processors is None else _run_at_once
-    places = [(base, 0.0), (head, slowdown)]
+    places = [(base, dataclasses.replace(slowdown, share=0.0)), (head, slowdown)]
     rounds = []
     for _ in range(spec.num_rounds):
         rounds.append(run(places, spec))

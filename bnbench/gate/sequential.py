@@ -3,7 +3,8 @@
 Each process pair gives one value per quantity. Pairs are independent of each other and rounds
 within a pair are not, so the pair is the unit of the interval. With `m` quantities and at most
 `l` looks, each test has the rate ``false_alarms / (m * l)`` (Bonferroni), which holds however
-quantities and looks depend on each other.
+quantities and looks depend on each other. A test at that rate needs a certain number of pairs
+whatever they show, so the first look comes when there are as many.
 """
 
 from __future__ import annotations
@@ -14,12 +15,25 @@ from collections.abc import Mapping, Sequence
 from bnbench.gate.quantities import KINDS, Quantity
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import Change, ChangeOutcome, ErrorRates, decide_change
+from bnbench.stats.signed_rank import count_needed
 
-LOOKS = (8, 13, 21, 34)
-"""Numbers of process pairs after which the gate tries to decide. Each look costs error rate, so
-there are few, each with about 1.6 times as many pairs as the last."""
+NUM_LOOKS = 4
+"""How often the gate tries to decide; each look costs error rate."""
+LOOK_GROWTH = 1.6
+"""How many times as many pairs each look has as the one before."""
 PAIR_TIME_RESERVE = 1.1
 """How much longer than the last pair the next one may take and still fit the time."""
+
+
+def plan_looks(num_quantities: int, false_alarms: float) -> tuple[int, ...]:
+    """Numbers of process pairs after which the gate tries to decide.
+
+    Args:
+        num_quantities: how many share the false-alarm rate, at least 1.
+        false_alarms: rate over all quantities and looks, in (0, 0.5).
+    """
+    first = count_needed(false_alarms / (num_quantities * NUM_LOOKS))
+    return tuple(round(first * LOOK_GROWTH**look) for look in range(NUM_LOOKS))
 
 
 class SequentialGate:
@@ -37,8 +51,11 @@ class SequentialGate:
         self._decided: dict[str, Change] = {}
         self._num_looks = 0
         self.seconds = self._last_seconds = 0.0
-        num_tests = len(LOOKS) * max(len(self._quantities), 1)
-        self._rates = ErrorRates(spec.false_alarms / num_tests, spec.misses / len(LOOKS))
+        num_quantities = max(len(self._quantities), 1)
+        self.looks = plan_looks(num_quantities, spec.false_alarms)
+        self._rates = ErrorRates(
+            spec.false_alarms / (num_quantities * NUM_LOOKS), spec.misses / NUM_LOOKS
+        )
         self.num_pairs = 0
 
     @property
@@ -55,7 +72,7 @@ class SequentialGate:
         """Whether nothing is left to be measured, or no time for another pair."""
         needed = self.seconds + PAIR_TIME_RESERVE * self._last_seconds
         is_late = needed > self._spec.budget_seconds
-        return not self.active or self._num_looks == len(LOOKS) or is_late
+        return not self.active or self._num_looks == NUM_LOOKS or is_late
 
     def drop(self, name: str) -> None:
         """Leave out a quantity that cannot be measured."""
@@ -68,12 +85,12 @@ class SequentialGate:
         for name, value in log_ratios.items():
             if name in self._quantities:
                 self._values[name].append(value)
-        if self._num_looks < len(LOOKS) and self.num_pairs >= LOOKS[self._num_looks]:
+        if self._num_looks < NUM_LOOKS and self.num_pairs >= self.looks[self._num_looks]:
             self._look()
 
     def finish(self) -> dict[Quantity, Change]:
         """Look a last time if a look is left; give the change, a log-ratio, of each quantity."""
-        if self._num_looks < len(LOOKS):
+        if self._num_looks < NUM_LOOKS:
             self._look()
         return {
             quantity: self._decided.get(name) or self._judge(name)

@@ -33,9 +33,9 @@ class QuantitySummary:
     kind: KindName
     outcome: ChangeOutcome
     ratio: float
-    """Head over base: the geometric mean over process pairs of their medians."""
+    """Head over base: the center over process pairs of their medians."""
     low: float | None
-    """Lower end of the interval at the false-alarm rate; None for a single pair."""
+    """Lower end of the interval at the false-alarm rate; None for too few pairs."""
     high: float | None
     """Upper end of the same interval."""
     base: float
@@ -122,7 +122,7 @@ def summarize_gate(
             name=quantity.name,
             kind=quantity.kind,
             outcome=change.outcome,
-            ratio=math.exp(change.mean),
+            ratio=math.exp(change.center),
             low=None if change.low is None else math.exp(change.low),
             high=None if change.high is None else math.exp(change.high),
             base=statistics.median(x for each in by_name[quantity.name] for x in each.base),

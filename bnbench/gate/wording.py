@@ -71,17 +71,19 @@ def _make_row(quantity: QuantitySummary, spec: GateSpec) -> Row:
 
 def _make_accuracy_row(accuracy: AccuracySummary, spec: GateSpec) -> Row:
     limit = f"{spec.max_accuracy_loss * 100:g} points"
-    found = accuracy.difference
-    difference = f"{(found.value or 0.0) * 100:+.2f} points"
-    if found.low is not None and found.high is not None:
-        difference += f" [{found.low * 100:+.2f}, {found.high * 100:+.2f}]"
+    verdict = _word_outcome(accuracy.outcome, "worse", "better", limit)
+    if accuracy.num_more is not None:
+        verdict += f", {accuracy.num_more} more seeds"
+    difference = f"{accuracy.difference * 100:+.2f} points"
+    if accuracy.low is not None and accuracy.high is not None:
+        difference += f" [{accuracy.low * 100:+.2f}, {accuracy.high * 100:+.2f}]"
     return (
         accuracy.variant,
-        _word_outcome(accuracy.outcome, "worse", "better", limit),
+        verdict,
         difference,
         f"{accuracy.base_mean:.2%}",
         f"{accuracy.head_mean:.2%}",
-        str(found.count),
+        str(accuracy.num_seeds),
     )
 
 

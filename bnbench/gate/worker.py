@@ -9,8 +9,9 @@ line:
     -> {"event": "collected", "at": 81.7, "names": [...], "shared": [...], "errors": [...]}
     <- {"do": "select", "names": [...]}
     -> {"event": "benchmark", "name": "..."}
-    <- {"do": "time", "iterations": 8, "slowdown": 0.0}   -> {"seconds": 0.011, "busy": 1.0}
-    <- {"do": "start", "iterations": 8, "slowdown": 0.0, "processor": 1}     -> as "time"
+    <- {"do": "time", "iterations": 8, "slowdown": 0.0, "work": "busy"}
+    -> {"seconds": 0.011, "busy": 1.0}
+    <- {"do": "start", "processor": 1, ...}               -> as "time"
     <- {"do": "idle"}                                     -> {"seconds": 0.0}
     <- {"do": "time kernel"}                              -> {"seconds": 0.012}
     <- {"do": "go on"}
@@ -26,6 +27,7 @@ It ends when its input ends, so no measurement outlives the gate.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -45,8 +47,12 @@ from pytest_benchmark.fixture import BenchmarkFixture, FixtureAlreadyUsed
 KERNEL_BYTES = bytes(4_000_000)
 KERNEL_STEPS = 40_000
 
-Timer = Callable[[int, float], float]
-"""Iterations and injected slowdown in, seconds out."""
+TRAFFIC_BYTES = 1 << 25
+"""Size of each of two buffers; together larger than the caches of one core."""
+TRAFFIC_STEP = 1 << 16
+
+Timer = Callable[[int, float, str], float]
+"""Iterations, injected slowdown and the kind of its work in, seconds out."""
 
 
 class GatePlugin:
@@ -149,7 +155,7 @@ class GatePlugin:
             # A failure here costs no measurement; if it persists, the next round reports it.
             with contextlib.suppress(Exception):
                 while self._requests.empty():
-                    run(1, 0.0)
+                    run(1, 0.0, "busy")
         finally:
             os.sched_setaffinity(0, everywhere)
 
@@ -178,7 +184,7 @@ def replace_benchmark_calls(plugin: GatePlugin) -> None:
         # Otherwise it warns in teardown that it was not used.
         fixture._mode = "benchmark.pedantic(...)"
         measured = Measured(target, args, kwargs or {}, setup, teardown, fixture._timer)
-        seconds = measured.run(1, 0.0)
+        seconds = measured.run(1, 0.0, "busy")
         with contextlib.suppress(Exception):  # for tests that read benchmark.stats
             fixture._make_stats(1).update(seconds)
         plugin.serve(fixture.fullname, measured.run)
@@ -201,21 +207,21 @@ class Measured:
     """The clock that the suite sets by ``--benchmark-timer``, such as ``time.process_time``."""
     result: Any = None
 
-    def run(self, iterations: int, slowdown: float) -> float:
+    def run(self, iterations: int, slowdown: float, work: str) -> float:
         """Call it `iterations` times; return the seconds without setup and teardown."""
         if self.setup is None and self.teardown is None:
-            return self._time_calls(iterations, slowdown)
+            return self._time_calls(iterations, slowdown, work)
         seconds = 0.0
         for _ in range(iterations):
             made = self.setup() if self.setup is not None else None
             if made:
                 self.args, self.kwargs = made
-            seconds += self._time_calls(1, slowdown)
+            seconds += self._time_calls(1, slowdown, work)
             if self.teardown is not None:
                 self.teardown(*self.args, **self.kwargs)
         return seconds
 
-    def _time_calls(self, iterations: int, slowdown: float) -> float:
+    def _time_calls(self, iterations: int, slowdown: float, work: str) -> float:
         target, args, kwargs = self.target, self.args, self.kwargs
         read_seconds = self.read_seconds
         start = read_seconds()
@@ -223,9 +229,11 @@ class Measured:
             result = target(*args, **kwargs)
         end = read_seconds()
         if slowdown > 0.0:
-            # A real slowdown: the processor is busy for that much longer.
+            # A real slowdown: the processor, or the memory, is busy for that much longer.
             until = end + (end - start) * slowdown
             while end < until:
+                if work == "memory":
+                    make_traffic().copy_step()
                 end = read_seconds()
         self.result = result
         return end - start
@@ -233,10 +241,30 @@ class Measured:
 
 def time_round(run: Timer, request: dict[str, Any]) -> dict[str, float]:
     """Run a round; its seconds, and how many processors it kept busy."""
+    if request["work"] == "memory":
+        make_traffic()  # on both sides, so that neither has more memory
     begin, begin_busy = time.perf_counter(), time.process_time()
-    seconds = run(request["iterations"], request["slowdown"])
+    seconds = run(request["iterations"], request["slowdown"], request["work"])
     busy = time.process_time() - begin_busy
     return {"seconds": seconds, "busy": busy / max(time.perf_counter() - begin, 1e-9)}
+
+
+class MemoryTraffic:
+    """Copies from one large buffer to another, a step at a time."""
+
+    def __init__(self) -> None:
+        self._source = memoryview(bytearray(b"\1" * TRAFFIC_BYTES))
+        self._target = memoryview(bytearray(b"\2" * TRAFFIC_BYTES))
+        self._start = 0
+
+    def copy_step(self) -> None:
+        """Copy the next bytes, which no cache holds any more."""
+        part = slice(self._start, self._start + TRAFFIC_STEP)
+        self._target[part] = self._source[part]
+        self._start = part.stop % TRAFFIC_BYTES
+
+
+make_traffic = functools.cache(MemoryTraffic)
 
 
 def time_kernel() -> float:

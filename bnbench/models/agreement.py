@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bnbench.models.certificate import Certificate, certify
+from bnbench.models.certificate import Certificate, Refusal, certify
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.reference import compute_logits
 from bnbench.models.stored_network import Images
@@ -26,15 +26,20 @@ _NUM_NAMED_IMAGES = 5
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A model in binary64 on the test set, and the bound on every binary32 evaluation of it."""
+    """A model in binary64 on the test set, and the bound on its evaluations in binary32."""
 
     model: ExportedModel
     labels: NDArray[np.uint8]
     """The images' classes, shape (num_images,)."""
     logits: NDArray[np.float64]
     """Shape (num_images, 10)."""
-    certificate: Certificate | None
-    """None if no bound covers the network."""
+    proof: Certificate | Refusal
+    """The bound, or why there is none."""
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """None if the network was refused."""
+        return self.proof if isinstance(self.proof, Certificate) else None
 
     @property
     def logit_bounds(self) -> NDArray[np.float64]:
@@ -47,26 +52,29 @@ class Reference:
     @property
     def record(self) -> CertificateRecord:
         """What the run's ``certificates.csv`` says of the model."""
-        proof = self.certificate
+        proof = self.proof
+        proven = proof if isinstance(proof, Certificate) else None
         return CertificateRecord(
             model=self.model.name,
             variant=self.model.manifest.variant.name,
             total=len(self.labels),
             correct=int((self.logits.argmax(axis=1) == self.labels).sum()),
-            certified=None if proof is None else int(proof.certified.sum()),
-            undecided_units=None if proof is None else int(proof.num_undecided.sum()),
-            largest_bound=None if proof is None else float(proof.logit_bounds.max()),
+            certified=None if proven is None else int(proven.certified.sum()),
+            undecided_units=None if proven is None else int(proven.num_undecided.sum()),
+            largest_bound=None if proven is None else float(proven.logit_bounds.max()),
+            status=proof.status if isinstance(proof, Refusal) else "bounded",
+            reason=proof.reason if isinstance(proof, Refusal) else None,
         )
 
 
 def make_reference(model: ExportedModel, images: Images, labels: NDArray[np.uint8]) -> Reference:
-    """Evaluate a model in binary64 and bound what any binary32 runtime may give.
+    """Evaluate a model in binary64, and bound the runtimes that `contract.CONTRACT` covers.
 
     Raises:
         RunError: the network in the file cannot be read.
     """
     proof = certify(model.network, images)
-    logits = compute_logits(model.network, images) if proof is None else proof.logits
+    logits = compute_logits(model.network, images) if isinstance(proof, Refusal) else proof.logits
     return Reference(model, labels, logits, proof)
 
 

@@ -1,26 +1,40 @@
 r"""The certificate: a rigorous bound on the error of a network's evaluation in binary32.
 
-It holds for any runtime that rounds each operation to nearest in binary32, with ordinary matrix
-products. It does not hold for directed rounding, or for fast matrix products such as Strassen's.
+It holds for the runtimes and the networks that `contract` describes. It does not hold for directed
+rounding, or for fast matrix products such as Strassen's. A network out of range is refused, and
+the refusal names the tensor.
 
 The model of rounding is that of Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed.,
-2002, sections 2.2 and 3.1. Every product, sum, quotient and square root is rounded to nearest in
-binary32 or finer, fused or not, and sums are formed in any order. With
+2002, sections 2.1, 2.2 and 3.1. Every product, sum, quotient and square root is rounded to nearest
+in binary32 or finer, fused or not, and sums are formed in any order. With
 :math:`u = 2^{-24}`, a value that went through `n` roundings is off by at most
-:math:`\gamma_n = n u / (1 - n u)` of its magnitude.
+:math:`\gamma_n = n u / (1 - n u)` of its magnitude. Where it underflows, it is off by at most
+:math:`\lambda = 2^{-126}` besides, flushed to zero or not.
 
 A network is taken apart into stages: a linear layer with the batch normalization behind it is one
 affine map :math:`z = A a + c`, followed by ReLU. What a runtime computes for a stage from its
 inputs :math:`\hat a` is :math:`\hat z = A \hat a + c + \delta` with
 
-.. math:: |\delta| \le \gamma_{k + 2} (|W| |\hat a| + |b|)
+.. math:: |\delta| \le \gamma_{k + 2} (|W| |\hat a| + |b|) + 16 \lambda R
           \quad\text{or}\quad
-          |\delta| \le \gamma_{k + 16} (|\alpha| (|W| |\hat a| + |b| + |\mu|) + |\beta|),
+          |\delta| \le \gamma_{k + 16} (|\alpha| (|W| |\hat a| + |b| + |\mu|) + |\beta|)
+                    + 16 \lambda R,
 
 where `k` counts the inputs that are not exactly zero (adding an exact zero rounds nothing) and the
-second form is that with batch normalization, :math:`\alpha = g / \sqrt{v + \varepsilon}`; its 16
-cover every order of operations in use, folding into the weights included (docs/method.md counts
-them). ReLU rounds nothing, and :math:`\mathrm{relu}(\hat z) - \mathrm{relu}(z) = s (\hat z - z)`
+second form is that with batch normalization, :math:`\alpha = g r`, :math:`r = 1 / \sqrt{v +
+\varepsilon}`; its 16 cover every order of operations in use, folding into the weights included
+(docs/method.md counts them). The reach
+
+.. math:: R = [g] [r] \left(\textstyle\sum_j [W_j] [\hat a_j] + [b] + [\mu]\right) + [\beta],
+          \qquad [x] = \max(1, |x|),
+
+is at least as large as any product of some of a term's factors and any sum of such products. So
+nothing overflows if it stays below :math:`2^{100}`, and what an underflow loses is multiplied by
+at most the term's share of `R`. A term meets at most 14 underflows: four factors read, four
+products, three additions, a conversion, and two in `\alpha`. Underflow cannot happen inside `r`,
+since :math:`v + \varepsilon` must be between :math:`2^{-32}` and :math:`2^{32}`.
+
+ReLU rounds nothing, and :math:`\mathrm{relu}(\hat z) - \mathrm{relu}(z) = s (\hat z - z)`
 with `s` 1 where both are positive, 0 where neither is, and some `s` in [0, 1] where the bound
 can't decide. So the error of the logits is *exactly*
 
@@ -37,11 +51,14 @@ roundings are 2^-29 of the ones that are bounded; `_INFLATION` and `_REFERENCE_S
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bnbench.models.contract import CONTRACT
 from bnbench.models.reference import scale_pixels
 from bnbench.models.stored_network import (
     ActivationLayer,
@@ -51,25 +68,27 @@ from bnbench.models.stored_network import (
     StoredNetwork,
 )
 
-UNIT_ROUNDOFF = 2.0**-24
-"""Of binary32, rounding to nearest."""
-
 _PIXEL_ROUNDINGS = 3  # a byte over 255 by division or by a rounded reciprocal
 _LINEAR_ROUNDINGS = 2
 _BATCH_NORM_ROUNDINGS = 16
+_UNDERFLOWS_PER_TERM = 16
 _INFLATION = 1 + 2.0**-10
 _REFERENCE_SHARE = 2.0**-20
-# Underflow: an operation may lose up to 2^-126, the smallest normal number, in absolute terms
-# where a runtime flushes to zero. Times all operations and the largest factors that are let in:
-_UNDERFLOW = 2.0**-80
-_LARGEST_FACTOR = 2.0**16
-_LARGEST_VALUE = 2.0**100
 _IMAGES_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a network has no certificate."""
+
+    status: Literal["not covered", "out of range"]
+    reason: str
+    """The layer or tensor, what is expected of it, and what it is."""
 
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What holds for a network's logits in every runtime that the module describes.
+    """What holds for a network's logits in every runtime that `CONTRACT` covers.
 
     Shapes: (num_images, 10) unless said otherwise.
     """
@@ -105,44 +124,54 @@ class Certificate:
         return certified
 
 
+class _RefusedError(Exception):
+    """Ends the proof; carries the refusal."""
+
+    def __init__(self, status: Literal["not covered", "out of range"], reason: str) -> None:
+        super().__init__(reason)
+        self.refusal = Refusal(status, reason)
+
+
 @dataclass(frozen=True, eq=False)
 class _Stage:
     """An affine map ``z = A a + c`` as runtimes compute it."""
 
+    name: str
+    """The linear layer's."""
     matrix: NDArray[np.float64]
     """`A`, shape (num_outputs, num_inputs)."""
     constant: NDArray[np.float64]
     """`c`, shape (num_outputs,)."""
     constant_magnitude: NDArray[np.float64]
     """The sum of the magnitudes that make up `c`, shape (num_outputs,)."""
+    reach_matrix: NDArray[np.float64]
+    """``[g] [r] [W]``, shape (num_outputs, num_inputs)."""
+    reach_constant: NDArray[np.float64]
+    """``[g] [r] ([b] + [mu]) + [beta]``, shape (num_outputs,)."""
     num_roundings: int
     """Roundings of a term, besides one for each input."""
 
 
-def certify(network: StoredNetwork, images: Images) -> Certificate | None:
+def certify(network: StoredNetwork, images: Images) -> Certificate | Refusal:
     """Bound the errors that rounding to binary32 can cause in `network` on `images`.
 
     Returns:
-        None if the bound does not cover the network, because it has other layers than linear ones,
-        batch normalization and ReLU, or values so large that binary32 could overflow.
+        A refusal if the bound does not cover the network's layers, or if a tensor or an
+        intermediate value is out of the ranges of `CONTRACT`.
     """
-    stages = _make_stages(network)
-    if stages is None:
-        return None
-    parts = [
-        _certify_batch(stages, scale_pixels(images[first : first + _IMAGES_AT_ONCE]))
-        for first in range(0, len(images), _IMAGES_AT_ONCE)
-    ]
-    logits, logit_bounds, rival_bounds, num_undecided = map(
-        np.concatenate, zip(*parts, strict=True)
-    )
-    if not (np.abs(logits) + logit_bounds < _LARGEST_VALUE).all():
-        return None
-    return Certificate(logits, logit_bounds, rival_bounds, num_undecided)
+    try:
+        stages = _make_stages(network)
+        parts = [
+            _certify_batch(stages, scale_pixels(images[first : first + _IMAGES_AT_ONCE]))
+            for first in range(0, len(images), _IMAGES_AT_ONCE)
+        ]
+    except _RefusedError as error:
+        return error.refusal
+    return Certificate(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _make_stages(network: StoredNetwork) -> list[_Stage] | None:
-    """The network's affine maps; None unless a ReLU stands between any two of them."""
+def _make_stages(network: StoredNetwork) -> list[_Stage]:
+    """The network's affine maps, with a ReLU between any two of them."""
     stages: list[_Stage] = []
     expected: type | None = LinearLayer
     pending: LinearLayer | None = None
@@ -151,32 +180,82 @@ def _make_stages(network: StoredNetwork) -> list[_Stage] | None:
             pending, expected = layer, ActivationLayer
             stages.append(_join(layer, None))
         elif isinstance(layer, BatchNormLayer) and pending is not None:
-            if not (layer.running_var >= 0).all():
-                return None
             stages[-1], pending = _join(pending, layer), None
         elif isinstance(layer, ActivationLayer) and layer.kind == "relu" and stages:
             pending, expected = None, LinearLayer
         else:
-            return None
-    factors = [np.abs(stage.matrix).max(initial=0) for stage in stages]
-    constants = [stage.constant_magnitude.max(initial=0) for stage in stages]
-    if not stages or expected is LinearLayer or not max(factors + constants) < _LARGEST_FACTOR:
-        return None
+            raise _RefusedError(
+                "not covered",
+                f"{layer.name}: expected linear layers with a ReLU between any two, each with at "
+                "most one batch normalization before it, got another network",
+            )
+    if not stages or expected is LinearLayer:
+        raise _RefusedError("not covered", "expected a linear layer as the last, got none")
+    gains = [max(1.0, np.abs(stage.matrix).sum(axis=1).max(initial=0)) for stage in stages]
+    _require("the product of all layers", math.prod(map(float, gains)), CONTRACT.max_gain)
     return stages
 
 
 def _join(linear: LinearLayer, norm: BatchNormLayer | None) -> _Stage:
-    weight, bias = linear.weight.astype(np.float64), linear.bias.astype(np.float64)
+    weight = _take(f"{linear.name}.weight", linear.weight)
+    bias = _take(f"{linear.name}.bias", linear.bias)
     if norm is None:
-        return _Stage(weight, bias, np.abs(bias), _LINEAR_ROUNDINGS)
-    mean, shift = norm.running_mean.astype(np.float64), norm.bias.astype(np.float64)
+        return _Stage(
+            name=linear.name,
+            matrix=weight,
+            constant=bias,
+            constant_magnitude=np.abs(bias),
+            reach_matrix=_at_least_one(weight),
+            reach_constant=_at_least_one(bias),
+            num_roundings=_LINEAR_ROUNDINGS,
+        )
+    gain = _take(f"{norm.name}.weight", norm.weight)
+    shift = _take(f"{norm.name}.bias", norm.bias)
+    mean = _take(f"{norm.name}.running_mean", norm.running_mean)
+    _check_variance(norm)
     scale = norm.scale
+    root = np.sqrt(norm.running_var.astype(np.float64) + norm.eps)
+    factor = _at_least_one(gain) * _at_least_one(1 / root)
     return _Stage(
-        scale[:, None] * weight,
-        scale * (bias - mean) + shift,
-        np.abs(scale) * (np.abs(bias) + np.abs(mean)) + np.abs(shift),
-        _BATCH_NORM_ROUNDINGS,
+        name=linear.name,
+        matrix=scale[:, None] * weight,
+        constant=scale * (bias - mean) + shift,
+        constant_magnitude=np.abs(scale) * (np.abs(bias) + np.abs(mean)) + np.abs(shift),
+        reach_matrix=factor[:, None] * _at_least_one(weight),
+        reach_constant=factor * (_at_least_one(bias) + _at_least_one(mean)) + _at_least_one(shift),
+        num_roundings=_BATCH_NORM_ROUNDINGS,
     )
+
+
+def _check_variance(norm: BatchNormLayer) -> None:
+    variance = norm.running_var.astype(np.float64)
+    total = variance + norm.eps
+    if not (norm.eps >= 0 and (variance >= 0).all() and (total >= CONTRACT.min_variance).all()):
+        raise _RefusedError(
+            "out of range",
+            f"{norm.name}.running_var: expected variances and eps of 0 or more, together "
+            f"{CONTRACT.min_variance:.2g} or more, got {total.min():.2g} with eps {norm.eps:.2g}",
+        )
+    _require(f"{norm.name}.running_var", float(total.max(initial=0)), CONTRACT.max_variance)
+
+
+def _take(name: str, values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """A tensor in binary64, if it is in range."""
+    wide = values.astype(np.float64)
+    _require(name, float(np.abs(wide).max(initial=0)), CONTRACT.max_tensor_value)
+    return wide
+
+
+def _at_least_one(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = np.maximum(np.abs(values), 1.0)
+    return result
+
+
+def _require(name: str, largest: float, limit: float) -> None:
+    if not largest <= limit:  # so that NaN is refused
+        raise _RefusedError(
+            "out of range", f"{name}: expected values up to {limit:.2g}, got {largest:.2g}"
+        )
 
 
 def _certify_batch(
@@ -192,9 +271,13 @@ def _certify_batch(
         num_roundings = nonzero.sum(axis=1, keepdims=True) + stage.num_roundings
         if number == 0:
             num_roundings = num_roundings + _PIXEL_ROUNDINGS
-        gamma = num_roundings * UNIT_ROUNDOFF / (1 - num_roundings * UNIT_ROUNDOFF)
-        reach = (np.abs(values) + errors) @ magnitude.T + stage.constant_magnitude
-        local = gamma * reach * _INFLATION + _UNDERFLOW
+        relative = num_roundings * CONTRACT.unit_roundoff
+        inputs = np.abs(values) + errors
+        reach = np.maximum(inputs, 1.0) @ stage.reach_matrix.T + stage.reach_constant
+        _require(f"the outputs of {stage.name}", float(reach.max(initial=0)), CONTRACT.max_reach)
+        size = inputs @ magnitude.T + stage.constant_magnitude
+        underflow = _UNDERFLOWS_PER_TERM * CONTRACT.underflow * reach
+        local = (relative / (1 - relative) * size + underflow) * _INFLATION
         local_errors.append(local)
         values = values @ stage.matrix.T + stage.constant
         carried = errors @ magnitude.T if number > 0 else 0.0

@@ -76,7 +76,15 @@ def compose_environment(summary: RunSummary) -> Section:
     memory = environment.memory_bytes
     rows = [
         ("CPU", environment.cpu),
-        ("cores, threads", f"{environment.cores}, {environment.threads}"),
+        ("cores", str(environment.cores)),
+        *(
+            (f"threads of the {engine} engine", str(threads))
+            for engine, threads in (
+                ("reference", environment.threads),
+                ("native", environment.native_threads),
+            )
+            if threads is not None
+        ),
         ("instruction set", environment.instruction_set or "not known"),
         ("memory", "not known" if memory is None else f"{memory / 2**30:.0f} GiB"),
         *((f"device {name}", model) for name, model in environment.devices.items()),
@@ -92,8 +100,10 @@ def compose_environment(summary: RunSummary) -> Section:
 def compose_reproduction(summary: RunSummary) -> Section:
     """The command that repeats the run."""
     threads = summary.environment.threads
+    # run.json holds the threads that were asked for; older versions left the choice to torch.
+    option = "" if summary.study.threads or threads == 1 else f" --threads {threads}"
     return Section(
         "Reproduce it",
         ("run.json holds the study. With the same versions installed, run this in its folder:",),
-        code=f"bnbench run --study run.json --threads {threads} --out ../again",
+        code=f"bnbench run --study run.json{option} --out ../again",
     )

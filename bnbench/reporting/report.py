@@ -20,6 +20,9 @@ from bnbench.reporting.markdown import render_markdown
 from bnbench.reporting.sections.accuracy import compose_accuracy
 from bnbench.reporting.sections.epoch_time import compose_epoch_time
 from bnbench.reporting.sections.failures import compose_failures
+from bnbench.reporting.sections.inside import compose_gradients, compose_inputs
+from bnbench.reporting.sections.losses import compose_losses
+from bnbench.reporting.sections.mistakes import compose_disagreements, compose_mistakes
 from bnbench.reporting.sections.models import compose_models
 from bnbench.reporting.sections.rates import compose_rates
 from bnbench.reporting.sections.time_to_target import compose_time_to_target
@@ -35,6 +38,18 @@ SECTIONS: tuple[Callable[[RunSummary], Section | None], ...] = (
     lambda summary: compose_rates(summary.rates, summary.study),
     lambda summary: compose_time_to_target(summary.time_to_target, summary.study),
     lambda summary: compose_epoch_time(summary.epoch_time),
+    lambda summary: compose_losses(summary.losses),
+    lambda summary: compose_mistakes(summary.mistakes, summary.inspection),
+    lambda summary: compose_disagreements(summary.inspection),
+    lambda summary: compose_inputs(summary.inspection),
+    lambda summary: compose_gradients(
+        summary.inspection,
+        {
+            each.variant: each.learning_rate
+            for each in summary.accuracy.variants
+            if each.device == summary.study.devices[0]
+        },
+    ),
     lambda summary: compose_models(summary.models),
     lambda summary: compose_failures(summary.failures),
     compose_method,
@@ -62,13 +77,11 @@ def write_report(store: RunStore, records: Sequence[TrialRecord]) -> ReportConte
         columns = list(figure.rows[0])
         rows = [[row.get(column) for column in columns] for row in figure.rows]
         write_table(store.folder / f"{name}.csv", columns, rows)
+    summarized = dataclasses.asdict(summary)
+    del summarized["inspection"]  # a file of its own
     store.write_json(
         "summary.json",
-        {
-            "format_version": SUMMARY_FORMAT_VERSION,
-            "answer": content.answer,
-            **dataclasses.asdict(summary),
-        },
+        {"format_version": SUMMARY_FORMAT_VERSION, "answer": content.answer, **summarized},
     )
     alt_texts = {name: figure.alt for name, figure in figures.items()}
     store.write_bytes("report.md", render_markdown(content, alt_texts).encode())

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bnbench.inspection import InspectionRecord, read_inspection
 from bnbench.record_tables import read_verification
 from bnbench.records import DataRecord, EnvironmentRecord, TrialRecord
 from bnbench.reporting.sections.accuracy import AccuracySummary, summarize_accuracy
 from bnbench.reporting.sections.epoch_time import TimeContrast, summarize_epoch_time
 from bnbench.reporting.sections.failures import FailuresSummary, summarize_failures
+from bnbench.reporting.sections.losses import LossSummary, summarize_losses
+from bnbench.reporting.sections.mistakes import ClassesSummary, summarize_mistakes
 from bnbench.reporting.sections.models import ModelsSummary, summarize_models
 from bnbench.reporting.sections.nodes import NodesSummary, summarize_nodes
 from bnbench.reporting.sections.rates import SensitivitySummary, summarize_rates
@@ -37,6 +40,10 @@ class RunSummary:
     models: ModelsSummary
     failures: FailuresSummary
     nodes: NodesSummary
+    losses: tuple[LossSummary, ...]
+    mistakes: tuple[ClassesSummary, ...]
+    inspection: InspectionRecord | None
+    """What the trained networks were inspected for; None in runs that were not."""
 
 
 def summarize_run(store: RunStore, records: Sequence[TrialRecord]) -> RunSummary:
@@ -49,6 +56,7 @@ def summarize_run(store: RunStore, records: Sequence[TrialRecord]) -> RunSummary
     trials = RunTrials(store.study, store.data, tuple(records))
     certificates, verifications = read_verification(store.folder)
     rates = find_rates(store, records)
+    inspection = read_inspection(store.folder)
     return RunSummary(
         study=store.study,
         data=store.data,
@@ -60,4 +68,7 @@ def summarize_run(store: RunStore, records: Sequence[TrialRecord]) -> RunSummary
         models=summarize_models(verifications, certificates),
         failures=summarize_failures(trials, store.engines, rates),
         nodes=summarize_nodes(trials, store.read_nodes()),
+        losses=summarize_losses(trials),
+        mistakes=summarize_mistakes(inspection),
+        inspection=inspection,
     )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from bnbench.stats.arrays import read_vector
+from bnbench.stats.signed_rank import average_pairs, count_needed, find_interval_ends
 
 
 class ChangeOutcome(StrEnum):
@@ -51,14 +50,14 @@ class Change:
 
     outcome: ChangeOutcome
     """The decision."""
-    mean: float
-    """Mean of the values."""
+    center: float
+    """Hodges-Lehmann estimate of the values' center."""
     low: float | None
-    """Lower end of the one-sided interval at the false-alarm rate; ``None`` for one value."""
+    """Lower end of the one-sided interval at the false-alarm rate; ``None`` for too few values."""
     high: float | None
-    """Upper end of the one-sided interval at the false-alarm rate; ``None`` for one value."""
+    """Upper end of the one-sided interval at the false-alarm rate; ``None`` for too few values."""
     miss_high: float | None
-    """Upper end of the one-sided interval at the miss rate; ``None`` for one value."""
+    """Upper end of the one-sided interval at the miss rate; ``None`` for too few values."""
     count: int
     """Values judged."""
     num_more: int | None
@@ -66,15 +65,15 @@ class Change:
 
 
 def classify_change(
-    mean: float, low: float, high: float, miss_high: float, limit: float
+    center: float, low: float, high: float, miss_high: float, limit: float
 ) -> ChangeOutcome:
     """Classify an estimate and its intervals by the gate's rule.
 
     The first that holds:
 
-    - *worse* if ``low > 0`` and ``mean >= limit / 2``: not chance, and nearer to the limit than
+    - *worse* if ``low > 0`` and ``center >= limit / 2``: not chance, and nearer to the limit than
       to zero;
-    - *better* if ``high < 0`` and ``mean <= -limit / 2``: the same in the other direction;
+    - *better* if ``high < 0`` and ``center <= -limit / 2``: the same in the other direction;
     - *not worse* if ``miss_high < limit``: a change for the worse by the limit is ruled out;
     - *undecided* otherwise.
 
@@ -83,7 +82,7 @@ def classify_change(
     false-alarm rate.
 
     Args:
-        mean: the estimate; positive is worse.
+        center: the estimate; positive is worse.
         low: lower end of the one-sided interval at the false-alarm rate.
         high: upper end of the one-sided interval at the false-alarm rate.
         miss_high: upper end of the one-sided interval at the miss rate.
@@ -97,9 +96,9 @@ def classify_change(
     """
     if not limit > 0.0:
         raise ValueError(f"limit: expected a number above 0, got {limit}")
-    if low > 0.0 and mean >= limit / 2.0:
+    if low > 0.0 and center >= limit / 2.0:
         return ChangeOutcome.WORSE
-    if high < 0.0 and mean <= -limit / 2.0:
+    if high < 0.0 and center <= -limit / 2.0:
         return ChangeOutcome.BETTER
     if miss_high < limit:
         return ChangeOutcome.NOT_WORSE
@@ -109,9 +108,10 @@ def classify_change(
 def decide_change(values: ArrayLike, limit: float, rates: ErrorRates) -> Change:
     """Decide whether independent values, positive for worse, show that something became worse.
 
-    The intervals are ``mean +- t(n - 1) * s / sqrt(n)`` at either rate;
-    :func:`classify_change` decides. Values that correlate must be reduced to one value first
-    (one per process pair, or one per seed).
+    The estimate and its intervals are those of the signed-rank test; :func:`classify_change`
+    decides. Without a change, head and base are exchangeable, so the difference of two is
+    symmetric about zero whatever the noise looks like: the false-alarm rate needs no more. Values
+    that correlate must be reduced to one value first (one per process pair).
 
     Args:
         values: shape (n,), n >= 1, finite; log-ratios or differences.
@@ -119,45 +119,53 @@ def decide_change(values: ArrayLike, limit: float, rates: ErrorRates) -> Change:
         rates: the error rates of the test.
 
     Returns:
-        The decision; undecided for one value.
+        The decision; without an interval at a rate, nothing is decided at that rate.
 
     Raises:
         ValueError: if the shape differs or a value is outside its range.
-
-    Source: Student (1908), Biometrika 6(1).
     """
     vector = read_vector("values", values)
     if not np.isfinite(vector).all():
         raise ValueError(f"values: expected finite numbers, got {vector[~np.isfinite(vector)][0]}")
-    count, mean = int(vector.size), float(vector.mean())
-    if count < 2:
-        return Change(ChangeOutcome.UNDECIDED, mean, None, None, None, count, 1)
-    error = float(vector.std(ddof=1)) / math.sqrt(count)
-    alarm = _find_quantile(rates.alarm, count - 1) * error
-    miss = _find_quantile(rates.miss, count - 1) * error
-    outcome = classify_change(mean, mean - alarm, mean + alarm, mean + miss, limit)
+    count, averages = int(vector.size), average_pairs(vector)
+    center = float(np.median(averages))
+    alarm = find_interval_ends(averages, count, rates.alarm)
+    miss = find_interval_ends(averages, count, rates.miss)
+    low, high = alarm or (None, None)
+    miss_high = miss[1] if miss else None
+    outcome = classify_change(
+        center,
+        -math.inf if low is None else low,
+        math.inf if high is None else high,
+        math.inf if miss_high is None else miss_high,
+        limit,
+    )
     more = None
     if outcome is ChangeOutcome.UNDECIDED:
-        more = _count_more(mean, error * math.sqrt(count), count, limit, rates)
-    return Change(outcome, mean, mean - alarm, mean + alarm, mean + miss, count, more)
+        more = _count_more(center, low, miss_high, count, limit, rates)
+    return Change(outcome, center, low, high, miss_high, count, more)
 
 
-@functools.cache
-def _find_quantile(rate: float, degrees: int) -> float:
-    """Student's t exceeded at this rate; cached, since replays repeat the same few."""
-    return float(stats.t.isf(rate, degrees))
+def _count_more(
+    center: float,
+    low: float | None,
+    miss_high: float | None,
+    count: int,
+    limit: float,
+    rates: ErrorRates,
+) -> int:
+    """Count the further values needed if center and spread stay as they are.
 
-
-def _count_more(mean: float, deviation: float, count: int, limit: float, rates: ErrorRates) -> int:
-    """Count the further values needed if mean and deviation stay as they are.
-
-    Normal quantiles approximate Student's at that count. The distance of the mean from the limit
-    is taken as at least a tenth of the limit; at zero distance the count would be infinite.
+    The length of an interval falls with the root of the number of values. The distance of the
+    center from the limit is taken as at least a tenth of the limit; at zero distance the count
+    would be infinite.
     """
     needed = []
-    if mean < limit:
-        gap = max(limit - mean, limit / 10.0)
-        needed.append((float(stats.norm.isf(rates.miss)) * deviation / gap) ** 2)
-    if mean >= limit / 2.0:
-        needed.append((float(stats.norm.isf(rates.alarm)) * deviation / mean) ** 2)
+    if center < limit:
+        gap = max(limit - center, limit / 10.0)
+        ratio = 0.0 if miss_high is None else (miss_high - center) / gap
+        needed.append(max(count * ratio**2, count_needed(rates.miss)))
+    if center >= limit / 2.0:
+        ratio = 0.0 if low is None else (center - low) / center
+        needed.append(max(count * ratio**2, count_needed(rates.alarm)))
     return max(math.ceil(min(needed)) - count, 1)

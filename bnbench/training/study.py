@@ -94,6 +94,4 @@ def run_study(
         run_stage("training", study.list_scored_trials(engines, rates), dataset)
         run_stage("alternates", study.list_alternate_trials(engines, alternates), dataset)
         run_stage("timing", study.list_timed_trials(engines), dataset, one_at_a_time=True)
-        records = store.read_trials()
-        store.write_epochs(records)
-    return records
+    return store.read_trials()

@@ -39,33 +39,46 @@ def list_descendants(pid: int) -> list[int]:
     return found[1:]
 
 
-def test_ctrl_c_leaves_no_process_behind_and_the_run_goes_on_without_ray(tmp_path: Path) -> None:
+def start(tmp_path: Path) -> subprocess.Popen[str]:
     study = tmp_path / "small.toml"
     study.write_text(STUDY)
-    folder = tmp_path / "run"
-    arguments = ["run", "--study", study, "--executor", "ray", "--out", folder]
+    arguments = ["run", "--study", study, "--executor", "ray", "--out", tmp_path / "run"]
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "bnbench", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
     )
-    trials = folder / "trials.jsonl"
-    while process.poll() is None and not (trials.exists() and trials.stat().st_size > 0):
-        time.sleep(0.02)
+
+
+def interrupt(process: subprocess.Popen[str], times: int = 1) -> str:
+    """Press Ctrl-C; check that nothing is left behind, and return what was printed."""
     descendants = list_descendants(process.pid)
-    assert descendants, "Ray runs in processes of its own"
-    process.send_signal(signal.SIGINT)
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert f"Go on with: bnbench run --resume {folder} --executor ray" in errors
     assert "Traceback" not in errors
     deadline = time.monotonic() + 20
     while any(map(is_alive, descendants)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(map(is_alive, descendants))
+    return errors
+
+
+def test_ctrl_c_leaves_no_process_behind_and_the_run_goes_on_without_ray(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = start(tmp_path)
+    trials = folder / "trials.jsonl"
+    while process.poll() is None and not (trials.exists() and trials.stat().st_size > 0):
+        time.sleep(0.02)
+    assert len(list_descendants(process.pid)) > 1, "Ray runs in processes of its own"
+    errors = interrupt(process, times=2)
+    last = errors.splitlines()[-1]
+    assert last == f"Go on with: bnbench run --resume {folder} --executor ray"
 
     resumed = run_bnbench("run", "--resume", folder)
     assert resumed.returncode == 0, resumed.stderr
@@ -75,3 +88,14 @@ def test_ctrl_c_leaves_no_process_behind_and_the_run_goes_on_without_ray(tmp_pat
     nodes = {row["node"] for row in rows}
     assert "local" in nodes
     assert len(nodes) == 2
+
+
+@pytest.mark.parametrize("num_processes", [2, 4, 7])
+def test_ctrl_c_while_ray_starts_leaves_no_process_behind(
+    tmp_path: Path, num_processes: int
+) -> None:
+    process = start(tmp_path)
+    while process.poll() is None and len(list_descendants(process.pid)) < num_processes:
+        time.sleep(0.02)
+    # A busy machine may have begun to train before all processes were counted.
+    assert interrupt(process).splitlines()[-1].startswith(("bnbench: interrupted", "Go on with"))

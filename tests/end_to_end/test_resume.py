@@ -71,15 +71,20 @@ def test_kills_at_random_moments_lose_and_change_nothing(undisturbed: Path, tmp_
         assert len(list((folder / "models").glob("*.pt"))) == 8
 
 
-def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(undisturbed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_an_interruption_ends_cleanly_and_says_how_to_go_on(
+    undisturbed: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     folder = tmp_path / "a run"
     process = start(*ARGUMENTS, "--out", folder)
     trials = folder / "trials.jsonl"
     while process.poll() is None and not (trials.exists() and trials.stat().st_size > 0):
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert f"Go on with: bnbench run --resume '{folder}'" in errors
     assert "Traceback" not in errors
     with start("--resume", folder) as resumed:

@@ -25,6 +25,12 @@ def test_a_run_leaves_everything_it_promises(finished_run: FinishedRun) -> None:
         "summary.json",
         "verification.csv",
         "certificates.csv",
+        "inspection.json",
+        "losses.png",
+        "mistakes.png",
+        "disagreements.csv",
+        "activations.csv",
+        "gradients.png",
         "report.md",
         "report.html",
         "accuracy.png",
@@ -102,7 +108,7 @@ def test_every_runtime_agrees_and_nearly_all_predictions_are_certified(
     assert len(certificates) == 4
     assert all(int(row["certified"]) >= 9_900 for row in certificates)
     assert (
-        "are proven for any runtime that rounds each"
+        "are certified for any runtime that rounds each"
         in (finished_run.folder / "report.md").read_text()
     )
 
@@ -120,6 +126,7 @@ def test_the_report_is_rebuilt_to_the_byte_without_torch(
     copy = tmp_path / "copy"
     shutil.copytree(finished_run.folder, copy)
     derived = ["summary.json", "report.md", "report.html", "epochs.csv", "accuracy.png"]
+    derived += ["mistakes.png", "disagreements.png", "gradients.csv"]
     before = {name: (copy / name).read_bytes() for name in derived}
     for name in derived:
         (copy / name).unlink()

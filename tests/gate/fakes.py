@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bnbench.gate.process import BenchmarkFailed, Worker
-from bnbench.gate.records import BenchmarkRecord, PairRecord
+from bnbench.gate.records import NO_SLOWDOWN, BenchmarkRecord, PairRecord, Slowdown
 from bnbench.gate.revisions import RevisionFolder
 
 BASE = RevisionFolder("main", "b" * 40, Path("base"), (Path("base"),))
@@ -32,12 +32,12 @@ class FakeWorker(Worker):
         self._pending: list[str] = []
         self._current = ""
         self._failure: dict[str, Any] | None = None
-        self._started: tuple[int, float] | None = None
+        self._started: tuple[int, Slowdown] | None = None
         self.busy_processors = 1.0
         self.processors: list[int] = []
         self.on_start: Callable[[str], object] = lambda _: None
         self.on_read: Callable[[str], object] = lambda _: None
-        self.calls: list[tuple[str, int, float]] = []
+        self.calls: list[tuple[str, int, Slowdown]] = []
         self.is_closed = False
 
     def select(self, names: Iterable[str]) -> None:
@@ -54,16 +54,16 @@ class FakeWorker(Worker):
     def read_event(self) -> dict[str, Any]:
         return self._events.pop(0)
 
-    def time(self, iterations: int, slowdown: float = 0.0) -> float:
+    def time(self, iterations: int, slowdown: Slowdown = NO_SLOWDOWN) -> float:
         self.calls.append((self._current, iterations, slowdown))
         try:
             seconds = self._seconds_of(self.name, self._current)
         except ValueError as error:
             self._failure = {"event": "finished", "name": self._current, "reason": str(error)}
             raise BenchmarkFailed(str(error)) from None
-        return iterations * seconds * (1.0 + slowdown)
+        return iterations * seconds * (1.0 + slowdown.share)
 
-    def start(self, iterations: int, slowdown: float, processor: int) -> None:
+    def start(self, iterations: int, slowdown: Slowdown, processor: int) -> None:
         self.processors.append(processor)
         self.on_start(self.name)
         self._started = (iterations, slowdown)
@@ -95,22 +95,22 @@ def make_pair(
     ratios: Mapping[str, float],
     wall_seconds: float = 10.0,
     failures: Mapping[str, str] | None = None,
-    levels: Sequence[float] = (0.0,),
+    slowdowns: Sequence[Slowdown] = (NO_SLOWDOWN,),
 ) -> PairRecord:
     """A pair that measured each benchmark with the given log-ratio, at each injected slowdown."""
     return PairRecord(
         benchmarks=tuple(
             BenchmarkRecord(
                 benchmark=name,
-                slowdown=level,
+                slowdown=slowdown,
                 iterations=10,
                 base_seconds=(0.03,) * 4,
-                head_seconds=(0.03 * math.exp(ratio) * (1.0 + level),) * 4,
+                head_seconds=(0.03 * math.exp(ratio) * (1.0 + slowdown.share),) * 4,
                 kernel_seconds=0.004,
                 wall_seconds=0.5,
             )
             for name, ratio in ratios.items()
-            for level in levels
+            for slowdown in slowdowns
         ),
         startup_seconds=(0.5, 0.5),
         peak_bytes=(1000, 1000),

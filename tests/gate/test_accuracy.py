@@ -28,27 +28,34 @@ def make_accuracies(seed: int = 0, loss: float = 0.0, spread: float = 0.0) -> di
         (make_accuracies(3, loss=0.01, spread=0.002), ChangeOutcome.WORSE),
         (make_accuracies(4, loss=0.001, spread=0.0005), ChangeOutcome.NOT_WORSE),
         (make_accuracies(5, loss=-0.01, spread=0.002), ChangeOutcome.BETTER),
-        (make_accuracies(6, spread=0.02), ChangeOutcome.UNDECIDED),
+        (make_accuracies(10, spread=0.02), ChangeOutcome.UNDECIDED),
     ],
 )
 def test_accuracy_is_judged_seed_by_seed(head: dict[int, float], outcome: ChangeOutcome) -> None:
     (found,) = compare_accuracies({"model": make_accuracies()}, {"model": head}, SPEC)
     assert found.outcome is outcome
-    assert found.difference.value == pytest.approx(found.head_mean - found.base_mean)
+    assert found.difference == pytest.approx(found.head_mean - found.base_mean, abs=0.003)
+    assert (found.num_more is None) is (outcome is not ChangeOutcome.UNDECIDED)
+
+
+def test_too_few_seeds_say_how_many_more_are_needed() -> None:
+    base = dict.fromkeys(range(4), 0.8)
+    (found,) = compare_accuracies({"model": base}, {"model": dict.fromkeys(base, 0.7)}, SPEC)
+    assert (found.outcome, found.low, found.num_more) == (ChangeOutcome.UNDECIDED, None, 3)
 
 
 def test_only_seeds_and_variants_of_both_are_compared() -> None:
     base = {"model": make_accuracies(), "old": {0: 0.5}}
     head = {"new": {0: 0.1}, "model": {seed: make_accuracies()[seed] for seed in (0, 1, 2)}}
     (found,) = compare_accuracies(base, head, SPEC)
-    assert (found.variant, found.difference.count) == ("model", 3)
+    assert (found.variant, found.num_seeds) == ("model", 3)
 
 
 @pytest.mark.parametrize(
     ("head", "words"),
     [
         ({"other": {0: 0.5}}, "got model in base and other in head"),
-        ({"model": {9: 0.5}}, "got 1"),
+        ({"model": {10: 0.5}}, "got none; train both with the same seeds"),
     ],
 )
 def test_what_has_nothing_in_common_is_refused(

@@ -5,6 +5,7 @@ import pytest
 
 from bnbench.errors import GateError
 from bnbench.gate.pairs import PairRunner, SuiteRecord, describe_failure
+from bnbench.gate.records import NO_SLOWDOWN, Slowdown
 from bnbench.gate.revisions import RevisionFolder
 from tests.gate.fakes import BASE, HEAD, FakeWorker, SecondsOf
 
@@ -58,10 +59,15 @@ def test_the_side_that_is_started_first_alternates(stage: Stage) -> None:
 
 def test_a_slowdown_is_injected_into_the_head_alone(stage: Stage) -> None:
     runner = stage.make_runner(lambda *_: 0.01)
-    pair = runner.measure(["a"], levels=(0.0, 0.1))
-    assert [measured.slowdown for measured in pair.benchmarks] == [0.0, 0.1]
+    slowdowns = (NO_SLOWDOWN, Slowdown(0.1, "memory"))
+    pair = runner.measure(["a"], slowdowns=slowdowns)
+    assert [measured.slowdown for measured in pair.benchmarks] == list(slowdowns)
     assert [each.log_ratio for each in pair.benchmarks] == pytest.approx([0.0, 0.0953], abs=1e-4)
-    assert {slowdown for _, _, slowdown in stage.workers[0].calls} == {0.0}
+    # The base gets the memory that the head copies, and no work.
+    assert {slowdown for _, _, slowdown in stage.workers[0].calls} == {
+        NO_SLOWDOWN,
+        Slowdown(0.0, "memory"),
+    }
     assert pair.list_measurements()[0].log_ratio == pytest.approx(0.0)
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bnbench.gate.records import BenchmarkRecord
+from bnbench.gate.records import NO_SLOWDOWN, BenchmarkRecord
 from bnbench.gate.rounds import (
     MAX_ROUNDS,
     MIN_ROUNDS,
@@ -29,7 +29,7 @@ def test_both_sides_make_as_many_calls_in_rounds_of_ten_milliseconds() -> None:
     base, head = make_workers(lambda name, _: 0.001 if name == "main" else 0.0011)
     spec = calibrate(base, head, BOTH)
     assert spec == RoundsSpec(iterations=9, num_rounds=54, processors=BOTH)
-    measured = measure_benchmark(base, head, "a", 0.0, spec)
+    measured = measure_benchmark(base, head, "a", NO_SLOWDOWN, spec)
     assert measured.base_seconds == pytest.approx([0.009] * 54)
     assert measured.head_seconds == pytest.approx([0.0099] * 54)
     assert measured.kernel_seconds == 0.004
@@ -47,7 +47,7 @@ def test_a_long_call_is_a_round_by_itself(seconds: float, iterations: int, num_r
 
 def test_both_run_at_once_and_change_places_after_every_round() -> None:
     base, head = make_workers(lambda *_: 0.01)
-    measure_benchmark(base, head, "a", 0.0, RoundsSpec(1, 4, BOTH))
+    measure_benchmark(base, head, "a", NO_SLOWDOWN, RoundsSpec(1, 4, BOTH))
     assert base.processors == [2, 5, 2, 5]
     assert head.processors == [5, 2, 5, 2]
 
@@ -59,7 +59,7 @@ def test_the_side_that_is_started_and_was_read_first_changes_with_the_places() -
     for worker in (base, head):
         worker.on_start = started.append
         worker.on_read = was_read.append
-    measure_benchmark(base, head, "a", 0.0, RoundsSpec(1, 4, BOTH))
+    measure_benchmark(base, head, "a", NO_SLOWDOWN, RoundsSpec(1, 4, BOTH))
     assert started == was_read == ["main", "worktree", "worktree", "main"] * 2
 
 
@@ -77,14 +77,14 @@ def test_what_needs_more_than_one_processor_runs_in_turn(
     head.busy_processors = busy
     spec = calibrate(base, head, processors)
     assert (spec.processors, spec.num_rounds) == (None, 30)
-    measure_benchmark(base, head, "a", 0.0, spec)
+    measure_benchmark(base, head, "a", NO_SLOWDOWN, spec)
     assert order[-8:] == ["main", "worktree", "worktree", "main"] * 2
 
 
 def test_a_better_place_favors_neither_side() -> None:
     # The first of two places is a third faster.
     base, head = [2.0, 3.0, 2.0, 3.0], [3.0, 2.0, 3.0, 2.0]
-    measured = BenchmarkRecord("a", 0.0, 1, tuple(base), tuple(head), 0.004, 0.1)
+    measured = BenchmarkRecord("a", NO_SLOWDOWN, 1, tuple(base), tuple(head), 0.004, 0.1)
     assert measured.log_ratio == pytest.approx(0.0)
 
 

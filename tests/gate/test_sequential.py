@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bnbench.gate.quantities import PEAK_MEMORY, STARTUP, Quantity, list_quantities
-from bnbench.gate.sequential import LOOKS, SequentialGate
+from bnbench.gate.sequential import SequentialGate, plan_looks
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 from tests.gate.worlds import draw_log_ratios
@@ -60,7 +60,7 @@ def test_in_a_noisy_world_five_per_cent_are_found_in_nineteen_of_twenty(spec: Ga
 
 def test_what_is_decided_is_measured_no_more(spec: GateSpec) -> None:
     gate = SequentialGate([Quantity("plain"), Quantity("noisy")], spec)
-    for number in range(LOOKS[0]):
+    for number in range(gate.looks[0]):
         assert gate.active == ["plain", "noisy"]
         gate.add({"plain": 0.001 * (-1) ** number, "noisy": 0.4 * (-1) ** number}, 1.0)
     assert gate.active == ["noisy"]
@@ -69,9 +69,9 @@ def test_what_is_decided_is_measured_no_more(spec: GateSpec) -> None:
 
 def test_there_are_no_more_looks_than_the_error_rate_is_divided_by(spec: GateSpec) -> None:
     gate = SequentialGate([Quantity("noisy")], spec)
-    for number in range(LOOKS[-1]):
+    for number in range(gate.looks[-1]):
         assert not gate.is_over
-        gate.add({"noisy": 0.9 * (-1) ** number}, 1.0)
+        gate.add({"noisy": (0.9 + 0.01 * number) * (-1) ** number}, 1.0)
     assert gate.is_over
     (change,) = gate.finish().values()
     assert change.outcome is ChangeOutcome.UNDECIDED
@@ -79,7 +79,7 @@ def test_there_are_no_more_looks_than_the_error_rate_is_divided_by(spec: GateSpe
 
 def test_what_comes_for_free_is_judged_and_never_waited_for(spec: GateSpec) -> None:
     gate = SequentialGate([Quantity("plain"), STARTUP], spec)
-    for number in range(LOOKS[0]):
+    for number in range(gate.looks[0]):
         gate.add({"plain": 0.0001 * number, STARTUP.name: 0.5 * (-1) ** number}, 1.0)
     assert gate.is_over
     assert [change.outcome for change in gate.finish().values()] == [
@@ -90,10 +90,17 @@ def test_what_comes_for_free_is_judged_and_never_waited_for(spec: GateSpec) -> N
 
 def test_when_time_is_up_before_a_look_there_is_one_more(spec: GateSpec) -> None:
     gate = SequentialGate([Quantity("slow")], spec)
-    for number in range(3):
-        gate.add({"slow": 0.5 + 0.0001 * number}, 1.0)
+    for number in range(gate.looks[1] - 1):
+        gate.add({"slow": -0.01 if number == 0 else 0.05}, 1.0)
+    assert gate.active == ["slow"]
     (change,) = gate.finish().values()
     assert change.outcome is ChangeOutcome.WORSE
+
+
+def test_the_first_look_comes_when_a_test_can_decide() -> None:
+    # 2^-12 is the first below 0.01 / (7 * 4), and 2^-15 the first below 0.01 / (52 * 4).
+    assert plan_looks(7, 0.01) == (12, 19, 31, 49)
+    assert plan_looks(52, 0.01)[0] == 15
 
 
 def test_what_cannot_be_measured_is_left_out(spec: GateSpec) -> None:

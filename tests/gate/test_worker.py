@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from bnbench.errors import GateError
 from bnbench.gate.process import BenchmarkFailed, Worker
+from bnbench.gate.records import NO_SLOWDOWN, Slowdown
 from bnbench.gate.revisions import RevisionFolder
 from tests.gate.conftest import WORK, write_files
 from tests.processes import is_alive
@@ -71,13 +73,17 @@ def test_options_of_pytest_in_the_environment_are_passed_on(
     assert read_until(start(), "collected")["names"] == NAMES[2:]
 
 
-def test_an_injected_slowdown_takes_that_much_longer(start: Start) -> None:
+@pytest.mark.parametrize("work", ["busy", "memory"])
+def test_an_injected_slowdown_takes_that_much_longer(
+    start: Start, work: Literal["busy", "memory"]
+) -> None:
     worker = start("--benchmark-timer=time.process_time")  # whatever else the machine does
     worker.read_event()
     worker.select(NAMES[:1])
     worker.read_event()
-    worker.time(2000)
-    ratios = [worker.time(2000, slowdown=1.0) / worker.time(2000) for _ in range(15)]
+    slowdown = Slowdown(1.0, work)
+    worker.time(2000, slowdown)
+    ratios = [worker.time(2000, slowdown) / worker.time(2000) for _ in range(15)]
     assert 1.7 < statistics.median(ratios) < 2.3
 
 
@@ -102,7 +108,7 @@ def test_places(benchmark):
     worker.select(read_until(worker, "collected")["names"])  # type: ignore[arg-type]
     read_until(worker, "benchmark")
     processor = max(os.sched_getaffinity(0))
-    worker.start(2, 0.0, processor)
+    worker.start(2, NO_SLOWDOWN, processor)
     assert worker.read_seconds() > 0.001
     time.sleep(0.1)
     worker.idle()
@@ -119,7 +125,7 @@ def test_a_benchmark_can_be_left_while_it_keeps_its_processor_busy(start: Start)
     worker.read_event()
     worker.select(NAMES[:1])
     read_until(worker, "benchmark")
-    worker.start(10, 0.0, max(os.sched_getaffinity(0)))
+    worker.start(10, NO_SLOWDOWN, max(os.sched_getaffinity(0)))
     assert worker.leave()["reason"] is None
     read_until(worker, "end")
 
@@ -139,7 +145,7 @@ def test_good(benchmark): benchmark(len, "abc")
     worker = start("test_failing.py")
     worker.select(read_until(worker, "collected")["names"])  # type: ignore[arg-type]
     read_until(worker, "benchmark")
-    worker.start(5, 0.0, max(os.sched_getaffinity(0)))
+    worker.start(5, NO_SLOWDOWN, max(os.sched_getaffinity(0)))
     assert "too many" in str(worker.leave()["reason"])
     read_until(worker, "benchmark")
     assert worker.time(1) > 0.0
@@ -292,7 +298,9 @@ def test_a_worker_ends_with_the_program_even_if_that_is_killed(
     program = f"""
 import sys
 from pathlib import Path
+from typing import Literal
 from bnbench.gate.process import Worker
+from bnbench.gate.records import NO_SLOWDOWN, Slowdown
 from bnbench.gate.revisions import RevisionFolder
 revision = RevisionFolder("main", "", Path({str(project)!r}), (Path({str(project)!r}),))
 worker = Worker(revision, [], Path({str(tmp_path / "worker.log")!r}), {{}})

@@ -7,7 +7,12 @@ from numpy.typing import NDArray
 from bnbench.models.agreement import Reference, compare_logits, make_reference
 from bnbench.models.certificate import Certificate
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.stored_network import ActivationLayer, LinearLayer, StoredNetwork
+from bnbench.models.stored_network import (
+    ActivationKind,
+    ActivationLayer,
+    LinearLayer,
+    StoredNetwork,
+)
 from tests.models.conftest import MANIFEST
 
 
@@ -94,7 +99,7 @@ def test_logits_of_another_shape_are_a_fault() -> None:
     assert record.reason == "expected logits of shape (2, 10), got shape (1, 10)"
 
 
-def make_tanh_reference() -> Reference:
+def make_read_reference(kind: ActivationKind, output_scale: float = 1.0) -> Reference:
     generator = np.random.default_rng(0)
     network = StoredNetwork(
         (
@@ -103,10 +108,10 @@ def make_tanh_reference() -> Reference:
                 generator.standard_normal((6, 784)).astype(np.float32) / 28,
                 np.zeros(6, dtype=np.float32),
             ),
-            ActivationLayer("activation1", "tanh"),
+            ActivationLayer("activation1", kind),
             LinearLayer(
                 "output",
-                generator.standard_normal((10, 6)).astype(np.float32),
+                output_scale * generator.standard_normal((10, 6)).astype(np.float32),
                 np.zeros(10, dtype=np.float32),
             ),
         ),
@@ -120,8 +125,9 @@ def make_tanh_reference() -> Reference:
 
 
 def test_without_a_bound_a_small_difference_is_let_pass_and_a_larger_one_is_not() -> None:
-    reference = make_tanh_reference()
-    assert reference.record.certified is None
+    reference = make_read_reference("tanh")
+    assert (reference.record.certified, reference.record.status) == (None, "not covered")
+    assert str(reference.record.reason).startswith("activation1: ")
     small = compare_logits(reference, "eager", "torch 2", reference.logits + 5e-5)
     assert (small.status, small.max_bound_share) == ("agreed", None)
     large = compare_logits(reference, "eager", "torch 2", reference.logits + 5e-3)
@@ -130,12 +136,21 @@ def test_without_a_bound_a_small_difference_is_let_pass_and_a_larger_one_is_not(
 
 
 def test_without_a_bound_no_prediction_that_differs_is_explained() -> None:
-    reference = make_tanh_reference()
+    reference = make_read_reference("tanh")
     reference.logits[0, :2] = 5, 5 - 1e-6
     found = reference.logits.copy()
     found[0, 1] += 2e-6
     record = compare_logits(reference, "eager", "torch 2", found)
     assert (record.differing, record.unexplained, record.status) == (1, 1, "disagreed")
+
+
+def test_a_network_out_of_range_is_on_record_with_the_tensor_and_has_no_bound() -> None:
+    reference = make_read_reference("relu", output_scale=2.0**40)
+    record = reference.record
+    assert (record.status, record.certified, record.largest_bound) == ("out of range", None, None)
+    assert str(record.reason).startswith("output.weight: expected values up to 4.3e+09, got ")
+    found = compare_logits(reference, "eager", "torch 2", reference.logits)
+    assert (found.status, found.max_bound_share) == ("agreed", None)
 
 
 def test_the_reference_goes_on_record_with_what_is_certified() -> None:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bnbench.models.certificate import UNIT_ROUNDOFF, Certificate, certify
+from bnbench.models.certificate import Certificate, Refusal, certify
+from bnbench.models.contract import CONTRACT
 from bnbench.models.stored_network import (
     ActivationLayer,
     BatchNormLayer,
@@ -139,7 +140,7 @@ def run_in_extended_precision(
 
 def certify_surely(network: StoredNetwork, images: NDArray[np.uint8]) -> Certificate:
     certificate = certify(network, images)
-    assert certificate is not None
+    assert isinstance(certificate, Certificate), certificate
     return certificate
 
 
@@ -191,7 +192,7 @@ def test_rounding_can_come_close_to_the_bound() -> None:
     exact = 1 + 783 * Fraction(1, 2**24)
     assert certificate.logits[0, 0] == float(exact)
     error = float(exact - Fraction(float(found[0])))
-    assert error == 783 * UNIT_ROUNDOFF
+    assert error == 783 * CONTRACT.unit_roundoff
     assert 0.98 * certificate.logit_bounds[0, 0] < error < certificate.logit_bounds[0, 0]
 
 
@@ -313,16 +314,11 @@ def uncovered_networks() -> dict[str, StoredNetwork]:
     linear, output = make_linear("linear1", 8, 36, seed=1), make_linear("output", 10, 8, seed=2)
     ones, zeros = np.ones(8, dtype=np.float32), np.zeros(8, dtype=np.float32)
     relu = ActivationLayer("activation1", "relu")
-    huge = LinearLayer("output", np.full((10, 8), 1e6, dtype=np.float32), output.bias)
     return {
         "tanh": make_network(linear, ActivationLayer("activation1", "tanh"), output),
         "layer normalization": make_network(
             linear, LayerNormLayer("norm1", ones, zeros, 1e-5), relu, output
         ),
-        "a negative variance": make_network(
-            linear, BatchNormLayer("norm1", ones, zeros, zeros, -ones, 1e-5), relu, output
-        ),
-        "a weight of a million": make_network(linear, relu, huge),
         "normalized logits": make_network(
             make_linear("output", 10, 36, seed=1), make_norm("norm1", 10, seed=2), relu
         ),
@@ -331,4 +327,6 @@ def uncovered_networks() -> dict[str, StoredNetwork]:
 
 @pytest.mark.parametrize("network", uncovered_networks().values(), ids=uncovered_networks())
 def test_what_the_bound_does_not_cover_gets_no_certificate(network: StoredNetwork) -> None:
-    assert certify(network, make_images(2, seed=1)) is None
+    refusal = certify(network, make_images(2, seed=1))
+    assert isinstance(refusal, Refusal)
+    assert refusal.status == "not covered"

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from bnbench.reporting.terminal import print_content
-from bnbench.specs import TuningSpec
+from bnbench.specs import TimingSpec, TuningSpec
 from bnbench.store import RunStore
 from tests.reporting.conftest import MakeRun, diverge, overlap, report, separate
 
@@ -26,6 +26,9 @@ CASES: dict[str, Callable[[MakeRun], RunStore]] = {
         only=lambda trial: trial.seed == 100,
     ),
     "native": lambda make: make(separate, engine="native"),
+    "native, no trial timed": lambda make: make(
+        separate, engine="native", timing=TimingSpec(num_pairs=0)
+    ),
     "tuned": lambda make: make(
         separate,
         engine="native",

@@ -1,4 +1,5 @@
 import dataclasses
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import torch
 
 from bnbench.data import Dataset
 from bnbench.records import ChosenRateRecord, EnvironmentRecord, TrialRecord
-from bnbench.specs import StudySpec, TrialSpec, TuningSpec
+from bnbench.specs import EngineName, StudySpec, TimingSpec, TrialSpec, TuningSpec
 from bnbench.store import RunStore
 from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import (
@@ -75,7 +76,6 @@ def test_every_finished_trial_leaves_a_model_and_a_manifest(
     assert sorted(path.name for path in store.models_folder.iterdir()) == sorted(
         f"{key}.{suffix}" for key in list_keys(store) for suffix in ("pt", "json")
     )
-    assert len((store.folder / "epochs.csv").read_text().splitlines()) == 1 + 6 * 2
 
 
 @pytest.fixture
@@ -234,3 +234,28 @@ def test_timed_trials_run_one_at_a_time(
     )
     run_with(store, synthetic_dataset, CountingEngine())
     assert batches == [["score"] * 6] + [["time"]] * 40
+
+
+@pytest.mark.parametrize("largest", [2_000, 20_000], ids=["log", "model"])
+def test_a_full_disk_loses_no_finished_trial_and_the_run_goes_on(
+    store: RunStore, synthetic_dataset: Dataset, largest: int
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as raised:
+            run_with(store, synthetic_dataset, FakeEngine() if largest < 10_000 else None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert Path(raised.value.filename).is_relative_to(store.folder)
+    assert not [path for path in store.folder.rglob("*") if path.name.endswith(".draft")]
+    log = (store.folder / "trials.jsonl").read_bytes()
+    assert not log or log.endswith(b"\n")
+    assert len(run_with(store, synthetic_dataset)) == 6
+    assert (store.folder / "trials.jsonl").read_bytes().startswith(log)
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_without_pairs_no_trial_is_timed(small_study: StudySpec, engine: EngineName) -> None:
+    study = dataclasses.replace(small_study, timing=TimingSpec(num_pairs=0))
+    assert study.list_timed_trials({"cpu": engine}) == ()

@@ -8,6 +8,8 @@ from typing import Literal
 FaultName = Literal[
     "byte_order",
     "classes_permuted",
+    "computed_in_bfloat16",
+    "computed_in_tf32",
     "constant_altered",
     "file_altered",
     "file_damaged",

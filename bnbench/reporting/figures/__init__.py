@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bnbench.reporting.figures.accuracy import draw_accuracy
+from bnbench.reporting.figures.disagreements import draw_disagreements
 from bnbench.reporting.figures.epoch_time import draw_epoch_time
+from bnbench.reporting.figures.inside import draw_activations, draw_gradients
 from bnbench.reporting.figures.learning_rate import draw_learning_rate
+from bnbench.reporting.figures.losses import draw_losses
+from bnbench.reporting.figures.mistakes import draw_mistakes
 from bnbench.reporting.figures.output import Figure, use_settings
 from bnbench.reporting.figures.time_to_target import draw_time_to_target
 from bnbench.reporting.summary import RunSummary
@@ -22,6 +26,11 @@ FIGURES: dict[str, Callable[[RunSummary, RunTrials], Figure | None]] = {
     "learning_rate": draw_learning_rate,
     "time_to_target": draw_time_to_target,
     "epoch_time": draw_epoch_time,
+    "losses": draw_losses,
+    "mistakes": draw_mistakes,
+    "disagreements": draw_disagreements,
+    "activations": draw_activations,
+    "gradients": draw_gradients,
 }
 """What draws each figure, by the name of its files and in the report's order."""
 

@@ -14,10 +14,10 @@ from bnbench.reporting.figures.canvas import (
     draw_marks,
     label_line_ends,
     make_panels,
-    mark_epochs,
     measure_labels,
     write_heading,
 )
+from bnbench.reporting.figures.curve import draw_curve, set_epochs
 from bnbench.reporting.figures.output import Figure, Row, make_figure
 from bnbench.reporting.figures.palette import SeriesStyle, style_series
 from bnbench.reporting.sections.accuracy import VariantSummary
@@ -30,7 +30,6 @@ from bnbench.reporting.wording import (
 )
 
 TITLE = "Test accuracy by epoch"
-MOST_MARKED_EPOCHS = 20
 
 
 def draw_accuracy(summary: RunSummary, trials: RunTrials) -> Figure | None:
@@ -52,7 +51,7 @@ def draw_accuracy(summary: RunSummary, trials: RunTrials) -> Figure | None:
             records = [r for r in trials.select("score", variant.variant, device) if r.epochs]
             for record in records:
                 _draw_trial(axes, record, style, len(records))
-            _draw_mean(axes, variant, style)
+            draw_curve(axes, [epoch.mean for epoch in variant.curve], style, factor=100)
         # The same percentages on all panels, so that devices can be compared.
         axes.set_ylim(max(min(percents) - margin, -1.0), min(max(percents) + margin, 101.0))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
@@ -76,30 +75,6 @@ def _draw_trial(axes: Axes, record: TrialRecord, style: SeriesStyle, num_trials:
         draw_marks(axes, end, "x", 6, style.color, 4, markeredgewidth=1.4)
 
 
-def _draw_mean(axes: Axes, variant: VariantSummary, style: SeriesStyle) -> None:
-    band = [
-        (summary.epoch, 100 * summary.mean.low, 100 * summary.mean.high)
-        for summary in variant.curve
-        if summary.mean.low is not None and summary.mean.high is not None
-    ]
-    if len(band) == 1:
-        epoch, low, high = band[0]
-        axes.plot([epoch, epoch], [low, high], color=style.color, linewidth=1.2, zorder=3)
-    elif band:
-        epochs, lows, highs = zip(*band, strict=True)
-        axes.fill_between(epochs, lows, highs, color=style.color, alpha=0.25, linewidth=0, zorder=3)
-    means = _list_means(variant)
-    axes.plot(
-        *zip(*means, strict=True),
-        color=style.color,
-        linewidth=2,
-        linestyle=style.dashes,
-        marker=style.marker if len(means) <= MOST_MARKED_EPOCHS else "",
-        markersize=5,
-        zorder=5,
-    )
-
-
 def _label_means(
     axes: Axes,
     variants: Sequence[VariantSummary],
@@ -107,10 +82,7 @@ def _label_means(
     num_epochs: int,
 ) -> None:
     """Set the epochs' axis, and label each mean at its last epoch."""
-    pad = min(max(0.04 * (num_epochs - 1), 0.04), 0.5)
-    # A single epoch stands at the right, next to its labels.
-    axes.set_xlim(0.6 if num_epochs == 1 else 1 - pad, num_epochs + pad)
-    mark_epochs(axes, range(1, num_epochs + 1), "epoch")
+    set_epochs(axes, num_epochs)
     ends = []
     for variant in variants:
         epoch, mean = _list_means(variant)[-1]

@@ -9,7 +9,7 @@ from bnbench.records import ChosenRateRecord, TrialRecord
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import format_count
-from bnbench.specs import EngineName
+from bnbench.specs import EXPLORING, EngineName
 from bnbench.tuning import list_finer_rates
 
 
@@ -51,7 +51,7 @@ def summarize_failures(
 
 def compose_failures(summary: FailuresSummary) -> Section | None:
     """The section of the report, or None where no trial but those of the tuning failed."""
-    failed = [record for record in summary.failed if record.trial.purpose != "tune"]
+    failed = [record for record in summary.failed if record.trial.purpose not in EXPLORING]
     if not failed:
         return None
     return Section(

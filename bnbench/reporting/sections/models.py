@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bnbench.models.contract import CONTRACT
 from bnbench.records import CertificateRecord, VerificationRecord
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.wording import format_count, format_percent, join_words
 
 TITLE = "The same models in other runtimes"
-CERTIFIED_RUNTIMES = (
-    "any runtime that rounds each operation to nearest in binary32, with ordinary matrix products"
-)
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,14 @@ class CertificateSummary:
     num_models: int
     num_predictions: int
     num_certified: int | None
-    """Predictions that rounding cannot change; None if no bound covers the network."""
+    """Predictions that rounding cannot change; None if a model is not certified."""
     lowest_certified: float | None
     """The smallest fraction of certified predictions of a model."""
     num_undecided: int | None
     """Hidden units, summed over models and images, whose sign rounding could change."""
     largest_bound: float | None
+    refusal: str | None
+    """Why the first model that is not certified is not; None if all are."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,12 @@ def _summarize_certificate(variant: str, group: Sequence[CertificateRecord]) -> 
     certified = [r.certified for r in group if r.certified is not None]
     num_predictions = sum(record.total for record in group)
     largest = _find_largest(record.largest_bound for record in group)
-    if len(certified) < len(group):
-        return CertificateSummary(variant, len(group), num_predictions, None, None, None, largest)
+    refused = [record for record in group if record.status != "bounded"]
+    if refused:
+        refusal = f"{refused[0].status} ({refused[0].model}: {refused[0].reason})"
+        return CertificateSummary(
+            variant, len(group), num_predictions, None, None, None, largest, refusal
+        )
     return CertificateSummary(
         variant=variant,
         num_models=len(group),
@@ -116,6 +120,7 @@ def _summarize_certificate(variant: str, group: Sequence[CertificateRecord]) -> 
         lowest_certified=min(n / r.total for n, r in zip(certified, group, strict=True)),
         num_undecided=sum(record.undecided_units or 0 for record in group),
         largest_bound=largest,
+        refusal=None,
     )
 
 
@@ -133,6 +138,7 @@ def compose_models(summary: ModelsSummary) -> Section | None:
             "the bound reaches the lead of its class; anything else is a fault. The difference is "
             "the largest of a logit, in the last column as a share of the bound on that logit.",
             *(_say_certificate(certificate) for certificate in summary.certificates),
+            f"Certified means the same prediction in {CONTRACT.summary}. {CONTRACT.ranges}",
             *(
                 f"{verification.runtime} does not agree: {verification.first_reason}"
                 for verification in summary.verifications
@@ -183,7 +189,7 @@ def say_models(summary: ModelsSummary) -> str:
             f"{format_count(num_off, 'evaluation')} of {models}."
         )
     share = say_share_certified(summary.certificates)
-    certified = "" if share is None else f"; {share} are proven for {CERTIFIED_RUNTIMES}"
+    certified = "" if share is None else f"; {share} are certified for {CONTRACT.summary}"
     num_predictions = sum(v.num_predictions for v in verifications)
     return (
         f"In {join_words(runtimes)}, {models} give the predictions of the binary64 reference "
@@ -205,12 +211,12 @@ def _say_certificate(summary: CertificateSummary) -> str:
     models = format_count(summary.num_models, "model")
     if summary.num_certified is None or summary.lowest_certified is None:
         return (
-            f"{summary.variant}: no bound covers this network, so a difference of a logit up to "
-            "1e-4 of the image's largest is allowed, and no prediction that differs."
+            f"{summary.variant}: not certified, {summary.refusal}; a difference of a logit up to "
+            "1e-4 of the image's largest is allowed there, and no prediction that differs."
         )
     return (
         f"{summary.variant}: {summary.num_certified:,} of {summary.num_predictions:,} predictions "
-        f"of {models} are certified to be the same in {CERTIFIED_RUNTIMES} "
+        f"of {models} are certified "
         f"({int(summary.lowest_certified * 10_000) / 100:.2f} % or more of each model's); "
         f"a logit can be off by {_format_small(summary.largest_bound)} at most, and "
         f"{format_count(summary.num_undecided or 0, 'hidden unit')} of all images have a sign "
@@ -223,4 +229,4 @@ def _find_largest(values: Iterable[float | None]) -> float | None:
 
 
 def _format_small(value: float | None) -> str:
-    return "not known" if value is None else f"{value:.2g}"
+    return "not known" if value is None else f"{value:#.2g}"

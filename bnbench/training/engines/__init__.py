@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bnbench.data import Dataset
 from bnbench.errors import SpecError
+from bnbench.machine import count_cores
 from bnbench.specs import REFERENCE_ENGINE, EngineName, StudySpec, VariantSpec
 from bnbench.training.engines import native
 from bnbench.training.engines.interface import Engine
@@ -35,7 +36,7 @@ ENGINES: dict[EngineName, EngineSpec] = {
         requirement=native.REQUIREMENT,
         find_obstacle=native.find_obstacle,
     ),
-    "reference": EngineSpec(lambda dataset, _threads: ReferenceEngine(dataset), trains_many=False),
+    "reference": EngineSpec(ReferenceEngine, trains_many=False),
 }
 """Each engine by its name, the fastest first."""
 
@@ -67,12 +68,22 @@ def _resolve_engine(study: StudySpec, device: str) -> EngineName:
     raise AssertionError("the reference engine trains every variant on every device")
 
 
-def make_engine(name: EngineName, dataset: Dataset, threads: int) -> Engine:
+def make_engine(name: EngineName, dataset: Dataset, threads: int | None = None) -> Engine:
     """Make an engine by its name for a data set.
 
     Args:
         name: a key of `ENGINES`.
         dataset: images to train on and to evaluate with.
-        threads: CPU threads it may use, at least 1.
+        threads: CPU threads it uses, at least 1; None takes those of `choose_threads`.
     """
-    return ENGINES[name].make(dataset, threads)
+    return ENGINES[name].make(dataset, choose_threads(name, threads))
+
+
+def choose_threads(name: EngineName, threads: int | None = None) -> int:
+    """Choose an engine's CPU threads: as many as asked for, else what is fastest.
+
+    An engine that trains many trials at once takes all cores. Any other takes one: on networks
+    this small, a second thread saves no time, and where another program computes beside it, the
+    two mostly wait for each other.
+    """
+    return threads or (count_cores() if ENGINES[name].trains_many else 1)

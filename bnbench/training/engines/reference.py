@@ -2,14 +2,15 @@
 
 It draws from torch's default generator what the usual loop draws (``torch.manual_seed``, the
 network's weights, ``DataLoader(shuffle=True)`` for every epoch and a second loader for every
-evaluation), in the same order. Its accuracies are therefore that loop's, digit for digit.
+evaluation), in the same order. Its accuracies are therefore, digit for digit, those of that loop on
+the same number of threads.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,14 +24,23 @@ from bnbench.records import EpochRecord, TrialRecord
 from bnbench.specs import RecipeSpec, TrialSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 
+State = dict[str, torch.Tensor]
+"""A network's ``state_dict``."""
+
 WARM_UP_BATCHES = 50
 
 
 class ReferenceEngine:
-    """Trains one trial after the other."""
+    """Trains one trial after the other.
 
-    def __init__(self, dataset: Dataset) -> None:
+    Args:
+        dataset: images to train on and to evaluate with.
+        threads: CPU threads of torch while it trains; a trial's bits depend on them.
+    """
+
+    def __init__(self, dataset: Dataset, threads: int = 1) -> None:
         self._dataset = dataset
+        self._threads = threads
         self._on_device: dict[str, _DeviceData] = {}
         self._warm: set[tuple[object, ...]] = set()
 
@@ -38,18 +48,27 @@ class ReferenceEngine:
         self, trials: Sequence[TrialSpec], on_epoch: EpochObserver, on_trial: TrialReceiver
     ) -> None:
         """Train `trials` in their order; see `Engine.train`."""
+        torch.set_num_threads(self._threads)
         for trial in trials:
             on_trial(self._train_one(trial, on_epoch))
 
     def _train_one(self, trial: TrialSpec, on_epoch: EpochObserver) -> TrainedTrial:
         epochs: list[EpochRecord] = []
-        try:
-            network = _train_trial(trial, self._prepare(trial), epochs, on_epoch)
-        except Exception as error:  # whatever ends a trial must not end the study
-            reason = describe_failure(error)
-            return TrainedTrial(TrialRecord(trial, "failed", tuple(epochs), reason), None)
-        state = {name: value.cpu() for name, value in network.state_dict().items()}
-        return TrainedTrial(TrialRecord(trial, "finished", tuple(epochs)), state)
+        training = self._run_epochs(trial)
+        while True:
+            try:
+                epochs.append(next(training))
+            except StopIteration as ended:
+                return TrainedTrial(TrialRecord(trial, "finished", tuple(epochs)), ended.value)
+            except Exception as error:  # whatever ends a trial must not end the study
+                reason = describe_failure(error)
+                return TrainedTrial(TrialRecord(trial, "failed", tuple(epochs), reason), None)
+            on_epoch(trial, epochs[-1])
+
+    def _run_epochs(self, trial: TrialSpec) -> Generator[EpochRecord, None, State]:
+        """Train a network, yield each epoch as it ends, and return the trained weights."""
+        network = yield from _train_trial(trial, self._prepare(trial))
+        return {name: value.cpu() for name, value in network.state_dict().items()}
 
     def _prepare(self, trial: TrialSpec) -> _DeviceData:
         """Put the data on the trial's device, and train a few batches to pay first-time costs."""
@@ -122,10 +141,8 @@ class _DeviceData:
         return cls(*convert(dataset.train), *convert(dataset.test))
 
 
-def _train_trial(
-    trial: TrialSpec, data: _DeviceData, epochs: list[EpochRecord], on_epoch: EpochObserver
-) -> nn.Module:
-    """Train a network, appending to `epochs` as they finish."""
+def _train_trial(trial: TrialSpec, data: _DeviceData) -> Generator[EpochRecord, None, nn.Module]:
+    """Train a network, yielding each epoch as it ends; return the network."""
     recipe, device = trial.recipe, torch.device(trial.device)
     torch.manual_seed(trial.seed)
     network = build_network(trial.variant).to(device)
@@ -142,11 +159,9 @@ def _train_trial(
         evaluated = read_clock(device)
         if not math.isfinite(test_loss):
             raise TrialFailure(f"diverged: test loss is {test_loss} after epoch {epoch}")
-        record = EpochRecord(
+        yield EpochRecord(
             epoch, train_loss, test_loss, test_accuracy, trained - started, evaluated - trained
         )
-        epochs.append(record)
-        on_epoch(trial, record)
     return network
 
 

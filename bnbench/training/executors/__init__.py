@@ -25,9 +25,11 @@ class ExecutorSpec:
 
     check: Callable[[StudySpec], None]
     """Raises SpecError if the executor cannot run the study."""
-    open: Callable[[str | None, int], AbstractContextManager[Executor]]
-    """Makes the executor for an address and a number of CPU threads."""
+    open: Callable[[str | None, int | None], AbstractContextManager[Executor]]
+    """Makes the executor for an address and a study's number of CPU threads, if it has one."""
     takes_address: bool = False
+    ends_process: bool = False
+    """Whether its library may end the process that uses it."""
 
 
 def _check_in_process(study: StudySpec) -> None:
@@ -37,7 +39,7 @@ def _check_in_process(study: StudySpec) -> None:
 
 
 @contextlib.contextmanager
-def _open_in_process(_address: str | None, threads: int) -> Iterator[Executor]:
+def _open_in_process(_address: str | None, threads: int | None) -> Iterator[Executor]:
     from bnbench.training.executors.in_process import InProcessExecutor
 
     yield InProcessExecutor(threads)
@@ -54,16 +56,16 @@ def _check_ray(study: StudySpec) -> None:
 
 
 @contextlib.contextmanager
-def _open_ray(address: str | None, threads: int) -> Iterator[Executor]:
+def _open_ray(address: str | None, threads: int | None) -> Iterator[Executor]:
     with join_cluster(address):
         from bnbench.training.executors.ray_executor import RayExecutor
 
-        yield RayExecutor(threads)
+        yield RayExecutor(threads or 1)
 
 
 EXECUTORS = {
     "in-process": ExecutorSpec(_check_in_process, _open_in_process),
-    "ray": ExecutorSpec(_check_ray, _open_ray, takes_address=True),
+    "ray": ExecutorSpec(_check_ray, _open_ray, takes_address=True, ends_process=True),
 }
 """Each executor by its name on the command line, the default first."""
 DEFAULT_EXECUTOR = next(iter(EXECUTORS))

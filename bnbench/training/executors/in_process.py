@@ -17,12 +17,14 @@ class InProcessExecutor:
     """Gives each engine all trials of a stage at once.
 
     Args:
-        threads: CPU threads an engine may use.
+        threads: CPU threads of each engine; None leaves them to the engine.
         make: makes an engine by its name, for a data set and a number of threads.
     """
 
     def __init__(
-        self, threads: int, make: Callable[[EngineName, Dataset, int], Engine] = make_engine
+        self,
+        threads: int | None,
+        make: Callable[[EngineName, Dataset, int | None], Engine] = make_engine,
     ) -> None:
         self._make_engine = functools.cache(lambda name, dataset: make(name, dataset, threads))
 

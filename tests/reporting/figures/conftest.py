@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from bnbench.inspection import InspectionRecord
 from bnbench.records import EnvironmentRecord, TrialRecord
 from bnbench.reporting.figures import Figure, draw_figures
+from bnbench.reporting.sections.mistakes import summarize_mistakes
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.trials import RunTrials
 from bnbench.specs import EngineName, RecipeSpec, StudySpec, TrialSpec, TuningSpec
 from bnbench.store import RunStore
 from tests.conftest import BASELINE, BATCHNORM, SYNTHETIC, make_epochs
+from tests.inspections import INSPECTION
 from tests.reporting.conftest import read_trials, summarize
 
 RATES = (0.01, 0.1, 1.0)
@@ -66,6 +69,11 @@ class Drawer:
     def draw(self, study: StudySpec, *arguments: object, **options: object) -> dict[str, Figure]:
         return draw_figures(*self.summarize(study, *arguments, **options))  # type: ignore[arg-type]
 
+    def draw_inspection(self, inspection: InspectionRecord | None) -> dict[str, Figure]:
+        summary, trials = self.summarize(replace(STUDY, seeds=(0,)))
+        mistakes = summarize_mistakes(inspection)
+        return draw_figures(replace(summary, inspection=inspection, mistakes=mistakes), trials)
+
 
 def make_record(trial: TrialSpec) -> TrialRecord:
     """Accuracy and time depend on variant, seed and epoch; a rate of 1 diverges."""
@@ -99,6 +107,11 @@ def drawer(tmp_path: Path, environment: EnvironmentRecord) -> Drawer:
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Figure]:
     environment = EnvironmentRecord("", 2, 2, None, {}, "", {}, None, "2026-01-01T00:00:00+00:00")
     return Drawer(tmp_path_factory.mktemp("tuned"), environment).draw(TUNED)
+
+
+@pytest.fixture
+def inspected(drawer: Drawer) -> dict[str, Figure]:
+    return drawer.draw_inspection(INSPECTION)
 
 
 def read_svg(figure: Figure) -> ElementTree.Element:

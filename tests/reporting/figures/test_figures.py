@@ -21,36 +21,36 @@ from tests.reporting.figures.conftest import (
 @pytest.mark.parametrize(
     ("study", "options", "names"),
     [
-        (STUDY, {}, ["accuracy", "time_to_target", "epoch_time"]),
-        (TUNED, {}, ["accuracy", "learning_rate", "time_to_target", "epoch_time"]),
+        (STUDY, {}, ["accuracy", "time_to_target", "epoch_time", "losses"]),
+        (TUNED, {}, ["accuracy", "learning_rate", "time_to_target", "epoch_time", "losses"]),
         (
             replace(TUNED, devices=("cpu", "cuda:0")),
             {"engine": "native"},
-            ["accuracy", "learning_rate", "time_to_target", "epoch_time"],
+            ["accuracy", "learning_rate", "time_to_target", "epoch_time", "losses"],
         ),
-        (replace(STUDY, seeds=(0,)), {}, ["accuracy", "time_to_target", "epoch_time"]),
+        (replace(STUDY, seeds=(0,)), {}, ["accuracy", "time_to_target", "epoch_time", "losses"]),
         (
             replace(STUDY, recipe=RecipeSpec(epochs=1)),
             {},
-            ["accuracy", "time_to_target", "epoch_time"],
+            ["accuracy", "time_to_target", "epoch_time", "losses"],
         ),
         (
             replace(STUDY, target_accuracy=0.99),
             {},
-            ["accuracy", "time_to_target", "epoch_time"],
+            ["accuracy", "time_to_target", "epoch_time", "losses"],
         ),
-        (STUDY, {"change": fail("baseline")}, ["accuracy"]),
+        (STUDY, {"change": fail("baseline")}, ["accuracy", "losses"]),
         (
             STUDY,
             {"change": fail("batchnorm", num_epochs=1)},
-            ["accuracy", "time_to_target", "epoch_time"],
+            ["accuracy", "time_to_target", "epoch_time", "losses"],
         ),
         (
             TUNED,
             {"change": fail("baseline"), "rates": {"batchnorm": 0.1}},
-            ["accuracy", "learning_rate"],
+            ["accuracy", "learning_rate", "losses"],
         ),
-        (STUDY, {"num_trials": 3}, ["accuracy", "time_to_target", "epoch_time"]),
+        (STUDY, {"num_trials": 3}, ["accuracy", "time_to_target", "epoch_time", "losses"]),
         (TUNED, {"num_trials": 3}, []),
         (STUDY, {"num_trials": 0}, []),
     ],
@@ -136,3 +136,25 @@ def test_a_name_in_any_script_is_drawn_without_a_warning(drawer: Drawer) -> None
     named = replace(BASELINE, name="基準")
     figures = drawer.draw(replace(STUDY, variants=(named, BATCHNORM)))
     assert "基準" in read_texts(figures["accuracy"])
+
+
+NAMES = ["mistakes", "disagreements", "activations", "gradients"]
+
+
+def test_an_inspected_run_has_all_four_figures_and_another_has_none(
+    drawer: Drawer, inspected: dict[str, Figure]
+) -> None:
+    assert [*inspected][-4:] == NAMES
+    assert not {*NAMES} & drawer.draw_inspection(None).keys()
+
+
+def test_figures_keep_to_the_pages_colors_and_say_nothing_undefined(
+    inspected: dict[str, Figure],
+) -> None:
+    for figure in inspected.values():
+        svg = re.sub(r'href="data:image/png;base64,[^"]*"', "", figure.svg)
+        assert set(re.findall(r"#[0-9a-fA-F]{6}\b", svg)) <= CSS_VARIABLES.keys()
+        assert "#" not in re.sub(r'var\(--[\w-]+, #[0-9a-f]{6}\)|"#|\(#', "", svg)
+        said = " ".join([*read_texts(figure), figure.caption, figure.alt])
+        assert not re.search(r"\b(nan|inf|None)\b", said)
+        assert all(row.keys() <= figure.rows[0].keys() for row in figure.rows)

@@ -1,7 +1,6 @@
 import dataclasses
 
-import pytest
-
+from bnbench.models.contract import CONTRACT
 from bnbench.records import CertificateRecord, VerificationRecord
 from bnbench.reporting.sections.models import (
     compose_models,
@@ -28,6 +27,17 @@ AGREED = VerificationRecord(
     status="agreed",
 )
 CERTIFICATE = CertificateRecord("baseline-seed0-cpu.pt", "baseline", 100, 80, 99, 4, 0.002)
+OUT_OF_RANGE = CertificateRecord(
+    model="baseline-seed1-cpu.pt",
+    variant="baseline",
+    total=100,
+    correct=80,
+    certified=None,
+    undecided_units=None,
+    largest_bound=None,
+    status="out of range",
+    reason="linear1.weight: too large",
+)
 
 
 def test_models_of_a_variant_are_summed_up_in_each_runtime() -> None:
@@ -65,9 +75,8 @@ def test_the_worst_model_stands_beside_the_sum_of_certified_predictions() -> Non
 
 
 def test_one_model_without_a_bound_leaves_its_variant_without_a_certificate() -> None:
-    (summary,) = summarize_certificates(
-        [CERTIFICATE, dataclasses.replace(CERTIFICATE, certified=None, undecided_units=None)]
-    )
+    (summary,) = summarize_certificates([CERTIFICATE, OUT_OF_RANGE])
+    assert summary.refusal == "out of range (baseline-seed1-cpu.pt: linear1.weight: too large)"
     assert (summary.num_certified, summary.lowest_certified) == (None, None)
     assert say_share_certified([summary]) is None
 
@@ -89,18 +98,27 @@ def test_the_section_has_a_row_for_each_runtime_and_variant() -> None:
         "agree": "1/1",
         "predictions that differ": "1 of 100",
         "unexplained": "0",
-        "difference": "2e-06",
+        "difference": "2.0e-06",
         "of bound": "1.00 %",
     }
     assert "99 of 100 predictions of 1 model are certified" in section.paragraphs[1]
 
 
-@pytest.mark.parametrize("certified", [None, 99])
-def test_the_section_says_whether_there_is_a_bound(certified: int | None) -> None:
-    record = dataclasses.replace(CERTIFICATE, certified=certified)
-    section = compose_models(summarize_models([AGREED], [record]))
+def test_the_section_names_the_tensor_that_is_out_of_range() -> None:
+    section = compose_models(summarize_models([AGREED], [OUT_OF_RANGE]))
     assert section is not None
-    assert ("no bound covers this network" in section.paragraphs[1]) == (certified is None)
+    said = (
+        "baseline: not certified, out of range (baseline-seed1-cpu.pt: linear1.weight: too large)"
+    )
+    assert section.paragraphs[1].startswith(said)
+
+
+def test_the_contract_stands_beside_what_is_certified() -> None:
+    section = compose_models(summarize_models([AGREED], [CERTIFICATE]))
+    assert section is not None
+    assert CONTRACT.summary in section.paragraphs[2]
+    assert CONTRACT.ranges in section.paragraphs[2]
+    assert CONTRACT.summary in say_models(summarize_models([AGREED], [CERTIFICATE]))
 
 
 def test_the_section_gives_the_reason_of_a_disagreement() -> None:
@@ -120,7 +138,7 @@ def test_the_answer_says_whether_all_runtimes_agree_and_under_which_condition() 
     assert "not re-evaluated" in say_models(summarize_models([], []))
     sentence = say_models(summarize_models([AGREED, other], [CERTIFICATE]))
     assert "In eager and libtorch, 1 exported model give" in sentence
-    assert "all 200; 99.00 % are proven for any runtime that rounds each" in sentence
+    assert "all 200; 99.00 % are certified for any runtime that rounds each" in sentence
     off = dataclasses.replace(other, status="disagreed", reason="off")
     sentence = say_models(summarize_models([AGREED, off], [CERTIFICATE]))
     assert "can NOT explain what libtorch gives in 1 evaluation of 1 exported model" in sentence

@@ -16,7 +16,7 @@ RECIPE = RecipeSpec(epochs=3, batch_size=32, learning_rate=0.2)
 
 
 def train(
-    engine: str, dataset: Dataset, *trials: TrialSpec, threads: int = 2
+    engine: str, dataset: Dataset, *trials: TrialSpec, threads: int | None = None
 ) -> list[TrainedTrial]:
     named = [dataclasses.replace(trial, engine=engine) for trial in trials]
     return train_all(make_engine(engine, dataset, threads), named)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from bnbench.data import Dataset
 from bnbench.records import EpochRecord
 from bnbench.specs import RecipeSpec, StudySpec, TrialSpec
+from bnbench.training.engines import make_engine, reference
 from bnbench.training.engines.interface import TrainedTrial, train_all
 from bnbench.training.engines.reference import ReferenceEngine, draw_epoch_order, read_clock
 from tests.conftest import BASELINE, BATCHNORM
@@ -97,17 +98,43 @@ def test_a_trial_that_diverges_fails_with_its_reason_and_the_next_goes_on(
     ],
 )
 def test_an_error_in_a_trial_is_that_trials_failure(
-    synthetic_dataset: Dataset, error: Exception, reason: str
+    synthetic_dataset: Dataset, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
-    def fail(trial: TrialSpec, epoch: EpochRecord) -> None:
-        if epoch.epoch == 2:
-            raise error
-
-    ended: list[TrainedTrial] = []
-    ReferenceEngine(synthetic_dataset).train([make_trial()], fail, ended.append)
-    (trained,) = ended
+    results = [(1.0, 0.1), (0.9, 0.4), (0.8, 0.5), error]  # of the warm-up and three epochs
+    monkeypatch.setattr(reference, "_evaluate", Mock(side_effect=results))
+    (trained,) = train(synthetic_dataset, make_trial())
     assert (trained.record.status, trained.record.reason) == ("failed", reason)
-    assert len(trained.record.epochs) == 2
+    assert [epoch.test_accuracy for epoch in trained.record.epochs] == [0.4, 0.5]
+
+
+def test_what_an_observer_raises_stops_the_training(synthetic_dataset: Dataset) -> None:
+    seen: list[int] = []
+
+    def fail(trial: TrialSpec, epoch: EpochRecord) -> None:
+        seen.append(epoch.epoch)
+        raise ValueError("the observer's")
+
+    on_trial = Mock()
+    with pytest.raises(ValueError, match="the observer's"):
+        ReferenceEngine(synthetic_dataset).train([make_trial()], fail, on_trial)
+    assert seen == [1]
+    assert not on_trial.called
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(None, 1), (1, 1), (2, 2)])
+def test_torch_trains_on_the_threads_of_the_engine_one_by_default(
+    synthetic_dataset: Dataset, threads: int | None, expected: int
+) -> None:
+    before = torch.get_num_threads()
+    found: list[int] = []
+    torch.set_num_threads(3)
+    try:
+        make_engine("reference", synthetic_dataset, threads).train(
+            [make_trial(epochs=1)], lambda *_: found.append(torch.get_num_threads()), Mock()
+        )
+    finally:
+        torch.set_num_threads(before)
+    assert found == [expected]
 
 
 def test_an_interruption_is_no_failure(synthetic_dataset: Dataset) -> None:

@@ -1,0 +1,56 @@
+"""The contract of a certificate: what it takes from a runtime and from a network.
+
+`certificate` computes with these numbers, and every text that says "certified" prints `summary`.
+docs/method.md derives them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The conditions under which a bound holds; the defaults are the only ones in use."""
+
+    unit_roundoff: float = 2.0**-24
+    """Largest relative error of an operation: rounding to nearest in binary32, or finer."""
+    underflow: float = 2.0**-126
+    """Largest absolute error of reading a value or of an operation below the normal numbers: a
+    subnormal may be flushed to zero."""
+    reciprocal_root_units: int = 2
+    """Largest error of a reciprocal square root, in units in the last place."""
+    max_tensor_value: float = 2.0**32
+    """Largest magnitude of a weight, bias, gain, shift or running mean."""
+    min_variance: float = 2.0**-32
+    """Smallest running variance plus eps."""
+    max_variance: float = 2.0**32
+    """Largest running variance plus eps."""
+    max_reach: float = 2.0**100
+    """Largest value that any order of a stage's operations may meet; binary32 ends at 2^128."""
+    max_gain: float = 2.0**500
+    """Largest factor from an error in any stage to a logit; the bound itself is in binary64."""
+
+    @property
+    def summary(self) -> str:
+        """The runtimes that it covers, as the object of "in" or "for"."""
+        units = {1: "one unit", 2: "two units"}[self.reciprocal_root_units]
+        return (
+            "any runtime that rounds each operation to nearest in binary32 or finer (reciprocal "
+            f"roots to {units}, subnormals kept or flushed) and forms ordinary matrix products, "
+            "in any order"
+        )
+
+    @property
+    def ranges(self) -> str:
+        """The networks that it covers, in one sentence."""
+        return (
+            f"The network is in range: tensors up to 2^{math.log2(self.max_tensor_value):g}, "
+            f"variances from 2^{math.log2(self.min_variance):g} to "
+            f"2^{math.log2(self.max_variance):g}, no intermediate value above "
+            f"2^{math.log2(self.max_reach):g}."
+        )
+
+
+CONTRACT = Contract()

@@ -1,0 +1,146 @@
+"""The lines and the bar of a study at the widths of terminals, with a clock of the test's own."""
+
+import dataclasses
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from bnbench.cli.progress import LiveBar, StudyProgress, format_time, show_models, show_study
+from bnbench.records import TrialRecord
+from bnbench.specs import Purpose, RecipeSpec, TrialSpec, VariantSpec
+from tests.conftest import fake_record, make_epochs
+
+WIDTHS = (60, 80, 120)
+LONG = VariantSpec("batchnorm_with_momentum_0.9_and_layers_128_64", (128, 64), "batch")
+
+
+def make_console(width: int, terminal: bool = True) -> Console:
+    return Console(
+        width=width,
+        force_terminal=terminal,
+        file=io.StringIO(),
+        color_system=None,
+        legacy_windows=False,
+    )
+
+
+def read_text(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue()).replace("\r", "")
+
+
+def make_trial(
+    variant: VariantSpec = LONG, purpose: Purpose = "score", epochs: int = 5
+) -> TrialSpec:
+    recipe = RecipeSpec(epochs=epochs, learning_rate=0.004)
+    return TrialSpec(variant, recipe, 1029, "cpu", "native", purpose)
+
+
+def render(bar: LiveBar) -> list[str]:
+    bar.console.print(bar)
+    return read_text(bar.console).splitlines()
+
+
+def fake_clock(*readings: float) -> Callable[[], float]:
+    left = list(readings)
+    return lambda: left.pop(0) if len(left) > 1 else left[0]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_elapsed_and_remaining_time_are_labeled_on_one_line(width: int) -> None:
+    # The bar starts twice, with the program and with the stage; 12 s later it is drawn.
+    bar = LiveBar(make_console(width), "epoch", fake_clock(0.0, 100.0, 112.0))
+    progress = StudyProgress(bar)
+    progress.start_stage("training", 60, 300)
+    for epoch in make_epochs([0.1] * 32):
+        progress.finish_epoch(make_trial(), epoch)
+    headline, counts = render(bar)
+    # 268 epochs are left, each takes 12 / 32 s: 100.5 s.
+    assert counts.endswith("32/300 epochs, elapsed 0:12, remaining about 1:40")
+    assert headline.startswith("training 1/60: ")
+    assert "-seed1029-cpu: epoch 32" in headline
+    assert max(len(headline), len(counts)) <= width - 3
+
+
+def test_nothing_is_said_to_remain_before_the_first_epoch_and_after_the_last() -> None:
+    bar = LiveBar(make_console(80), "model", fake_clock(0.0, 0.0, 5.0))
+    bar.restart("verifying", 1)
+    assert render(bar)[1].endswith("0/1 model, elapsed 0:05")
+    bar.advance()
+    assert render(bar)[-1].endswith("1/1 model, elapsed 0:05")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("purpose", ["tune", "score", "time"])
+@pytest.mark.parametrize("failed", [False, True], ids=["finished", "failed"])
+def test_a_trials_line_fits_and_keeps_what_tells_it_from_others(
+    width: int, purpose: Purpose, failed: bool
+) -> None:
+    console = make_console(width)
+    progress = StudyProgress(LiveBar(console, "epoch"))
+    progress.start_stage("training", 130, 650)
+    progress.finish_trial(fake_record(make_trial(purpose=purpose), failed))
+    (line,) = read_text(console).splitlines()
+    assert len(line) <= width - 3
+    assert line.startswith("[training 1/130] ")
+    assert "-seed1029-cpu: " in line
+
+
+def finish(record: TrialRecord, console: Console) -> str:
+    progress = StudyProgress(LiveBar(console, "epoch"))
+    progress.start_stage("timing", 40, 40)
+    progress.finish_trial(record)
+    return read_text(console).strip()
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+def test_a_timed_trials_line_names_its_engine(engine: str) -> None:
+    trial = make_trial(VariantSpec("baseline"), "time", epochs=1)
+    record = fake_record(dataclasses.replace(trial, engine=engine))  # type: ignore[arg-type]
+    assert finish(record, make_console(80)) == (
+        f"[timing 1/40] baseline-seed1029-cpu: {engine} engine, 1 epoch of 2.00 s"
+    )
+
+
+def test_away_from_a_terminal_a_line_is_never_cut() -> None:
+    line = finish(fake_record(make_trial(), failed=True), make_console(60, terminal=False))
+    assert line == f"[timing 1/40] {LONG.name}-seed1029-cpu: failed: diverged: a test said so"
+
+
+def test_an_interrupted_bar_stays_and_a_finished_one_goes() -> None:
+    console = make_console(80)
+
+    def interrupt() -> None:
+        with show_study(console) as progress:
+            progress.start_stage("training", 4, 20)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    last = read_text(console).splitlines()[-2:]
+    assert last[0].endswith("training")
+    assert "0/20 epochs, elapsed 0:00" in last[1]
+    assert isinstance(console.file, io.StringIO)
+    erase = "\x1b[2K"
+    before = console.file.getvalue().count(erase)
+    with show_models(console, 2) as on_model:
+        on_model("a")
+    assert console.file.getvalue().count(erase) > before
+    assert console.file.getvalue().endswith(erase)
+
+
+def test_away_from_a_terminal_there_is_no_bar() -> None:
+    console = make_console(80, terminal=False)
+    with show_models(console, 2) as on_model:
+        on_model("a")
+    assert not read_text(console)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0:00"), (75, "1:15"), (3599.6, "1:00:00"), (36_675, "10:11:15")]
+)
+def test_times_are_in_minutes_and_seconds(seconds: float, text: str) -> None:
+    assert format_time(seconds) == text

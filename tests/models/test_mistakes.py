@@ -1,0 +1,61 @@
+import numpy as np
+
+from bnbench.models.mistakes import Predictions, count_confusions, find_disagreements
+
+IMAGES = np.arange(12, dtype=np.uint8)[:, None, None].repeat(28, axis=1).repeat(28, axis=2)
+
+
+def predict(variant: str, *by_seed: str) -> Predictions:
+    """One digit per image and one text per seed, from seed 0 on; an empty text is no model."""
+    found = {s: np.array(list(map(int, text)), np.uint8) for s, text in enumerate(by_seed) if text}
+    return Predictions(variant, "cpu", found)
+
+
+def test_confusions_count_true_classes_in_rows_and_predicted_ones_in_columns() -> None:
+    labels = np.array([0, 0, 1, 9], np.uint8)
+    record = count_confusions(predict("baseline", "0119", "0014"), labels)
+    assert record.seeds == (0, 1)
+    assert record.counts[0] == (3, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert record.counts[1][1] == 2
+    assert (record.counts[9][9], record.counts[9][4]) == (1, 1)
+    assert sum(map(sum, record.counts)) == 8
+    assert record.correct == (
+        (1, 1, 0, 0, 0, 0, 0, 0, 0, 1),
+        (2, 1, 0, 0, 0, 0, 0, 0, 0, 0),
+    )
+
+
+def test_images_are_found_by_the_majority_of_shared_seeds_in_both_directions() -> None:
+    labels = np.array([0, 1, 2, 3, 4], np.uint8)
+    # Image 0: 0 of 3 against 3; image 1: 1 against 2; image 2: 3 against 1; image 3: both right;
+    # image 4: 1 against 1, neither has a majority. Seed 3 has no model of the candidate.
+    baseline = predict("baseline", "71234", "70235", "75235", "01234")
+    candidate = predict("batchnorm", "01834", "00935", "01235")
+    found = find_disagreements(baseline, candidate, labels, IMAGES[:5])
+    assert found is not None
+    assert (found.num_seeds, found.num_ahead, found.num_behind) == (3, 2, 1)
+    assert [image.number for image in found.ahead] == [0, 1]
+    first, second = found.ahead
+    assert (first.label, first.answers, first.votes, first.correct) == (0, (7, 0), (3, 3), (0, 3))
+    # Of equally many votes the first class is named.
+    assert (second.answers, second.votes, second.correct) == ((0, 1), (1, 2), (1, 2))
+    assert [image.number for image in found.behind] == [2]
+    assert (found.behind[0].answers, found.behind[0].correct) == ((2, 2), (3, 1))
+
+
+def test_at_most_two_images_of_a_class_and_six_in_all_are_kept() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3], np.uint8)
+    found = find_disagreements(
+        predict("baseline", "9" * 12), predict("batchnorm", "000111222333"), labels, IMAGES
+    )
+    assert found is not None
+    assert found.num_ahead == 12
+    assert [image.number for image in found.ahead] == [0, 1, 3, 4, 6, 7]
+    assert not found.behind
+
+
+def test_without_a_shared_seed_nothing_is_compared() -> None:
+    labels = np.zeros(2, np.uint8)
+    assert (
+        find_disagreements(predict("a", "00", ""), predict("b", "", "00"), labels, IMAGES) is None
+    )
