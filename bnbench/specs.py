@@ -22,7 +22,7 @@ ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """In the order in which a study runs its trials."""
 EXPLORING: tuple[Purpose, ...] = ("tune", "alternate")
-"""Purposes whose trials try several learning rates of a variant; one that fails there is a result."""
+"""Purposes whose trials try several learning rates; a trial that fails there is a result."""
 
 LARGEST_SEED = 2**32 - 1
 
