@@ -14,7 +14,7 @@ from bnbench.networks import VARIANTS, find_variant
 from bnbench.specs import RecipeSpec, StudySpec, TuningSpec, parse_seeds
 from bnbench.store import RunStore
 
-TUNING_DEFAULTS: dict[str, Any] = {"refine": True, "max_alternates": 3}
+TUNING_DEFAULTS: dict[str, Any] = {"refine": True, "max_alternates": 5}
 """Of new studies; runs of before that lack these keys had neither."""
 
 STUDIES: dict[str, StudySpec] = {
