@@ -56,6 +56,7 @@ def make_trial_order(study: StudySpec) -> Callable[[TrialRecord], tuple[float, .
     seeds: dict[Purpose, Sequence[int]] = {
         "tune": study.tuning.seeds if study.tuning else (),
         "score": study.seeds,
+        "alternate": study.seeds,
         "time": range(study.timing.num_pairs),
     }
     # Dictionaries, since there may be a million seeds.
@@ -87,6 +88,8 @@ class ChosenRateRecord:
     device: str
     learning_rate: float
     """Above 0."""
+    alternates: tuple[float, ...] = ()
+    """Rates that other tuning seeds might have chosen, the likeliest first."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -13,7 +13,7 @@ Normalization = Literal["none", "batch", "layer"]
 Activation = Literal["relu", "sigmoid", "tanh"]
 EngineName = Literal["reference", "native"]
 EngineChoice = Literal["auto", EngineName]
-Purpose = Literal["tune", "score", "time"]
+Purpose = Literal["tune", "score", "alternate", "time"]
 
 REFERENCE_ENGINE: EngineName = "reference"
 """The engine that trains every variant on every device, one trial at a time."""
@@ -21,6 +21,8 @@ ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 """In the order in which tables list them."""
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """In the order in which a study runs its trials."""
+EXPLORING: tuple[Purpose, ...] = ("tune", "alternate")
+"""Purposes whose trials try several learning rates; a trial that fails there is a result."""
 
 LARGEST_SEED = 2**32 - 1
 
@@ -76,8 +78,8 @@ class TrialSpec:
     device: str
     engine: EngineName = REFERENCE_ENGINE
     purpose: Purpose = "score"
-    """Use of the trial: to tune the recipe on a validation split, to be scored on the test set, or
-    to be timed alone on the machine."""
+    """Use of the trial: to tune the recipe on a validation split, to be scored on the test set, to
+    be scored at a rate that tuning might have chosen, or to be timed alone on the machine."""
 
     @property
     def key(self) -> str:
@@ -97,6 +99,11 @@ class TuningSpec:
     """Images cut from the training set, the same number of each class; never test images."""
     split_seed: int = 0
     """Which images are cut."""
+    refine: bool = False
+    """Whether each variant also tries the rates half an octave below and above its best one."""
+    max_alternates: int = 0
+    """Most rates per variant at which it is also scored, since other tuning seeds might have chosen
+    them; at least 0. The interval of the difference then covers the choice of the rates."""
 
     def __post_init__(self) -> None:
         _require_distinct("learning_rates", self.learning_rates)
@@ -105,6 +112,7 @@ class TuningSpec:
         ascending = list(self.learning_rates) == sorted(self.learning_rates)
         _require(self, "learning_rates", ascending, "an ascending list")
         _require_seeds(self.seeds)
+        _require(self, "max_alternates", self.max_alternates >= 0, "a whole number of at least 0")
         in_tens = self.num_validation_images >= 10 and self.num_validation_images % 10 == 0
         _require(self, "num_validation_images", in_tens, "a multiple of 10, the number of classes")
 
@@ -167,21 +175,42 @@ class StudySpec:
                 f"seeds: expected seeds that the tuning does not use, got {min(shared)}"
             )
 
-    def list_tuning_trials(self, engines: Mapping[str, EngineName]) -> tuple[TrialSpec, ...]:
+    def list_tuning_trials(
+        self,
+        engines: Mapping[str, EngineName],
+        rates: Mapping[tuple[str, str], Sequence[float]] | None = None,
+    ) -> tuple[TrialSpec, ...]:
         """List the trials that choose learning rates, trained on a part of the training set.
 
         Args:
             engines: the engine that trains on each device.
+            rates: learning rates by (variant, device); by default, the grid for all.
         """
-        if self.tuning is None:
+        tuning = self.tuning
+        if tuning is None:
             return ()
-        recipes = [replace(self.recipe, learning_rate=rate) for rate in self.tuning.learning_rates]
         return tuple(
-            TrialSpec(variant, recipe, seed, device, engines[device], "tune")
+            TrialSpec(variant, self._at(rate), seed, device, engines[device], "tune")
             for device in self.devices
-            for seed in self.tuning.seeds
-            for recipe in recipes
+            for seed in tuning.seeds
             for variant in self.variants
+            for rate in (
+                tuning.learning_rates if rates is None else rates.get((variant.name, device), ())
+            )
+        )
+
+    def list_alternate_trials(
+        self,
+        engines: Mapping[str, EngineName],
+        rates: Mapping[tuple[str, str], Sequence[float]],
+    ) -> tuple[TrialSpec, ...]:
+        """List the trials at rates that tuning might have chosen; the arguments are as above."""
+        return tuple(
+            TrialSpec(variant, self._at(rate), seed, device, engines[device], "alternate")
+            for device in self.devices
+            for seed in self.seeds
+            for variant in self.variants
+            for rate in rates.get((variant.name, device), ())
         )
 
     def list_scored_trials(
@@ -199,9 +228,7 @@ class StudySpec:
             rates: the chosen learning rate by (variant, device), in a study with tuning; a
                 variant without one is not scored.
         """
-        recipes = {
-            key: replace(self.recipe, learning_rate=rate) for key, rate in (rates or {}).items()
-        }
+        recipes = {key: self._at(rate) for key, rate in (rates or {}).items()}
         return tuple(
             TrialSpec(
                 variant,
@@ -215,6 +242,9 @@ class StudySpec:
             for variant in (self.variants if index % 2 == 0 else self.variants[::-1])
             if self.tuning is None or (variant.name, device) in recipes
         )
+
+    def _at(self, learning_rate: float) -> RecipeSpec:
+        return replace(self.recipe, learning_rate=learning_rate)
 
     def list_timed_trials(self, engines: Mapping[str, EngineName]) -> tuple[TrialSpec, ...]:
         """List the trials that run alone to be timed.

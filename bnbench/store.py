@@ -28,7 +28,7 @@ from bnbench.records import (
     TrialRecord,
     make_trial_order,
 )
-from bnbench.specs import EngineName, StudySpec
+from bnbench.specs import EXPLORING, EngineName, StudySpec
 
 Content = TypeVar("Content")
 
@@ -214,16 +214,16 @@ class RunStore:
             ) from None
 
     def write_epochs(self, records: Iterable[TrialRecord]) -> None:
-        """Write ``epochs.csv``, and ``tuning.csv`` and ``timing.csv`` if there are such trials.
+        """Write ``epochs.csv``, and the other tables of epochs if there are such trials.
 
-        Each has one row per epoch of each trial. Only tuning varies the learning rate.
+        Each has one row per epoch of each trial.
         """
         # NumPy loads slowly, and "bnbench run --help" imports this module.
         from bnbench.tables import EPOCH_FILES, make_epoch_frame
 
         frame = make_epoch_frame(records)
         for purpose, name in EPOCH_FILES.items():
-            left_out = ["purpose"] if purpose == "tune" else ["purpose", "learning_rate"]
+            left_out = ["purpose"] if purpose in EXPLORING else ["purpose", "learning_rate"]
             rows = frame[frame["purpose"] == purpose].drop(columns=left_out)
             if purpose == "score" or not rows.empty:
                 self.write_bytes(name, rows.to_csv(index=False, lineterminator="\n").encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +14,12 @@ from bnbench.specs import Purpose, StudySpec
 if TYPE_CHECKING:
     import pandas as pd
 
+Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 EPOCH_FILES: dict[Purpose, str] = {
     "score": "epochs.csv",
     "tune": "tuning.csv",
+    "alternate": "alternates.csv",
     "time": "timing.csv",
 }
 """Where a run folder keeps the epochs of its trials, by their purpose."""
@@ -48,19 +50,47 @@ def make_epoch_frame(records: Iterable[TrialRecord]) -> pd.DataFrame:
 
 def tabulate_tuning(
     study: StudySpec, records: Iterable[TrialRecord], variant: str, device: str
-) -> Matrix:
-    """Final validation accuracy, shape (num_learning_rates, num_seeds); NaN where a trial failed.
+) -> tuple[Vector, Matrix]:
+    """Final validation accuracy of one variant by learning rate.
 
-    The learning rates ascend as in the study's grid.
+    Returns:
+        The rates of the study's grid and those that were tried besides, shape (num_rates,),
+        ascending; the accuracy, shape (num_rates, num_seeds), NaN where a trial failed.
     """
     if study.tuning is None:
         raise ValueError("expected a study with tuning, got one without")
-    rates, seeds = study.tuning.learning_rates, study.tuning.seeds
+    found = [
+        record
+        for record in records
+        if record.trial.purpose == "tune"
+        and (record.trial.variant.name, record.trial.device) == (variant, device)
+    ]
+    tried = {record.trial.recipe.learning_rate for record in found}
+    return _tabulate(found, sorted({*study.tuning.learning_rates, *tried}), study.tuning.seeds)
+
+
+def tabulate_scored(
+    study: StudySpec, records: Iterable[TrialRecord], variant: str, device: str, rates: Vector
+) -> Matrix:
+    """Final test accuracy at each of these rates, shape (num_rates, num_seeds).
+
+    NaN where a trial failed, and in the whole row where none was scored.
+    """
+    found = [
+        record
+        for record in records
+        if record.trial.purpose in ("score", "alternate")
+        and (record.trial.variant.name, record.trial.device) == (variant, device)
+    ]
+    return _tabulate(found, rates.tolist(), study.seeds)[1]
+
+
+def _tabulate(
+    records: Iterable[TrialRecord], rates: Sequence[float], seeds: Sequence[int]
+) -> tuple[Vector, Matrix]:
     accuracy = np.full((len(rates), len(seeds)), np.nan)
     for record in records:
-        trial = record.trial
-        if trial.purpose == "tune" and (trial.variant.name, trial.device) == (variant, device):
-            row, column = rates.index(trial.recipe.learning_rate), seeds.index(trial.seed)
-            if record.status == "finished":
-                accuracy[row, column] = record.epochs[-1].test_accuracy
-    return accuracy
+        row = rates.index(record.trial.recipe.learning_rate)
+        if record.status == "finished":
+            accuracy[row, seeds.index(record.trial.seed)] = record.epochs[-1].test_accuracy
+    return np.array(rates), accuracy

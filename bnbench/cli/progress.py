@@ -14,7 +14,7 @@ from rich.text import Text
 
 from bnbench.records import EpochRecord, TrialRecord
 from bnbench.reporting.wording import format_count, shorten_name
-from bnbench.specs import TrialSpec
+from bnbench.specs import EXPLORING, TrialSpec
 
 MARGIN = 3
 """Columns left free at the right: a line that filled them would wrap when Ctrl-C prints ``^C``."""
@@ -111,7 +111,7 @@ class StudyProgress:
 
 def _describe_stage(trial: TrialSpec) -> list[str]:
     """What tells a trial from the others of its name in its stage."""
-    if trial.purpose == "tune":
+    if trial.purpose in EXPLORING:
         return [f"learning rate {trial.recipe.learning_rate:g}"]
     return [f"{trial.engine} engine"] if trial.purpose == "time" else []
 

@@ -19,7 +19,7 @@ from bnbench.errors import RunError, SpecError
 from bnbench.machine import stop_spinning
 from bnbench.networks import find_variant
 from bnbench.records import DataRecord, VerificationRecord
-from bnbench.specs import ENGINE_NAMES, REFERENCE_ENGINE, StudySpec, parse_seeds
+from bnbench.specs import ENGINE_NAMES, EXPLORING, REFERENCE_ENGINE, StudySpec, parse_seeds
 from bnbench.store import RunStore
 from bnbench.training.catalog import check_against_data, find_study
 from bnbench.training.executors import DEFAULT_EXECUTOR, EXECUTORS, check_executor
@@ -228,7 +228,7 @@ def _complete_run(store: RunStore, dataset: Dataset, executor: Executor) -> int:
         verifications = verify_models(store, records, dataset)
     show_report(store, records)
     verdict = show_verdict(verifications)
-    failed = [r for r in records if r.status == "failed" and r.trial.purpose != "tune"]
+    failed = [r for r in records if r.status == "failed" and r.trial.purpose not in EXPLORING]
     for record in failed:
         click.echo(f"failed: {record.trial.key}: {record.reason}", err=True)
     return verdict or (TRIAL_FAILED_EXIT_CODE if failed else 0)

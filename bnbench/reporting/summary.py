@@ -55,17 +55,18 @@ def summarize_run(store: RunStore, records: Sequence[TrialRecord]) -> RunSummary
     """
     trials = RunTrials(store.study, store.data, tuple(records))
     certificates, verifications = read_verification(store.folder)
+    rates = find_rates(store, records)
     inspection = read_inspection(store.folder)
     return RunSummary(
         study=store.study,
         data=store.data,
         environment=store.environment,
-        accuracy=summarize_accuracy(trials, find_rates(store, records)),
+        accuracy=summarize_accuracy(trials, rates),
         rates=summarize_rates(trials),
         time_to_target=summarize_time_to_target(trials),
         epoch_time=summarize_epoch_time(trials),
         models=summarize_models(verifications, certificates),
-        failures=summarize_failures(trials, store.engines),
+        failures=summarize_failures(trials, store.engines, rates),
         nodes=summarize_nodes(trials, store.read_nodes()),
         losses=summarize_losses(trials),
         mistakes=summarize_mistakes(inspection),

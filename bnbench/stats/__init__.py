@@ -17,6 +17,7 @@ which ``None`` means undefined. The same input and generator seed give the same 
 ``speed_up``         the speed-up, split into fewer steps and costlier steps
 ``epoch_time``       seconds per epoch, outliers, and the ratio of two variants
 ``learning_rate``    the best rate of a grid
+``nested``           the difference of tuned variants, with the choice of their rates
 ``sensitivity``      which rates work, and where trials diverge
 ``means``            means and their intervals
 ``medians``          medians of many rows at once
@@ -54,6 +55,12 @@ from bnbench.stats.estimates import DEFAULT_CONFIDENCE, DEFAULT_NUM_RESAMPLES, E
 from bnbench.stats.improvement import Improvement, estimate_improvement
 from bnbench.stats.learning_rate import CHANCE_ACCURACY, choose_learning_rate
 from bnbench.stats.means import estimate_means
+from bnbench.stats.nested import (
+    NestedDifference,
+    TunedAccuracy,
+    estimate_nested_difference,
+    list_alternates,
+)
 from bnbench.stats.pairing import Pairing, compare_pairs, summarize_pairing
 from bnbench.stats.sensitivity import (
     WORKING_TOLERANCE,
@@ -82,6 +89,7 @@ __all__ = [
     "Estimate",
     "Improvement",
     "Method",
+    "NestedDifference",
     "Outcome",
     "Pairing",
     "RateBand",
@@ -89,6 +97,7 @@ __all__ = [
     "RateSummary",
     "SlowEpoch",
     "SpeedUp",
+    "TunedAccuracy",
     "choose_learning_rate",
     "choose_target",
     "classify_change",
@@ -100,8 +109,10 @@ __all__ = [
     "estimate_improvement",
     "estimate_means",
     "estimate_median_time",
+    "estimate_nested_difference",
     "estimate_speed_up",
     "find_arrivals",
+    "list_alternates",
     "summarize_convergence",
     "summarize_curve",
     "summarize_epoch_time",

@@ -6,12 +6,16 @@ import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bnbench.errors import SpecError
 from bnbench.mapping import MappingError, build_from_mapping
 from bnbench.networks import VARIANTS, find_variant
 from bnbench.specs import RecipeSpec, StudySpec, TuningSpec, parse_seeds
 from bnbench.store import RunStore
+
+TUNING_DEFAULTS: dict[str, Any] = {"refine": True, "max_alternates": 5}
+"""Of new studies; runs of before that lack these keys had neither."""
 
 STUDIES: dict[str, StudySpec] = {
     "notebook": StudySpec(
@@ -27,7 +31,8 @@ STUDIES["fair"] = replace(
     name="fair",
     tuning=TuningSpec(
         learning_rates=tuple(0.001 * 2**power for power in range(13)),  # up to 4.096
-        seeds=tuple(range(1000, 1005)),
+        seeds=tuple(range(1000, 1015)),
+        **TUNING_DEFAULTS,
     ),
 )
 
@@ -55,7 +60,8 @@ def read_study_file(path: Path) -> StudySpec:
     """Read a study from TOML; keys that it leaves out are as in the notebook study.
 
     ``variants`` lists names, or tables with the fields of `VariantSpec`; ``seeds`` is a list or
-    a text such as ``"0-29"``; ``[recipe]`` has the fields of `RecipeSpec`.
+    a text such as ``"0-29"``; ``[recipe]`` has the fields of `RecipeSpec`. A ``[tuning]`` refines
+    the rates and scores alternates, unless it says otherwise.
 
     Raises:
         SpecError: the file cannot be read; the text names the line and the key.
@@ -71,6 +77,8 @@ def read_study_file(path: Path) -> StudySpec:
     names = [variant.name for variant in defaults.variants]
     content = {"name": path.stem, "variants": names, "seeds": defaults.seeds, **content}
     try:
+        if isinstance(content.get("tuning"), dict):
+            content["tuning"] = {**TUNING_DEFAULTS, **content["tuning"]}
         for table in (content, content.get("tuning")):
             if isinstance(table, dict) and isinstance(table.get("seeds"), str):
                 table["seeds"] = parse_seeds(table["seeds"])

@@ -1,4 +1,4 @@
-"""Running a study: the tuning trials, then the scored ones, then the timed ones.
+"""Running a study: the tuning trials, then the scored ones, the alternates and the timed ones.
 
 Each trial is saved as soon as it ends, and a saved trial is not run again.
 """
@@ -14,7 +14,7 @@ from bnbench.records import EpochRecord, TrialRecord
 from bnbench.specs import TrialSpec
 from bnbench.store import RunStore
 from bnbench.training.executors.interface import CompletedTrial, Executor
-from bnbench.tuning import choose_rates
+from bnbench.tuning import choose_rates, list_finer_rates
 
 
 class StudyObserver(Protocol):
@@ -78,15 +78,20 @@ def run_study(
                 )
 
         rates: dict[tuple[str, str], float] = {}
+        alternates: dict[tuple[str, str], tuple[float, ...]] = {}
         if study.tuning is not None:
             # The tuning trials get a data set that has no test image in it.
             split = cut_validation_split(dataset, study.tuning)
             run_stage("tuning", study.list_tuning_trials(engines), split)
+            finer = list_finer_rates(study, store.read_trials())
+            run_stage("refining", study.list_tuning_trials(engines, finer), split)
             chosen = store.read_rates()
             if chosen is None:
                 chosen = choose_rates(study, store.read_trials())
                 store.write_rates(chosen)
             rates = {(rate.variant, rate.device): rate.learning_rate for rate in chosen}
+            alternates = {(rate.variant, rate.device): rate.alternates for rate in chosen}
         run_stage("training", study.list_scored_trials(engines, rates), dataset)
+        run_stage("alternates", study.list_alternate_trials(engines, alternates), dataset)
         run_stage("timing", study.list_timed_trials(engines), dataset, one_at_a_time=True)
     return store.read_trials()

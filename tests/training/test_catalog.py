@@ -39,7 +39,9 @@ def test_an_empty_study_file_is_the_notebook_study(tmp_path: Path) -> None:
 def test_a_study_file_may_ask_for_tuning(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('[tuning]\nlearning_rates = [0.1, 1]\nseeds = "50-52"\n')
-    assert read_study_file(path).tuning == TuningSpec((0.1, 1.0), (50, 51, 52))
+    assert read_study_file(path).tuning == TuningSpec(
+        (0.1, 1.0), (50, 51, 52), refine=True, max_alternates=5
+    )
 
 
 def test_a_study_file_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import dataclasses
 import resource
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,19 @@ import torch
 
 from bnbench.data import Dataset
 from bnbench.records import ChosenRateRecord, EnvironmentRecord, TrialRecord
-from bnbench.specs import EngineName, StudySpec, TimingSpec, TuningSpec
+from bnbench.specs import EngineName, StudySpec, TimingSpec, TrialSpec, TuningSpec
 from bnbench.store import RunStore
 from bnbench.training.engines import make_engine
-from bnbench.training.engines.interface import Engine
+from bnbench.training.engines.interface import (
+    Engine,
+    EpochObserver,
+    TrainedTrial,
+    TrialReceiver,
+)
 from bnbench.training.executors.in_process import InProcessExecutor
 from bnbench.training.study import run_study
 from bnbench.tuning import choose_rates
-from tests.conftest import REFERENCE, SYNTHETIC, FakeEngine, SilentObserver
+from tests.conftest import REFERENCE, SYNTHETIC, FakeEngine, SilentObserver, make_epochs
 
 
 @pytest.fixture
@@ -88,6 +94,51 @@ def test_variants_are_scored_at_the_rate_that_did_best_in_validation(
     assert [r.trial.seed for r in scored] == [0, 1, 2, 0, 1, 2]
     failed = [record for record in records if record.status == "failed"]
     assert {record.trial.recipe.learning_rate for record in failed} == {1e20}
+
+
+def test_rates_half_an_octave_beside_the_best_are_tried_and_likely_ones_are_scored_too(
+    tmp_path: Path,
+    small_study: StudySpec,
+    environment: EnvironmentRecord,
+    synthetic_dataset: Dataset,
+) -> None:
+    tuning = TuningSpec(
+        (0.001, 0.1), seeds=(7, 8), num_validation_images=50, refine=True, max_alternates=1
+    )
+    study = dataclasses.replace(small_study, tuning=tuning)
+    store = RunStore.create(tmp_path / "finer", study, REFERENCE, SYNTHETIC, environment)
+    records = run_with(store, synthetic_dataset, SeedsDisagree())
+
+    def list_rates(purpose: str, variant: str) -> set[float]:
+        return {
+            record.trial.recipe.learning_rate
+            for record in records
+            if record.trial.purpose == purpose and record.trial.variant.name == variant
+        }
+
+    for name in ("baseline", "batchnorm"):
+        assert list_rates("tune", name) == {0.001, 0.1, 0.0707107, 0.141421}
+        assert list_rates("score", name) == {0.1}
+        assert list_rates("alternate", name) == {0.001}
+    alternates = [record for record in records if record.trial.purpose == "alternate"]
+    assert len(alternates) == 2 * len(study.seeds)
+    again = SeedsDisagree()
+    assert run_with(store, synthetic_dataset, again) == records
+    assert again.trained == []
+
+
+class SeedsDisagree(FakeEngine):
+    """One tuning seed is best at the rate 0.1, the other, by less, at 0.001."""
+
+    def train(
+        self, trials: Sequence[TrialSpec], on_epoch: EpochObserver, on_trial: TrialReceiver
+    ) -> None:
+        for trial in trials:
+            self.trained.append(trial)
+            peak, reached = (0.1, 0.9) if trial.seed == 7 else (0.001, 0.8)
+            accuracy = reached if trial.recipe.learning_rate == peak else 0.5
+            epochs = make_epochs([accuracy] * trial.recipe.epochs)
+            on_trial(TrainedTrial(TrialRecord(trial, "finished", epochs), None))
 
 
 def test_the_chosen_rates_are_stored_once_and_used_on_resume(

@@ -19,6 +19,7 @@ from bnbench.reporting.wording import (
 )
 from bnbench.specs import StudySpec
 from bnbench.stats import Outcome
+from bnbench.tables import tabulate_scored, tabulate_tuning
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class ContrastSummary:
     pairing: stats.Pairing
     improvement: stats.Improvement
     decision: stats.Decision
+    nested: stats.NestedDifference | None = None
+    """The last difference with the choice of both learning rates in its interval; None where
+    there is no tuning, or no alternate rate was scored."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +139,10 @@ def _summarize_contrast(
     candidate = trials.tabulate(of_candidate, seeds).accuracy
     finals = baseline[:, -1], candidate[:, -1]
     improvement = stats.estimate_improvement(*finals, make_generator())
-    trial = of_baseline[0].trial
+    trial, candidate_name = of_baseline[0].trial, of_candidate[0].trial.variant.name
     return ContrastSummary(
         baseline=trial.variant.name,
-        candidate=of_candidate[0].trial.variant.name,
+        candidate=candidate_name,
         device=trial.device,
         engine=trial.engine,
         num_pairs=len(seeds),
@@ -146,6 +150,24 @@ def _summarize_contrast(
         pairing=stats.summarize_pairing(*finals),
         improvement=improvement,
         decision=stats.decide_improvement(improvement.probability),
+        nested=_estimate_nested(trials, trial.variant.name, candidate_name, trial.device),
+    )
+
+
+def _estimate_nested(
+    trials: RunTrials, baseline: str, candidate: str, device: str
+) -> stats.NestedDifference | None:
+    study = trials.study
+    if study.tuning is None or not study.tuning.max_alternates:
+        return None
+
+    def tabulate(variant: str) -> stats.TunedAccuracy:
+        rates, tuning = tabulate_tuning(study, trials.records, variant, device)
+        scored = tabulate_scored(study, trials.records, variant, device, rates)
+        return stats.TunedAccuracy(rates, tuning, scored)
+
+    return stats.estimate_nested_difference(
+        tabulate(baseline), tabulate(candidate), make_generator()
     )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bnbench.records import TrialRecord
+from bnbench.records import ChosenRateRecord, TrialRecord
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import format_count
-from bnbench.specs import EngineName
+from bnbench.specs import EXPLORING, EngineName
+from bnbench.tuning import list_finer_rates
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class FailuresSummary:
     failed: tuple[TrialRecord, ...]
 
 
-def summarize_failures(trials: RunTrials, engines: Mapping[str, EngineName]) -> FailuresSummary:
+def summarize_failures(
+    trials: RunTrials, engines: Mapping[str, EngineName], rates: Sequence[ChosenRateRecord] = ()
+) -> FailuresSummary:
     """List the trials that failed and count those that are missing.
 
     A variant that no rate can train has no scored trials, so none of them is missing.
@@ -32,9 +35,12 @@ def summarize_failures(trials: RunTrials, engines: Mapping[str, EngineName]) -> 
         for device in study.devices
         for variant in study.variants
     )
+    finer = list_finer_rates(study, trials.records)
+    num_rates = num_trainable + sum(len(rate.alternates) for rate in rates)
     num_planned = (
         len(study.list_tuning_trials(dict(engines)))
-        + num_trainable * len(study.seeds)
+        + len(study.list_tuning_trials(dict(engines), finer))
+        + num_rates * len(study.seeds)
         + len(study.list_timed_trials(dict(engines)))
     )
     return FailuresSummary(
@@ -45,7 +51,7 @@ def summarize_failures(trials: RunTrials, engines: Mapping[str, EngineName]) -> 
 
 def compose_failures(summary: FailuresSummary) -> Section | None:
     """The section of the report, or None where no trial but those of the tuning failed."""
-    failed = [record for record in summary.failed if record.trial.purpose != "tune"]
+    failed = [record for record in summary.failed if record.trial.purpose not in EXPLORING]
     if not failed:
         return None
     return Section(
@@ -73,5 +79,6 @@ def _is_untrainable(trials: RunTrials, variant: str, device: str) -> bool:
     tuning = trials.study.tuning
     if tuning is None:
         return False
-    failed = [r for r in trials.select("tune", variant, device) if r.status == "failed"]
-    return len(failed) == len(tuning.seeds) * len(tuning.learning_rates)
+    tried = trials.select("tune", variant, device)
+    is_complete = len(tried) >= len(tuning.seeds) * len(tuning.learning_rates)
+    return is_complete and all(record.status == "failed" for record in tried)

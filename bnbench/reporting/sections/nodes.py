@@ -67,7 +67,12 @@ def summarize_nodes(
 
 def say_nodes(summary: NodesSummary) -> tuple[str, ...]:
     """Which times the report leaves out, one paragraph per group of trials."""
-    kinds = {"time": "Timed trials", "score": "Scored trials", "tune": "Tuning trials"}
+    kinds = {
+        "time": "Timed trials",
+        "score": "Scored trials",
+        "alternate": "Scored trials at other rates",
+        "tune": "Tuning trials",
+    }
     return tuple(
         f"{kinds[timed.purpose]} ({timed.engine} engine, {timed.device}) ran on several nodes. "
         f"Their times are those of node {timed.node}; the times of "

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from bnbench import stats
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import RunTrials, make_generator
@@ -29,21 +27,16 @@ def summarize_rates(trials: RunTrials) -> tuple[SensitivitySummary, ...]:
     study, tuning = trials.study, trials.study.tuning
     if tuning is None:
         return ()
-    num_trials = len(tuning.learning_rates) * len(tuning.seeds)
-    return tuple(
-        SensitivitySummary(
-            variant.name,
-            device,
-            stats.summarize_sensitivity(
-                np.array(tuning.learning_rates),
-                tabulate_tuning(study, trials.records, variant.name, device),
-                make_generator(),
-            ),
-        )
+    tables = {
+        (variant.name, device): tabulate_tuning(study, trials.records, variant.name, device)
         for device in study.devices
         for variant in study.variants
+    }
+    return tuple(
+        SensitivitySummary(*key, stats.summarize_sensitivity(rates, accuracy, make_generator()))
+        for key, (rates, accuracy) in tables.items()
         # A rate that was not tried yet must not look like one that diverged.
-        if len(trials.select("tune", variant.name, device)) == num_trials
+        if len(trials.select("tune", *key)) == accuracy.size
     )
 
 
@@ -56,7 +49,8 @@ def compose_rates(summaries: Sequence[SensitivitySummary], study: StudySpec) -> 
     tolerance = summaries[0].result.tolerance
     how = (
         f"Each variant was trained at {format_count(len(rates), 'learning rate')} from "
-        f"{rates[0]:g} to {rates[-1]:g}, with {format_count(len(tuning.seeds), 'seed')} each. "
+        f"{rates[0]:g} to {rates[-1]:g}, with {format_count(len(tuning.seeds), 'seed')} each"
+        f"{', and at two rates half an octave beside its best' if tuning.refine else ''}. "
         f"{tuning.num_validation_images:,} training images were held back for validation; test "
         "images were not used. "
         f"A rate works if its accuracy is within {tolerance * 100:g} points of the variant's best."
@@ -68,14 +62,19 @@ def compose_rates(summaries: Sequence[SensitivitySummary], study: StudySpec) -> 
         table=Table(
             ("learning rate", *(f"{s.variant}, {s.device}" for s in summaries)),
             tuple(
-                (f"{rate:.3g}", *(_format_rate(s.result.rates[row]) for s in summaries))
-                for row, rate in enumerate(rates)
+                (f"{rate:.3g}", *(_format_rate(s.result, rate) for s in summaries))
+                for rate in sorted(
+                    {each.learning_rate for s in summaries for each in s.result.rates}
+                )
             ),
         ),
     )
 
 
-def _format_rate(rate: stats.RateSummary) -> str:
+def _format_rate(result: stats.RateSensitivity, learning_rate: float) -> str:
+    rate = next((rate for rate in result.rates if rate.learning_rate == learning_rate), None)
+    if rate is None:
+        return "not tried"
     text = format_accuracy(rate.accuracy)
     if rate.num_diverged:
         text += f", {rate.num_diverged}/{rate.num_trials} failed to learn"

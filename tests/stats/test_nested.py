@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+
+from bnbench.stats.nested import TunedAccuracy, estimate_nested_difference, list_alternates
+
+RATES = np.array([0.01, 0.1, 1.0])
+NAN = float("nan")
+# Accuracy by rate: 13 rates, both networks best somewhere inside the grid.
+GRID = np.arange(13.0)
+BASELINE = 0.840 - 0.0012 * (GRID - 6.3) ** 2
+CANDIDATE = 0.855 - 0.0010 * (GRID - 3.4) ** 2
+
+
+def make_generator(seed: int = 1) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def make_side(tuning: list[list[float]], scored: list[list[float]]) -> TunedAccuracy:
+    return TunedAccuracy(RATES, np.array(tuning), np.array(scored))
+
+
+def test_rates_that_other_seeds_might_have_chosen_are_listed_likeliest_first() -> None:
+    # Sums over the five seeds: rate 1 leads by 0.1; the others lead in one or two of the seeds.
+    accuracy = [[0.80, 0.50, 0.50, 0.50, 0.50], [0.50, 0.85, 0.80, 0.50, 0.60], [0.5] * 5]
+    assert list_alternates(RATES, accuracy, 3, make_generator()) == (0.01,)
+    assert list_alternates(RATES, accuracy, 0, make_generator()) == ()
+
+
+def test_a_rate_that_is_best_on_every_seed_has_no_alternates() -> None:
+    accuracy = [[0.7, 0.7], [0.8, 0.8], [NAN, 0.1]]
+    assert list_alternates(RATES, accuracy, 3, make_generator()) == ()
+
+
+def test_if_the_choice_is_certain_only_the_seeds_are_in_the_interval() -> None:
+    tuning = [[0.5] * 4, [0.8] * 4, [0.1] * 4]
+    difference = np.linspace(0.0, 0.02, 12)
+    empty = [NAN] * 12
+    found = estimate_nested_difference(
+        make_side(tuning, [empty, [0.8] * 12, empty]),
+        make_side(tuning, [empty, (0.8 + difference).tolist(), empty]),
+        make_generator(),
+    )
+    assert found is not None
+    assert found.estimate.value == pytest.approx(0.01)
+    assert found.choice_deviation == pytest.approx(0.0, abs=1e-12)
+    assert found.seed_deviation == pytest.approx(difference.std(ddof=1) / np.sqrt(12))
+    assert found.covered_share == 1.0
+    assert found.estimate.low is not None
+    assert found.estimate.high is not None
+    # Student's interval, which a bootstrap of few values is widened to.
+    assert found.estimate.high - 0.01 == pytest.approx(2.201 * found.seed_deviation, rel=0.05)
+    assert 0.01 - found.estimate.low == pytest.approx(2.201 * found.seed_deviation, rel=0.05)
+
+
+def test_a_choice_between_two_rates_spreads_the_difference() -> None:
+    # Of the 4^4 draws of tuning seeds, those with fewer than two of the first seed choose 0.1.
+    flat = [0.8] * 12
+    baseline = make_side([[0.5] * 4, [0.8] * 4, [0.1] * 4], [[NAN] * 12, flat, [NAN] * 12])
+    tuning = [[0.95, 0.7, 0.7, 0.7], [0.79, 0.79, 0.79, 0.79], [0.1] * 4]
+    scored = [[0.85] * 12, [0.82] * 12, [NAN] * 12]
+    found = estimate_nested_difference(baseline, make_side(tuning, scored), make_generator())
+    assert found is not None
+    assert found.estimate.value == pytest.approx(0.02)
+    assert found.seed_deviation == pytest.approx(0.0, abs=1e-12)
+    share = 1.0 - (3**4 + 4 * 3**3) / 4**4
+    deviation = 0.03 * np.sqrt(share * (1.0 - share))
+    assert found.choice_deviation == pytest.approx(deviation, rel=0.03)
+    assert (found.estimate.low, found.estimate.high) == (
+        pytest.approx(0.02),
+        pytest.approx(0.05),
+    )
+
+
+def test_a_choice_that_was_not_scored_takes_the_best_rate_that_was_and_is_counted() -> None:
+    flat = [0.8] * 12
+    baseline = make_side([[0.5] * 4, [0.8] * 4, [0.1] * 4], [[NAN] * 12, flat, [NAN] * 12])
+    tuning = [[0.95, 0.7, 0.7, 0.7], [0.79, 0.79, 0.79, 0.79], [0.1] * 4]
+    found = estimate_nested_difference(
+        baseline, make_side(tuning, [[NAN] * 12, [0.82] * 12, [NAN] * 12]), make_generator()
+    )
+    assert found is not None
+    assert found.covered_share == pytest.approx((3**4 + 4 * 3**3) / 4**4, abs=0.02)
+    assert (found.estimate.low, found.estimate.high) == (pytest.approx(0.02), pytest.approx(0.02))
+
+
+def test_failed_trials_leave_their_pair_out() -> None:
+    tuning = [[0.5] * 4, [0.8] * 4, [0.1] * 4]
+    empty = [NAN] * 13
+    found = estimate_nested_difference(
+        make_side(tuning, [empty, [NAN, *[0.8] * 12], empty]),
+        make_side(tuning, [empty, [0.9, *[0.81] * 12], empty]),
+        make_generator(),
+    )
+    assert found is not None
+    assert found.estimate.count == 12
+    assert found.estimate.value == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("tuning", "scored"),
+    [
+        ([[0.1] * 2, [NAN] * 2, [0.1] * 2], [[0.1] * 12] * 3),
+        ([[0.1] * 2, [0.8] * 2, [0.1] * 2], [[0.8] * 12, [NAN] * 12, [0.8] * 12]),
+    ],
+    ids=["nothing learned", "the chosen rate was not scored"],
+)
+def test_without_a_scored_choice_there_is_no_difference(
+    tuning: list[list[float]], scored: list[list[float]]
+) -> None:
+    good = make_side([[0.5] * 2, [0.8] * 2, [0.1] * 2], [[0.8] * 12] * 3)
+    assert estimate_nested_difference(good, make_side(tuning, scored), make_generator()) is None
+
+
+def test_few_seeds_have_no_interval() -> None:
+    side = make_side([[0.5] * 2, [0.8] * 2, [0.1] * 2], [[0.8] * 9] * 3)
+    found = estimate_nested_difference(side, side, make_generator())
+    assert found is not None
+    assert not found.estimate.has_interval
+
+
+def draw_side(generator: np.random.Generator, truth: np.ndarray, num_tuning: int) -> TunedAccuracy:
+    """Trials whose seeds share most of their deviation between rates, as real ones do."""
+
+    def draw(num_seeds: int) -> np.ndarray:
+        shared = generator.standard_normal((1, num_seeds))
+        own = generator.standard_normal((len(truth), num_seeds))
+        noise = np.sqrt(0.7) * shared + np.sqrt(0.3) * own
+        return np.clip(truth[:, None] + 0.016 * noise, 0.0, 1.0)
+
+    return TunedAccuracy(0.001 * 2.0**GRID, draw(num_tuning), draw(30))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_tuning", [5, 15])
+def test_the_nested_interval_covers_the_difference_of_the_best_rates(num_tuning: int) -> None:
+    generator = make_generator(8)
+    truth = CANDIDATE.max() - BASELINE.max()
+    covered = 0
+    for _ in range(300):
+        sides = [draw_side(generator, each, num_tuning) for each in (BASELINE, CANDIDATE)]
+        found = estimate_nested_difference(*sides, generator)
+        assert found is not None
+        low, high = found.estimate.low, found.estimate.high
+        assert low is not None
+        assert high is not None
+        covered += low <= truth <= high
+    # Of 300 intervals at 95 %, 276 or more cover but for one test in 100.
+    assert covered >= 276
