@@ -146,10 +146,11 @@ def test_values_are_computed_on_one_thread_and_the_callers_number_comes_back(
         used.append(torch.get_num_threads())
         return original(*arguments)
 
+    records, _ = train(tmp_path, synthetic_dataset, small_study)
     monkeypatch.setattr(inspection, "summarize_values", watch)
     torch.set_num_threads(2)
     try:
-        train(tmp_path, synthetic_dataset, small_study)
+        inspect_run(tmp_path, small_study, records, synthetic_dataset)
         assert (set(used), torch.get_num_threads()) == ({1}, 2)
     finally:
         torch.set_num_threads(1)
