@@ -88,6 +88,9 @@ class DisagreementRecord:
     """Images that most seeds of the candidate get right and most of the baseline get wrong."""
     num_behind: int
     """The reverse."""
+    image_deviation: float
+    """Standard deviation that another sample of as many test images would give the difference of
+    the mean accuracies, as a fraction."""
     ahead: tuple[ImageRecord, ...]
     """Some of them: the largest difference of correct seeds first, then in the set's order, and at
     most two of each class."""

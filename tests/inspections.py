@@ -56,6 +56,7 @@ INSPECTION = InspectionRecord(
             num_seeds=2,
             num_ahead=2,
             num_behind=1,
+            image_deviation=0.004,
             ahead=(IMAGE, IMAGE),
             behind=(REVERSE,),
         ),

@@ -6,6 +6,7 @@ Predictions are read from the manifests, so no network is evaluated and no torch
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,8 +117,15 @@ def find_disagreements(
 
     ahead, behind = select(right[1], right[0]), select(right[0], right[1])
     names = baseline.variant, candidate.variant, baseline.device
+    gains = (right[1] - right[0]) / len(seeds)
     return DisagreementRecord(
-        *names, len(seeds), len(ahead), len(behind), keep(ahead), keep(behind)
+        *names,
+        num_seeds=len(seeds),
+        num_ahead=len(ahead),
+        num_behind=len(behind),
+        image_deviation=float(gains.std(ddof=1) / math.sqrt(gains.size)),
+        ahead=keep(ahead),
+        behind=keep(behind),
     )
 
 

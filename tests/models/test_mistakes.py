@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from bnbench.models.mistakes import Predictions, count_confusions, find_disagreements
 
@@ -41,6 +42,19 @@ def test_images_are_found_by_the_majority_of_shared_seeds_in_both_directions() -
     assert (second.answers, second.votes, second.correct) == ((0, 1), (1, 2), (1, 2))
     assert [image.number for image in found.behind] == [2]
     assert (found.behind[0].answers, found.behind[0].correct) == ((2, 2), (3, 1))
+
+
+def test_another_sample_of_images_would_spread_the_difference_by_the_root_of_their_number() -> None:
+    labels = np.zeros(4, np.uint8)
+    # Gains of 1, 1, 0 and -1 right answers per seed: mean 0.25, deviation sqrt(2.75 / 3).
+    found = find_disagreements(
+        predict("baseline", "1100", "1100"),
+        predict("batchnorm", "0001", "0001"),
+        labels,
+        IMAGES[:4],
+    )
+    assert found is not None
+    assert found.image_deviation == pytest.approx((2.75 / 3) ** 0.5 / 2)
 
 
 def test_at_most_two_images_of_a_class_and_six_in_all_are_kept() -> None:
