@@ -151,6 +151,7 @@ def test_every_command_has_help(
         ["--help"],
         ["run", "--help"],
         ["run", "--seeds", "x"],
+        ["compare", "a", "b", "--map", "x"],
         ["gate", "--help"],
         ["gate", "check", "--help"],
         ["gate", "check", "--base", "main", "--max-slowdown", "-5"],
