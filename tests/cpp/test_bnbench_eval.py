@@ -16,7 +16,9 @@ import pytest
 import torch
 from torch import nn
 
-from bnbench.data import DEBIAN_FOLDER, TORCHVISION_LAYOUT, Dataset
+from bnbench.data import Dataset
+from bnbench.data_files import TORCHVISION_LAYOUT
+from bnbench.data_sources import DEBIAN_FOLDER
 from bnbench.models.manifest import seal_manifest
 from bnbench.models.runtimes.libtorch import find_binary
 from bnbench.models.torch_network import compute_logits
