@@ -23,6 +23,7 @@ class Evaluation(TypedDict):
     predictions: NDArray[np.uint8]
     correct: int
     seconds: float
+    training_fault: str | None
 
 def torch_version() -> str:
     """The version of the LibTorch this module runs."""
@@ -42,8 +43,8 @@ def evaluate_model(
 ) -> Evaluation:
     """Run a TorchScript model over uint8 `images` `(N, 28, 28)`, divided by 255, on the CPU.
 
-    Returns logits `(N, 10)`, predictions `(N,)`, the number of correct ones and the seconds from
-    bytes to logits. Other Python threads run meanwhile. Raises `ModelError`, `DataError` or
+    Returns logits `(N, 10)`, predictions `(N,)`, the number of correct ones, the seconds from
+    bytes to logits and why the model is not in evaluation mode. Other Python threads run meanwhile. Raises `ModelError`, `DataError` or
     `UsageError`. A TorchScript file is code, and no manifest is checked here.
     """
 

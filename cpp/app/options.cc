@@ -87,10 +87,22 @@ Options ParseOptions(int argc, const char* const* argv) {
       ->check(WholeNumber(1'000'000'000))
       ->capture_default_str();
   app.add_option("--threads", session.threads,
-                 "models evaluated side by side, each on one thread; no result depends on it "
+                 "models evaluated side by side, in as many processes of one thread; no result "
+                 "depends on it "
                  "[one per processor]")
       ->type_name("N")
       ->check(WholeNumber(kMaxThreads));
+  app.add_option("--timeout", session.timeout_seconds,
+                 "end a model that takes longer to load and run")
+      ->type_name("SECONDS")
+      ->check(WholeNumber(1'000'000))
+      ->capture_default_str();
+  app.add_option("--memory", session.memory_mib, "refuse a model that needs more (not with cuda)")
+      ->type_name("MIB")
+      ->check(WholeNumber(1'000'000))
+      ->capture_default_str();
+  app.add_flag("--isolate", session.isolate,
+               "run each model in a fresh process, also one with a manifest");
   app.add_option("--device", device, "where the models run: cpu or cuda")
       ->type_name("DEVICE")
       ->check(CheckDevice)
@@ -128,8 +140,8 @@ Options ParseOptions(int argc, const char* const* argv) {
     }
     const std::string text = error.what();
     // The checks above give the whole sentence; other texts of CLI11 do not.
-    if (text.find(": expected ") != std::string::npos) {
-      throw Error(ExitCode::kUsage, text + "; " + kSeeHelp);
+    if (dynamic_cast<const CLI::ValidationError*>(&error) != nullptr) {
+      throw Error(ExitCode::kUsage, text.substr(0, text.find(':')), text + "; " + kSeeHelp);
     }
     throw UsageError("command line", "known options with their values", "'" + text + "'", kSeeHelp);
   }

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import random
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,57 +16,9 @@ import torch
 from torch import nn
 
 from bnbench.data import DEBIAN_FOLDER, TORCHVISION_LAYOUT, Dataset
-from bnbench.models.manifest import seal_manifest
-from bnbench.models.runtimes.libtorch import find_binary
 from bnbench.models.torch_network import compute_logits
-from bnbench.specs import RecipeSpec, TrialSpec
-from bnbench.training.engines.interface import train_all
-from bnbench.training.engines.reference import ReferenceEngine
-from tests.conftest import BATCHNORM, export_model, write_idx_files
-
-
-@pytest.fixture(scope="module")
-def original(
-    synthetic_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, bytes, bytes]:
-    """A trained model's path, its bytes and its manifest's."""
-    trial = TrialSpec(BATCHNORM, RecipeSpec(2, 32, 0.5), 0, "cpu")
-    (trained,) = train_all(ReferenceEngine(synthetic_dataset), [trial])
-    assert trained.state is not None
-    folder = tmp_path_factory.mktemp("model")
-    path = export_model(trained.record, trained.state, synthetic_dataset.test, folder)
-    return path, path.read_bytes(), path.with_suffix(".json").read_bytes()
-
-
-@pytest.fixture
-def model(original: tuple[Path, bytes, bytes], tmp_path: Path) -> Path:
-    path = tmp_path / original[0].name
-    path.write_bytes(original[1])
-    path.with_suffix(".json").write_bytes(original[2])
-    return path
-
-
-@pytest.fixture
-def data(synthetic_dataset: Dataset, tmp_path: Path) -> Path:
-    write_idx_files(synthetic_dataset.test, tmp_path / "data")
-    return tmp_path / "data"
-
-
-def evaluate(
-    *arguments: object, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    command = [str(find_binary()), *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, env=env)
-    assert result.returncode >= 0, f"ended by signal {-result.returncode}"
-    assert "frame #" not in result.stderr
-    return result
-
-
-def rewrite_manifest(path: Path, change: Callable[[dict], None]) -> None:  # type: ignore[type-arg]
-    content = json.loads(path.read_text())
-    del content["manifest_sha256"]
-    change(content)
-    path.write_bytes(seal_manifest(content))
+from tests.conftest import write_idx_files
+from tests.cpp.program import BARE, evaluate, rewrite_manifest, save, seal_again
 
 
 def test_a_model_that_agrees_is_reported_with_accuracy_and_speed(
@@ -258,13 +209,7 @@ def test_a_model_exported_in_training_mode_disagrees_and_is_named(model: Path, d
     network = torch.jit.load(str(model))
     network.train()
     network.save(str(model))
-    raw = model.read_bytes()
-    rewrite_manifest(
-        model.with_suffix(".json"),
-        lambda content: content["model"].update(
-            sha256=hashlib.sha256(raw).hexdigest(), size_bytes=len(raw)
-        ),
-    )
+    seal_again(model)
     result = evaluate(model, "--data", data, "--json")
     assert result.returncode == 5
     (found,) = json.loads(result.stdout)["models"]
@@ -274,24 +219,16 @@ def test_a_model_exported_in_training_mode_disagrees_and_is_named(model: Path, d
         "`norm1`: expected evaluation mode, got training mode, which uses the batch's statistics; "
         "call eval() before exporting"
     )
-    bare = ("--no-manifest", "--unchecked-data", "--data", data)
-    result = evaluate(model, *bare)
+    result = evaluate(model, *BARE, "--data", data)
     assert result.returncode == 0
     assert "bnbench-eval: warning: " in result.stderr
     assert "`norm1`: expected evaluation mode" in result.stderr
 
 
-def save(network: nn.Module, path: Path) -> Path:
-    torch.jit.script(network).save(str(path))
-    return path
-
-
 def test_one_layer_left_in_training_mode_is_enough(data: Path, tmp_path: Path) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Dropout()).eval()
     network[2].train()
-    result = evaluate(
-        save(network, tmp_path / "odd.pt"), "--no-manifest", "--unchecked-data", "--data", data
-    )
+    result = evaluate(save(network, tmp_path / "odd.pt"), *BARE, "--data", data)
     assert "`2`: expected evaluation mode, got training mode; call eval()" in result.stderr
 
 

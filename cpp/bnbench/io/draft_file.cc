@@ -57,9 +57,8 @@ void DraftFile::Commit() {
 }
 
 void DraftFile::Fail() const {
-  throw Error(ExitCode::kInternal,
-              ComposeError(path_, "to write the file", std::strerror(errno),
-                           "free space or repair the disk; the old file is unchanged"));
+  throw InternalError(path_, "to write the file", std::strerror(errno),
+                      "free space or repair the disk; the old file is unchanged");
 }
 
 }  // namespace bnbench

@@ -37,7 +37,6 @@ class MemoryReader : public caffe2::serialize::ReadAdapterInterface {
   std::string_view bytes_;
 };
 
-constexpr std::size_t kMaxModelBytes = std::size_t{4} << 30;
 constexpr std::size_t kMaxReason = 160;
 
 // The one line of a LibTorch message that a reader can act on, shortened and without control
@@ -140,15 +139,16 @@ void ConvertPixels(std::span<const std::uint8_t> bytes, float* pixels) {
                          [](std::uint8_t x) { return static_cast<float>(x) / 255.0F; });
 }
 
-std::string ReadModelFile(const std::string& path) {
-  return ReadFile<ModelError>(path, kMaxModelBytes, "a model file");
+std::string ReadModelFile(const std::string& path, std::size_t max_bytes,
+                          const std::string& expected) {
+  return ReadFile<ModelError>(path, max_bytes, expected, "name another file or export it again");
 }
 
 struct Model::Impl {
   std::string name;
   torch::jit::Module module;
   c10::Device device;
-  std::string training_fault;
+  TrainingFault training_fault;
 };
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -156,7 +156,7 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
-const std::string& Model::training_fault() const { return impl_->training_fault; }
+const TrainingFault& Model::training_fault() const { return impl_->training_fault; }
 
 Model Model::Load(std::string_view bytes, const std::string& name, Device device) {
   return Guarded(name, "a TorchScript model that LibTorch can load", [&] {
@@ -164,7 +164,7 @@ Model Model::Load(std::string_view bytes, const std::string& name, Device device
     torch::jit::Module module = torch::jit::load(std::make_shared<MemoryReader>(bytes), target,
                                                  /*load_debug_files=*/false);
     if (!module.find_method("forward")) throw ModelError(name, "a method `forward`", "none");
-    std::string fault = FindTrainingFault(module);
+    TrainingFault fault{FindTrainingFault(module)};
     module.eval();
     return Model(std::make_unique<Impl>(Impl{name, std::move(module), target, std::move(fault)}));
   });
@@ -199,13 +199,19 @@ std::vector<float> Model::Logits(std::span<const std::uint8_t> images,
   });
 }
 
-EvaluationRecord Evaluate(const Model& model, std::span<const std::uint8_t> images,
-                          std::span<const std::uint8_t> labels, std::size_t batch_size) {
-  EvaluationRecord record;
+std::vector<float> TimeLogits(const Model& model, std::span<const std::uint8_t> images,
+                              std::size_t batch_size, double* seconds) {
   const auto start = std::chrono::steady_clock::now();
-  record.logits = model.Logits(images, batch_size);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  record.seconds = elapsed.count();
+  std::vector<float> logits = model.Logits(images, batch_size);
+  *seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return logits;
+}
+
+EvaluationRecord Score(std::vector<float> logits, std::span<const std::uint8_t> labels,
+                       double seconds) {
+  EvaluationRecord record;
+  record.logits = std::move(logits);
+  record.seconds = seconds;
   record.predictions.reserve(labels.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const auto row = std::span<const float>(record.logits).subspan(i * kNumClasses, kNumClasses);

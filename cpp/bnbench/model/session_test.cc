@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <filesystem>
 
-#include "bnbench/parallel.h"
+#include "bnbench/children.h"
 #include "tests/fixtures.h"
 #include "tests/tiny_models.h"
 
@@ -144,7 +146,8 @@ TEST_CASE("a flipped byte in the data is caught") {
 TEST_CASE("missing, empty and misplaced model files are refused by name") {
   Scene scene;
   scene.folder.Write("tiny.pt", "");
-  scene.CheckRefused(ExitCode::kModel, "tiny.pt: expected a model file, got an empty file");
+  scene.CheckRefused(ExitCode::kModel, "tiny.pt: expected the model of its manifest, ");
+  scene.CheckRefused(ExitCode::kModel, ", got an empty file");
   scene.spec.models = {scene.folder.File("none.pt")};
   scene.CheckRefused(ExitCode::kModel,
                      "none.json: expected the model's manifest, got nothing there");
@@ -183,6 +186,36 @@ TEST_CASE("a model that fails does not keep the others from running, and the wor
   CHECK(session.models[3].status == Status::kAgreed);
   CHECK(session.exit_code == ExitCode::kModel);
   CHECK(session.total == 12);
+}
+
+TEST_CASE("a model that never ends is ended, and costs no other its result") {
+  Scene scene;
+  const std::string endless = ScriptModel(
+      "def forward(self, x):\n  while bool(x.size(0) > 0):\n    x = x + 1\n  return x\n");
+  for (const bool isolate : {false, true}) {
+    scene.spec.isolate = isolate;
+    scene.spec.timeout_seconds = 1;
+    scene.spec.threads = 1;
+    scene.spec.models = {scene.folder.File("tiny.pt"),
+                         scene.Export("endless", endless, TinyManifestBody(endless)),
+                         scene.folder.File("tiny.pt")};
+    const SessionRecord session = RunSession(scene.spec);
+    REQUIRE(session.models.size() == 3);
+    CHECK(session.models[0].status == Status::kAgreed);
+    CHECK(session.models[1].status == Status::kUnusable);
+    CHECK(Contains(session.models[1].reason, "endless.pt: expected to load and run within 1 s"));
+    CHECK(Contains(session.models[1].reason, "got no end within 1 s"));
+    CHECK(session.models[2].status == Status::kAgreed);
+  }
+}
+
+TEST_CASE("a session that is stopped writes no file") {
+  Scene scene;
+  const std::atomic<int> stop{15};
+  scene.spec.stop = &stop;
+  scene.spec.logits_path = scene.folder.File("logits.npy");
+  CHECK(RunSession(scene.spec).models.empty());
+  CHECK_FALSE(std::filesystem::exists(scene.spec.logits_path));
 }
 
 TEST_CASE("a file that cannot be written is an error before any model is evaluated") {
