@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
+#include <optional>
 #include <sstream>
 #include <string_view>
 
@@ -12,6 +14,8 @@
 
 namespace bnbench {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr char kDescription[] =
     "Evaluates exported TorchScript models on the FashionMNIST test set with LibTorch, and "
@@ -32,7 +36,13 @@ constexpr char kFooter[] =
     "  4  model unusable: missing, malformed, or not the one in its manifest\n"
     "  5  results disagree with the manifest, or the model was exported in training mode\n"
     "\n"
-    "A TorchScript file is code. Use --no-manifest only on files whose origin you trust.";
+    "A TorchScript file is code, with or without a manifest. The SHA-256 in a manifest is a "
+    "checksum,\n"
+    "which anybody can make: check a signature of the manifest before you run files of others "
+    "(see\n"
+    "docs/verify-a-model.md). A model has limits of time and memory, but no sandbox. What it "
+    "prints\n"
+    "goes nowhere.";
 
 constexpr char kSeeHelp[] = "see bnbench-eval --help";
 
@@ -41,6 +51,16 @@ void CheckArrayName(const char* option, const std::string& path) {
   if (!path.empty() && !path.ends_with(".npy")) {
     throw UsageError(option, "a file name that ends in .npy", path, kSeeHelp);
   }
+}
+
+// Whether two paths name one file, which need not be there, in a folder that is.
+bool IsSamePath(const std::string& a, const std::string& b) {
+  const auto resolve = [](const fs::path& path) {
+    std::error_code ignored;
+    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    return fs::weakly_canonical(folder, ignored) / path.filename();
+  };
+  return !b.empty() && resolve(a) == resolve(b);
 }
 
 // A check of CLI11: the error text, without the option's name; empty if `text` is right.
@@ -70,7 +90,7 @@ std::string CheckDevice(const std::string& text) {
 Options ParseOptions(int argc, const char* const* argv) {
   Options options;
   SessionSpec& session = options.session;
-  std::string data_folder;
+  std::optional<std::string> data_folder;
   std::string device = "cpu";
   bool no_manifest = false;
   bool unchecked_data = false;
@@ -161,12 +181,13 @@ Options ParseOptions(int argc, const char* const* argv) {
   }
   CheckArrayName("--logits", session.logits_path);
   CheckArrayName("--predictions", session.predictions_path);
-  if (!session.logits_path.empty() && session.logits_path == session.predictions_path) {
+  if (!session.logits_path.empty() && IsSamePath(session.logits_path, session.predictions_path)) {
     throw UsageError("--predictions", "another file than --logits", session.predictions_path,
                      kSeeHelp);
   }
+  // A folder that was named is the only one, even if its name is empty, as an unset variable's.
   session.data_folders =
-      data_folder.empty() ? ListDataFolders(std::getenv) : std::vector<std::string>{data_folder};
+      data_folder ? std::vector<std::string>{*data_folder} : ListDataFolders(std::getenv);
   session.device = device == "cuda" ? Device::kCuda : Device::kCpu;
   session.use_manifest = !no_manifest;
   session.check_data = !unchecked_data;

@@ -281,6 +281,91 @@ def test_a_bare_model_is_evaluated_only_on_the_real_data_unless_told_otherwise(
     assert (found["status"], found["expected_correct"]) == ("unchecked", None)
 
 
+@pytest.mark.parametrize("named", ["", "nowhere", "file"])
+def test_where_no_data_are_found_the_exit_code_is_3(
+    model: Path, tmp_path: Path, named: str
+) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    folder = str(tmp_path / named) if named else ""
+    assert evaluate(model, "--data", folder).returncode == 3
+    assert evaluate(tmp_path / "none.pt", "--data", folder).returncode == 3
+
+
+def make_normalized(*, training: bool) -> tuple[nn.Module, torch.Tensor]:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.BatchNorm1d(10))
+    return network.train(training), torch.rand(4, 1, 28, 28)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_model_traced_in_training_mode_is_at_fault_without_a_manifest_too(
+    data: Path, tmp_path: Path
+) -> None:
+    network, images = make_normalized(training=True)
+    path = tmp_path / "traced.pt"
+    torch.jit.trace(network, images, check_trace=False).save(str(path))
+    result = evaluate(path, *BARE, "--data", data, "--json")
+    assert result.returncode == 5
+    (found,) = json.loads(result.stdout)["models"]
+    assert (found["status"], found["training"]) == ("unchecked", True)
+    assert found["reason"] == (
+        "`2`: expected evaluation mode, got training mode fixed in its graph, which uses the "
+        "batch's statistics; call eval() before exporting"
+    )
+
+
+@pytest.mark.filterwarnings("ignore")  # quantized tensors are announced to go
+@pytest.mark.parametrize("export", [torch.jit.script, torch.jit.freeze])
+def test_a_model_in_evaluation_mode_is_not_at_fault_whatever_its_flags(
+    data: Path, tmp_path: Path, export: Callable[..., torch.jit.ScriptModule]
+) -> None:
+    network, _ = make_normalized(training=False)
+    if export is torch.jit.script:
+        # The modules that quantization puts in have never been told to evaluate.
+        network = torch.ao.quantization.quantize_dynamic(network, {nn.Linear})
+        assert network[1].training
+    scripted = torch.jit.script(network)
+    path = tmp_path / "model.pt"
+    (scripted if export is torch.jit.script else torch.jit.freeze(scripted)).save(str(path))
+    result = evaluate(path, *BARE, "--data", data, "--json")
+    assert result.returncode == 0
+    (found,) = json.loads(result.stdout)["models"]
+    assert (found["training"], found["reason"]) == (False, None)
+
+
+def test_what_torch_saves_besides_torchscript_is_called_what_it_is(
+    data: Path, tmp_path: Path
+) -> None:
+    network, images = make_normalized(training=False)
+    torch.save(network.state_dict(), tmp_path / "state.pt")
+    torch.export.save(torch.export.export(network, (images,)), tmp_path / "exported.pt2")
+    for name, what in (("state.pt", "a state dict"), ("exported.pt2", "a torch.export archive")):
+        result = evaluate(tmp_path / name, *BARE, "--data", data)
+        assert result.returncode == 4
+        assert f"{name}: expected a TorchScript model that LibTorch can load, got {what}" in (
+            result.stderr
+        )
+
+
+class Raising(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.size(0) > 0:
+            raise ValueError("so it\nis")
+        return x
+
+
+def test_what_a_model_raises_is_quoted(data: Path, tmp_path: Path) -> None:
+    path = save(Raising().eval(), tmp_path / "raising.pt")
+    assert ", got ValueError: so it is" in evaluate(path, *BARE, "--data", data).stderr
+
+
+def test_a_name_with_a_newline_stays_on_its_line(data: Path, tmp_path: Path) -> None:
+    path = save(nn.Flatten().eval(), tmp_path / "two\nlines\x1b[31m.pt")
+    result = evaluate(path, *BARE, "--data", data)
+    assert result.returncode == 4
+    assert len(result.stderr.splitlines()) == 1
+    assert r"two\x0alines\x1b[31m.pt: expected float logits" in result.stderr
+
+
 def test_the_same_library_reads_and_evaluates_in_process(
     model: Path, data: Path, synthetic_dataset: Dataset
 ) -> None:
@@ -292,6 +377,13 @@ def test_the_same_library_reads_and_evaluates_in_process(
     expected = json.loads(model.with_suffix(".json").read_text())["expected"]
     assert evaluation["correct"] == expected["correct"]
     assert "".join(map(str, evaluation["predictions"])) == expected["predictions"]
+    assert evaluation["training_fault"] is None
+    network = torch.jit.load(str(model))
+    network.train()
+    network.save(str(model))
+    fault = _native.evaluate_model(model, images, labels)["training_fault"]
+    assert fault is not None
+    assert fault.startswith("`norm1`: expected evaluation mode, got training mode")
     (data / LABELS).write_bytes(b"short")
     with pytest.raises(_native.DataError):
         _native.read_idx(data / LABELS)

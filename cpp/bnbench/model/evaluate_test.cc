@@ -159,6 +159,12 @@ TEST_CASE("a model of another input gives LibTorch's cause, not its stack trace"
       doctest::Contains("so it says"), ModelError);
 }
 
+TEST_CASE("a view of negated logits has their sign") {
+  const std::string negated =
+      ScriptModel("def forward(self, x):\n  return torch._neg_view(torch.flatten(x, 1)[:, :10])\n");
+  CHECK(LogitsOf(negated)[0] == -1.0F);
+}
+
 TEST_CASE("the loaded LibTorch says its version") {
   CHECK(bnbench::TorchVersion().find('.') != std::string::npos);
   CHECK(bnbench::TorchVersion().find_first_not_of("0123456789.abcdefghijklmnopqrstuvwxyz+") ==

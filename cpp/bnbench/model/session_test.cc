@@ -95,8 +95,10 @@ TEST_CASE("a model that does something else disagrees") {
 
 TEST_CASE("a model saved in training mode disagrees, whatever its results") {
   Scene scene;
-  const std::string training =
-      ScriptModel("def forward(self, x):\n  return torch.flatten(x, 1)[:, :10]\n", true);
+  const std::string training = ScriptModel(
+      "def forward(self, x):\n"
+      "  return torch.dropout(torch.flatten(x, 1)[:, :10], 0.5, self.training)\n",
+      true);
   scene.spec.models = {scene.Export("training", training, TinyManifestBody(training))};
   const ModelRecord record = scene.RunOne();
   CHECK(record.status == Status::kDisagreed);
@@ -112,6 +114,35 @@ TEST_CASE("a model saved in training mode disagrees, whatever its results") {
   CHECK(bare.exit_code == ExitCode::kAgreed);
   CHECK(bare.training == true);
   CHECK(bare.reason == record.reason);
+}
+
+TEST_CASE("training mode that no eval() ends is a fault, with and without a manifest") {
+  Scene scene;
+  const std::string traced = ScriptModel(
+      "def forward(self, x):\n"
+      "  x = torch.flatten(x, 1)[:, :10]\n"
+      "  return torch.batch_norm(x, None, None, None, None, True, 0.1, 1e-5, False)\n");
+  scene.spec.models = {scene.Export("traced", traced, TinyManifestBody(traced))};
+  CHECK(scene.RunOne().exit_code == ExitCode::kDisagreed);
+  scene.spec.use_manifest = false;
+  scene.spec.check_data = false;
+  const ModelRecord bare = scene.RunOne();
+  CHECK(bare.status == Status::kUnchecked);
+  CHECK(bare.exit_code == ExitCode::kDisagreed);
+  CHECK(bare.training == true);
+  CHECK(Contains(bare.reason, "training mode fixed in its graph"));
+}
+
+TEST_CASE("every error names its model") {
+  Scene scene;
+  scene.folder.Write(
+      "tiny.json", SealManifest(Replace(TinyManifestBody(scene.model), "\"test_images_sha256\": \"",
+                                        "\"test_images_sha256\": \"0\", \"x\": \"")));
+  CHECK(scene.RunOne().reason.starts_with(scene.spec.models[0] + ": "));
+  scene.folder.Write("tiny.json", SealManifest(Replace(TinyManifestBody(scene.model),
+                                                       bnbench::testing::TinyImagesSha256(),
+                                                       std::string(64, '0'))));
+  CHECK(scene.RunOne().reason.starts_with(scene.spec.models[0] + ": test images: expected"));
 }
 
 TEST_CASE("a flipped byte in the model is caught before it is loaded") {
