@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import resource
+import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tests.cpp.program import BARE, evaluate, rewrite_archive, save, seal_again
+from tests.cpp.program import (
+    BARE,
+    evaluate,
+    rewrite_archive,
+    rewrite_manifest,
+    save,
+    seal_again,
+)
 
 
 class Plain(nn.Module):
@@ -132,6 +144,119 @@ def test_a_file_that_cannot_be_written_to_its_end_costs_no_model_its_result(
     assert answer["error"].startswith(f"{logits}: expected to write the file, got File too large")
     assert [found["status"] for found in answer["models"]] == ["agreed"]
     assert sorted(tmp_path.rglob("*")) == before
+
+
+class Writing(nn.Module):
+    """Changes a file of its user when it is loaded."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+        self.written = torch.zeros(4, dtype=torch.uint8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.flatten(x, 1)[:, :10]
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[str, bool]:
+        return self.path, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, bool]) -> None:
+        self.path = state[0]
+        self.training = state[1]
+        self.written = torch.from_file(self.path, True, 4, dtype=torch.uint8).fill_(33)
+
+
+def test_the_seal_is_a_checksum_and_no_trust(model: Path, data: Path, tmp_path: Path) -> None:
+    # Whoever can make a model can make its manifest: the forged pair agrees, and its code has run.
+    # That is what a signature of the manifest is for; see docs/verify-a-model.md.
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"kept")
+    forged = save(Writing(str(victim)).eval(), tmp_path / "forged.pt")
+    assert victim.read_bytes() == b"kept"
+    shutil.copy(model.with_suffix(".json"), forged.with_suffix(".json"))
+    seal_again(forged)
+    claim_what_it_gives(forged, data)
+    victim.write_bytes(b"kept")
+    result = evaluate(forged, "--data", data)
+    assert result.returncode == 0
+    assert "agrees" in result.stdout
+    assert victim.read_bytes() == b"!!!!"
+
+
+def claim_what_it_gives(model: Path, data: Path) -> None:
+    """Make the manifest claim the results that the model has."""
+    logits = model.with_suffix(".npy")
+    evaluate(model, *BARE, "--data", data, "--logits", logits)
+    found = np.load(logits)
+    digits = "".join(map(str, found.argmax(1)))
+    correct = json.loads(evaluate(model, *BARE, "--data", data, "--json").stdout)["models"][0]
+
+    def change(content: dict[str, Any]) -> None:
+        expected = content["expected"]
+        expected["predictions"] = digits
+        expected["predictions_sha256"] = hashlib.sha256(digits.encode()).hexdigest()
+        expected["correct"] = correct["correct"]
+        indices = expected["probes"]["indices"]
+        expected["probes"]["logits"] = found[indices].tolist()
+
+    rewrite_manifest(model.with_suffix(".json"), change)
+
+
+def test_data_that_are_not_fashionmnist_are_said_to_be_so(model: Path, data: Path) -> None:
+    result = evaluate(model, "--data", data)
+    assert result.returncode == 0
+    assert "data      not FashionMNIST" in result.stdout
+    assert json.loads(evaluate(model, "--data", data, "--json").stdout)["fashion_mnist"] is False
+
+
+def test_a_manifest_without_probes_is_refused(model: Path, data: Path) -> None:
+    rewrite_manifest(
+        model.with_suffix(".json"),
+        lambda content: content["expected"].update(probes={"indices": [], "logits": []}),
+    )
+    result = evaluate(model, "--data", data)
+    assert result.returncode == 4
+    assert "expected.probes.indices: expected a list of 1 to 100 items, got 0" in result.stderr
+
+
+def test_files_far_above_their_size_are_refused_before_they_are_read(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
+
+    with model.open("r+b") as file:
+        file.truncate((4 << 30) - 1)
+    result = evaluate(model, "--data", data, preexec=limit)
+    assert result.returncode == 4
+    assert "got 4294967295 bytes, more than the limit of" in result.stderr
+    with model.with_suffix(".json").open("r+b") as file:
+        file.truncate(60_000_000)
+    result = evaluate(model, "--data", data, preexec=limit)
+    assert result.returncode == 4
+    assert "got 60000000 bytes, more than the limit of 1048576" in result.stderr
+
+
+def test_an_archive_that_unpacks_to_far_more_is_refused(data: Path, tmp_path: Path) -> None:
+    path = save(Plain().eval(), tmp_path / "bomb.pt")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/extra/zeros", bytes(200_000_000))
+    result = evaluate(path, *BARE, "--data", data)
+    assert result.returncode == 4
+    assert "expected records that do not grow the file by more than 64 MiB" in result.stderr
+
+
+def test_a_tensor_record_shorter_than_its_shape_is_refused(data: Path, tmp_path: Path) -> None:
+    def change(name: str, content: bytes) -> bytes:
+        return content[:-4] if "/data/" in name and len(content) > 1000 else content
+
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval()
+    path = rewrite_archive(save(network, tmp_path / "short.pt"), change)
+    result = evaluate(path, *BARE, "--data", data)
+    assert result.returncode == 4
+    assert "of at least 31360 bytes, as its tensor has, got 31356" in result.stderr
 
 
 class Printing(nn.Module):

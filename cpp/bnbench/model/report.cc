@@ -95,7 +95,9 @@ std::string FormatText(const SessionRecord& session) {
     if (!model.exporter_torch_version.empty()) {
       text += ", exported by " + model.exporter_torch_version;
     }
-    text += "\n  manifest  " + Agreement(model) + "\n";
+    text += "\n";
+    if (session.is_fashion_mnist == false) text += "  data      not FashionMNIST\n";
+    text += "  manifest  " + Agreement(model) + "\n";
   }
   if (session.models.size() > 1 && !text.empty()) {
     text += Format("%zu models in %.3f s, %d at a time\n", session.models.size(),
@@ -148,6 +150,7 @@ std::string FormatJson(const SessionRecord& session) {
                          {"threads", OrNull(session.threads)},
                          {"batch_size", session.batch_size},
                          {"total", OrNull(session.total)},
+                         {"fashion_mnist", OrNull(session.is_fashion_mnist)},
                          {"seconds", OrNull(session.seconds)},
                          {"error", TextOrNull(session.error)},
                          {"models", models},

@@ -104,6 +104,16 @@ TEST_CASE("results and errors go to different streams") {
         "bnbench-eval: error: bad.pt: expected a model file, got an empty file\n");
 }
 
+TEST_CASE("it is said whether the data are FashionMNIST") {
+  SessionRecord session = MakeSession();
+  CHECK(Json::parse(FormatJson(session))["fashion_mnist"].is_null());
+  for (const bool is_fashion_mnist : {false, true}) {
+    session.is_fashion_mnist = is_fashion_mnist;
+    CHECK(Json::parse(FormatJson(session))["fashion_mnist"] == is_fashion_mnist);
+    CHECK(Contains(FormatText(session), "not FashionMNIST") != is_fashion_mnist);
+  }
+}
+
 TEST_CASE("training mode of a model without a manifest is a warning") {
   SessionRecord session = MakeSession();
   session.models.resize(1);

@@ -250,6 +250,7 @@ int ChooseThreads(const SessionSpec& spec) {
 void RunModels(const SessionSpec& spec, SessionRecord* session) {
   const TestSet test_set = LoadTestSet(spec.data_folders);
   session->total = test_set.count();
+  session->is_fashion_mnist = test_set.is_fashion_mnist();
   session->threads = ChooseThreads(spec);
   ModelRuns runs(spec, test_set);
 

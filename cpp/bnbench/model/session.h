@@ -62,7 +62,8 @@ struct SessionRecord {
   std::optional<int> threads;
   std::size_t batch_size = 0;
   std::optional<std::size_t> total;
-  std::optional<double> seconds;  // of all models, with reading, checking and loading them
+  std::optional<bool> is_fashion_mnist;  // whether the test set is, by its known hashes
+  std::optional<double> seconds;         // of all models, with reading, checking and loading them
   std::vector<ModelRecord> models;
   std::string error;  // why no model was evaluated
   ExitCode exit_code = ExitCode::kAgreed;
