@@ -112,8 +112,8 @@ def train_ensemble(
 
     The callbacks are called by this thread as the training goes on; what they raise stops it, as
     Ctrl-C does, and is raised from here. Other Python threads run meanwhile. A trial's results do
-    not depend on the other trials, nor on the number of threads. Raises `DataError` or
-    `UsageError`.
+    not depend on the other trials, nor on the number of threads. Returns one result per trial, or
+    none if `on_trial` takes them. Raises `DataError` or `UsageError`.
     """
 
 def ensemble_gradients(
@@ -132,6 +132,9 @@ def draw_batch_orders(
     random_state: bytes, num_images: int, epochs: int
 ) -> tuple[NDArray[np.int64], bytes]:
     """The orders in which a trial sees the training images, and the random state afterwards."""
+
+def ensemble_arithmetic(instruction_set: str = "") -> str:
+    """How `train_ensemble` computes: the instruction set, and how products are added."""
 
 def ensemble_instruction_sets() -> list[str]:
     """Those that `train_ensemble` can use here, the one it takes by default first."""

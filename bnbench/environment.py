@@ -64,7 +64,7 @@ def describe_environment(devices: Iterable[str]) -> EnvironmentRecord:
         },
         commit=_read_commit(),
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        instruction_set=_native.ensemble_instruction_sets()[0],
+        instruction_set=_native.ensemble_arithmetic(),
     )
 
 
