@@ -95,7 +95,7 @@ TEST_CASE("a child that ends in any way is a failure of its own and no other's")
       return "well";
     };
     const std::vector<ChildEnd> ends = RunAll(8, 2, work, kLimits, is_shared);
-    for (const std::size_t i : {0, 6, 7}) CHECK(ends[i].answer == "well");
+    for (const std::size_t i : {0U, 6U, 7U}) CHECK(ends[i].answer == "well");
     CHECK(Contains(ends[1].failure, "signal 9 ("));
     CHECK(ends[2].failure == "so it is");
     CHECK(ends[3].failure == "not enough memory");

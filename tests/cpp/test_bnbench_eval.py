@@ -364,26 +364,3 @@ def test_a_name_with_a_newline_stays_on_its_line(data: Path, tmp_path: Path) -> 
     assert result.returncode == 4
     assert len(result.stderr.splitlines()) == 1
     assert r"two\x0alines\x1b[31m.pt: expected float logits" in result.stderr
-
-
-def test_the_same_library_reads_and_evaluates_in_process(
-    model: Path, data: Path, synthetic_dataset: Dataset
-) -> None:
-    from bnbench import _native
-
-    images, labels = _native.read_idx(data / IMAGES), _native.read_idx(data / LABELS)
-    assert images.tobytes() == synthetic_dataset.test.images.numpy().tobytes()
-    evaluation = _native.evaluate_model(model, images, labels)
-    expected = json.loads(model.with_suffix(".json").read_text())["expected"]
-    assert evaluation["correct"] == expected["correct"]
-    assert "".join(map(str, evaluation["predictions"])) == expected["predictions"]
-    assert evaluation["training_fault"] is None
-    network = torch.jit.load(str(model))
-    network.train()
-    network.save(str(model))
-    fault = _native.evaluate_model(model, images, labels)["training_fault"]
-    assert fault is not None
-    assert fault.startswith("`norm1`: expected evaluation mode, got training mode")
-    (data / LABELS).write_bytes(b"short")
-    with pytest.raises(_native.DataError):
-        _native.read_idx(data / LABELS)

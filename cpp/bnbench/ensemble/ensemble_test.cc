@@ -471,7 +471,7 @@ TEST_CASE("sizes beyond any memory are that trial's failure") {
   // Their product wraps round to nothing.
   trials[1].network.hidden_sizes = {kHuge, 4};
   const auto results = Train(train, train, trials);
-  for (const std::size_t i : {0, 1}) {
+  for (const std::size_t i : {0U, 1U}) {
     CHECK(results[i].status == TrialStatus::kFailed);
     CHECK(results[i].reason ==
           "size: expected a size that a computer can count to, got one beyond 64 bits; ask for "
