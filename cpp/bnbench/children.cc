@@ -30,6 +30,8 @@
 #include <utility>
 #include <vector>
 
+#include "bnbench/sanitizers.h"
+
 namespace bnbench {
 namespace {
 
@@ -38,13 +40,6 @@ namespace {
 #endif
 
 using Clock = std::chrono::steady_clock;
-
-// A sanitizer needs terabytes of addresses, and its report must be seen.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kIsSanitized = true;
-#else
-constexpr bool kIsSanitized = false;
-#endif
 
 constexpr std::chrono::milliseconds kLongestPoll{500};
 
@@ -123,7 +118,7 @@ void EnterChild(const ChildLimits& limits, pid_t parent) {
   }
   const int null = open("/dev/null", O_RDWR);
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (stream == STDERR_FILENO && kIsSanitized) continue;
+    if (stream == STDERR_FILENO && kIsSanitized) continue;  // for the sanitizer's report
     if (null < 0 || dup2(null, stream) < 0) close(stream);
   }
 }
