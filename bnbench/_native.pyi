@@ -44,8 +44,9 @@ def evaluate_model(
     """Run a TorchScript model over uint8 `images` `(N, 28, 28)`, divided by 255, on the CPU.
 
     Returns logits `(N, 10)`, predictions `(N,)`, the number of correct ones, the seconds from
-    bytes to logits and why the model is not in evaluation mode. Other Python threads run meanwhile. Raises `ModelError`, `DataError` or
-    `UsageError`. A TorchScript file is code, and no manifest is checked here.
+    bytes to logits and why the model is not in evaluation mode. Other Python threads run
+    meanwhile. Raises `ModelError`, `DataError` or `UsageError`. A TorchScript file is code, and no
+    manifest is checked here.
     """
 
 class EnsembleTrial:
