@@ -16,7 +16,7 @@ PYTEST_ARGS ?=
 TEST_PROCESSES ?= 2
 # Seconds per fuzz target.
 FUZZ_SECONDS ?= 600
-FUZZ_TARGETS := gzip idx manifest npy
+FUZZ_TARGETS := answer gzip idx manifest npy pickle
 # The other torch whose LibTorch 'make other-torch' builds the evaluator against.
 OTHER_TORCH ?= torch==2.11.0
 
@@ -24,7 +24,7 @@ BIN := $(abspath $(VENV))/bin
 STAMPS := $(VENV)/.stamps
 # The editable installation lists the Python modules: a new or moved one needs it made again.
 BUILD_STAMP := $(STAMPS)/build-$(shell find bnbench -name '*.py' | LC_ALL=C sort | cksum | cut -d' ' -f1)
-PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+PIP := "$(BIN)/python" -m pip install -q --disable-pip-version-check
 CPP_SOURCES := CMakeLists.txt $(shell find cpp -type f -not -path 'cpp/fuzz/corpus/*')
 # The one build of the C++ side: program, Python module and tests.
 CPP_BUILD := build/dev
@@ -33,6 +33,8 @@ INSTALL := $(PIP) --no-build-isolation --config-settings=build-dir=$(CPP_BUILD) 
   --config-settings=cmake.define.BNBENCH_BUILD_TESTS=ON --editable
 PYTEST := python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
 export PATH := $(BIN):$(PATH)
+# Where cpp/prepare-system.sh unpacks headers that can't be installed.
+export CMAKE_PREFIX_PATH := $(abspath $(VENV))/system/usr:$(CMAKE_PREFIX_PATH)
 
 .PHONY: help study test test-slow test-all setup data check bench peers fuzz other-torch clean
 .DELETE_ON_ERROR:
@@ -82,7 +84,7 @@ fuzz: $(STAMPS)/build-tools
 	cmake --build --preset fuzz
 	cd build/fuzz/cpp/fuzz && for target in $(FUZZ_TARGETS); do \
 	  ./fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
-	    -artifact_prefix=$$target- found/$$target $(abspath cpp/fuzz/corpus)/$$target || exit 1; \
+	    -artifact_prefix=$$target- found/$$target "$(abspath cpp/fuzz/corpus)/$$target" || exit 1; \
 	done
 
 ## make other-torch   build the evaluator against OTHER_TORCH (a gigabyte), compare it with this one
@@ -96,8 +98,8 @@ data: setup
 	bnbench data
 
 $(STAMPS)/environment: cpp/prepare-system.sh
-	cpp/prepare-system.sh $(PYTHON)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	cpp/prepare-system.sh $(PYTHON) $(VENV)/system
+	test -x "$(BIN)/python" || $(PYTHON) -m venv $(VENV)
 	mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/torch: $(STAMPS)/environment

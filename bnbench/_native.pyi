@@ -23,6 +23,7 @@ class Evaluation(TypedDict):
     predictions: NDArray[np.uint8]
     correct: int
     seconds: float
+    training_fault: str | None
 
 def torch_version() -> str:
     """The version of the LibTorch this module runs."""
@@ -42,9 +43,10 @@ def evaluate_model(
 ) -> Evaluation:
     """Run a TorchScript model over uint8 `images` `(N, 28, 28)`, divided by 255, on the CPU.
 
-    Returns logits `(N, 10)`, predictions `(N,)`, the number of correct ones and the seconds from
-    bytes to logits. Other Python threads run meanwhile. Raises `ModelError`, `DataError` or
-    `UsageError`. A TorchScript file is code, and no manifest is checked here.
+    Returns logits `(N, 10)`, predictions `(N,)`, the number of correct ones, the seconds from
+    bytes to logits and why the model is not in evaluation mode. Other Python threads run
+    meanwhile. Raises `ModelError`, `DataError` or `UsageError`. A TorchScript file is code, and no
+    manifest is checked here.
     """
 
 class EnsembleTrial:
@@ -111,8 +113,8 @@ def train_ensemble(
 
     The callbacks are called by this thread as the training goes on; what they raise stops it, as
     Ctrl-C does, and is raised from here. Other Python threads run meanwhile. A trial's results do
-    not depend on the other trials, nor on the number of threads. Raises `DataError` or
-    `UsageError`.
+    not depend on the other trials, nor on the number of threads. Returns one result per trial, or
+    none if `on_trial` takes them. Raises `DataError` or `UsageError`.
     """
 
 def ensemble_gradients(
@@ -131,6 +133,9 @@ def draw_batch_orders(
     random_state: bytes, num_images: int, epochs: int
 ) -> tuple[NDArray[np.int64], bytes]:
     """The orders in which a trial sees the training images, and the random state afterwards."""
+
+def ensemble_arithmetic(instruction_set: str = "") -> str:
+    """How `train_ensemble` computes: the instruction set, and how products are added."""
 
 def ensemble_instruction_sets() -> list[str]:
     """Those that `train_ensemble` can use here, the one it takes by default first."""

@@ -1,30 +1,17 @@
-"""FashionMNIST: found, checked against its SHA-256 and held in memory as bytes.
-
-The images are those of Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for
-Benchmarking Machine Learning Algorithms" (arXiv 1708.07747).
-"""
+"""Labeled images in memory, as bytes: FashionMNIST, and validation images cut from it."""
 
 from __future__ import annotations
 
-import functools
-import gzip
-import hashlib
-import os
-import shutil
-import subprocess
-import tempfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from bnbench.errors import DataError, SpecError
+from bnbench.data_files import CONTENT_SHA256, read_checked
+from bnbench.data_sources import locate_fashion_mnist
+from bnbench.errors import SpecError
 from bnbench.specs import TuningSpec
 
-DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-DEBIAN_PACKAGE = "dataset-fashion-mnist"
-TORCHVISION_LAYOUT = Path("FashionMNIST") / "raw"
 CLASS_NAMES = (
     "T-shirt/top",
     "Trouser",
@@ -37,14 +24,6 @@ CLASS_NAMES = (
     "Bag",
     "Ankle boot",
 )
-
-CONTENT_SHA256 = {
-    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-}
-"""SHA-256 of each file's decompressed content; any gzip compression of it is accepted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,18 +62,22 @@ class Dataset:
 def load_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> Dataset:
     """Load FashionMNIST from the first source that has it, and check every byte.
 
-    The sources, in order:
-
-    1. `data_dir`, or else the folder in the environment variable ``BNBENCH_DATA``: raw or ``.gz``
-       files, directly or in torchvision's layout;
-    2. Debian's package;
-    3. the folder of earlier downloads;
-    4. if `download` is true, torchvision's download, then Debian's package unpacked without root.
+    Args:
+        data_dir: the only folder to search; by default as `locate_fashion_mnist` says.
+        download: whether to download it if no source has it.
 
     Raises:
         DataError: a file is altered, truncated or missing, or no source has the files.
     """
-    folder, source = locate_fashion_mnist(data_dir, download)
+    return read_fashion_mnist(*locate_fashion_mnist(data_dir, download))
+
+
+def read_fashion_mnist(folder: Path, source: str) -> Dataset:
+    """Read FashionMNIST from the folder with its four files, and check every byte.
+
+    Raises:
+        DataError: a file is altered, truncated or missing.
+    """
     contents = {name: read_checked(folder, name) for name in CONTENT_SHA256}
 
     def parse(prefix: str) -> LabeledImages:
@@ -108,38 +91,6 @@ def load_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> D
         )
 
     return Dataset("FashionMNIST", parse("train"), parse("t10k"), folder, source)
-
-
-def locate_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> tuple[Path, str]:
-    """Find the folder with the four files; download them if no folder has them.
-
-    Returns:
-        The folder, and where its files came from.
-
-    Raises:
-        DataError: `data_dir` holds some of the files but not all, or no source has them.
-    """
-    if data_dir is None and os.environ.get("BNBENCH_DATA"):
-        data_dir = Path(os.environ["BNBENCH_DATA"])
-    debian = (DEBIAN_FOLDER, f"Debian's package {DEBIAN_PACKAGE}")
-    if data_dir is None:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bnbench"
-        sources = [debian, (root, f"an earlier download in {root}")]
-    else:
-        root = data_dir
-        sources = [(root, f"the data folder {root}"), debian]
-        if root.exists() and not root.is_dir():
-            raise DataError(f"{root}: expected a folder for the data, got a file; name its folder")
-    for place, source in sources:
-        folder = _find_complete_folder(place)
-        if folder is not None:
-            return folder, source
-    if not download:
-        raise DataError(
-            f"FashionMNIST: expected its four files, got none in {root} or {DEBIAN_FOLDER}; "
-            "run 'bnbench data' to fetch it, or name its folder by --data-dir"
-        )
-    return _download(root)
 
 
 def cut_validation_split(dataset: Dataset, tuning: TuningSpec) -> Dataset:
@@ -171,95 +122,3 @@ def cut_validation_split(dataset: Dataset, tuning: TuningSpec) -> Dataset:
     return Dataset(
         f"{dataset.name}, validation split", select(~chosen), select(chosen), None, dataset.source
     )
-
-
-def read_checked(folder: Path, name: str) -> bytearray:
-    """Read one of the four files, raw or ``.gz``, and check its content's SHA-256.
-
-    Raises:
-        DataError: the file is missing, unreadable, truncated or altered.
-    """
-    path = folder / name
-    if not path.exists():
-        path = folder / f"{name}.gz"
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path}: expected a file of FashionMNIST, got one that cannot be read or unpacked "
-            f"({error}); delete it and run 'bnbench data'"
-        ) from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != CONTENT_SHA256[name]:
-        raise DataError(
-            f"{path}: expected content with SHA-256 {CONTENT_SHA256[name]}, got {found}; the "
-            "file is truncated or altered: delete it and run 'bnbench data'"
-        )
-    return bytearray(content)
-
-
-def _find_complete_folder(root: Path) -> Path | None:
-    """Find the folder under `root` with all four files; an incomplete set is an error."""
-    for folder in (root / TORCHVISION_LAYOUT, root):
-        present = [
-            name
-            for name in CONTENT_SHA256
-            if (folder / name).exists() or (folder / f"{name}.gz").exists()
-        ]
-        if len(present) == len(CONTENT_SHA256):
-            return folder
-        if present:
-            missing = [name for name in CONTENT_SHA256 if name not in present]
-            raise DataError(
-                f"{folder}: expected all four files of FashionMNIST, got no "
-                f"{' and no '.join(missing)} (nor .gz); add what is missing or delete the rest"
-            )
-    return None
-
-
-def _download(root: Path) -> tuple[Path, str]:
-    """Download all files into `root`, checked and in torchvision's layout, or none."""
-    failures = []
-    for source, fetch in (
-        ("torchvision's download", _fetch_by_torchvision),
-        (f"Debian's package {DEBIAN_PACKAGE}, fetched without root", _fetch_debian_package),
-    ):
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".download-", dir=root) as scratch:
-                fetched = fetch(Path(scratch))
-                draft = Path(scratch) / "checked"
-                draft.mkdir()
-                for name in CONTENT_SHA256:
-                    (draft / name).write_bytes(read_checked(fetched, name))
-                folder = root / TORCHVISION_LAYOUT
-                folder.parent.mkdir(exist_ok=True)
-                shutil.rmtree(folder, ignore_errors=True)
-                draft.rename(folder)
-            return folder, source
-        except (DataError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-            lines = str(getattr(error, "stderr", "") or error).strip().splitlines()
-            failures.append(f"{source}: {lines[0] if lines else repr(error)}")
-    raise DataError(
-        f"FashionMNIST: expected a source that has it, got none ({'; '.join(failures)}); put the "
-        f"four files into a folder and name it by --data-dir, or install {DEBIAN_PACKAGE}"
-    )
-
-
-def _fetch_by_torchvision(scratch: Path) -> Path:
-    # Imported here: it costs over a second and is needed only for the download.
-    from torchvision.datasets import FashionMNIST
-
-    FashionMNIST(str(scratch), train=True, download=True)
-    return scratch / TORCHVISION_LAYOUT
-
-
-def _fetch_debian_package(scratch: Path) -> Path:
-    run = functools.partial(
-        subprocess.run, cwd=scratch, capture_output=True, text=True, timeout=300, check=True
-    )
-    run(["apt-get", "download", DEBIAN_PACKAGE])
-    run(["dpkg-deb", "-x", next(scratch.glob("*.deb")), "unpacked"])
-    return scratch / "unpacked" / DEBIAN_FOLDER.relative_to("/")

@@ -66,7 +66,7 @@ def describe_environment(
         },
         commit=_read_commit(),
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        instruction_set=_native.ensemble_instruction_sets()[0],
+        instruction_set=_native.ensemble_arithmetic(),
         native_threads=native_threads,
     )
 

@@ -13,7 +13,10 @@ def test_the_environment_names_machine_and_versions() -> None:
     assert environment.cores >= 1
     assert environment.versions["torch"] == torch.__version__.partition("+")[0]
     assert environment.devices == {"cpu": environment.cpu}
-    assert environment.instruction_set in {"avx512", "avx2", "portable"}
+    assert environment.instruction_set is not None
+    name, arithmetic = environment.instruction_set.split(", ")
+    assert name in {"avx512", "avx2", "portable"}
+    assert arithmetic in {"fused multiply-add", "separate multiply and add"}
 
 
 def test_a_device_that_is_not_here_is_answered_with_those_that_are() -> None:

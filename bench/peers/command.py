@@ -77,7 +77,7 @@ def peers(rounds: int, chosen: list[PeerSpec], data_dir: Path | None, out: Path)
     from bench.peers.measure import measure_peers
     from bench.peers.process import PeerProcess
     from bench.peers.table import PeersReport, encode_json, render_markdown
-    from bnbench.data import locate_fashion_mnist
+    from bnbench.data_sources import locate_fashion_mnist
 
     if out.suffix == ".json":
         raise click.UsageError(f"--out: expected a Markdown file, got {out}")

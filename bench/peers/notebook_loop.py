@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from bench.peers.interface import Trainer, TrainingJob
-from bnbench.data import CONTENT_SHA256, TORCHVISION_LAYOUT, read_checked
+from bnbench.data_files import CONTENT_SHA256, TORCHVISION_LAYOUT, read_checked
 from bnbench.networks import build_network
 
 

@@ -11,13 +11,20 @@ import click
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="Folder to search first; downloads go there, too.",
+    help="Folder to use, and to download to if it lacks the files.  [default: $BNBENCH_DATA, or "
+    "found or fetched]",
 )
 def data(data_dir: Path | None) -> None:
     """Fetch FashionMNIST if it is missing, check every byte, describe it."""
-    from bnbench.data import CLASS_NAMES, CONTENT_SHA256, load_fashion_mnist
+    from bnbench.data_files import CONTENT_SHA256
+    from bnbench.data_sources import fetch_fashion_mnist, locate_fashion_mnist
 
-    dataset = load_fashion_mnist(data_dir)
+    # What is missing is said before torch is imported.
+    folder, source = locate_fashion_mnist() if data_dir is None else fetch_fashion_mnist(data_dir)
+
+    from bnbench.data import CLASS_NAMES, read_fashion_mnist
+
+    dataset = read_fashion_mnist(folder, source)
     click.echo(f"FashionMNIST from {dataset.source}, in {dataset.folder}")
     for part, images in (("training", dataset.train), ("test", dataset.test)):
         pixels = images.images.float().div(255)

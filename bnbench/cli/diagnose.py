@@ -32,12 +32,19 @@ if TYPE_CHECKING:
     help="A runtime's logits for the test images, in their order: shape (10000, 10).",
 )
 @click.option("--correct", type=int, help="The runtime's count of correct images.")
+@click.option(
+    "--layers",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Write what each layer gives in binary64 to this file (about 50 MB).",
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of FashionMNIST.")
 def diagnose(
     model: Path,
     manifest: Path | None,
     logits: Path | None,
     correct: int | None,
+    layers: Path | None,
     data_dir: Path | None,
 ) -> None:
     """Name what is wrong with MODEL.pt, or with the logits that a runtime gave for it.
@@ -65,7 +72,7 @@ def diagnose(
             else f"and by each of its {len(network.tensors)} tensors"
         )
         click.echo(f"{opened.name}: the file that was exported, by its hash {depth}")
-        fault = _diagnose_logits(opened, found, logits, correct, data_dir)
+        fault = _diagnose_logits(opened, found, logits, correct, layers, data_dir)
     if fault is not None:
         click.echo(f"fault: {fault.name}: {fault.text}")
         sys.exit(DisagreementError.exit_code)
@@ -76,12 +83,14 @@ def _diagnose_logits(
     logits: NDArray[np.floating[Any]] | None,
     path: Path | None,
     correct: int | None,
+    layers: Path | None,
     data_dir: Path | None,
 ) -> Fault | None:
     """Show how near the logits are to the reference, and name what is wrong with them."""
     from bnbench.data import load_fashion_mnist
     from bnbench.models.agreement import compare_logits, make_reference
     from bnbench.models.diagnosis import Fault, diagnose_logits, diagnose_score
+    from bnbench.models.diagnosis.layers import advise_layers, write_layers
 
     test, data = load_fashion_mnist(data_dir).test, model.manifest.data
     named = data.test_images_sha256, data.test_labels_sha256
@@ -93,6 +102,9 @@ def _diagnose_logits(
     images, labels = test.images.numpy(), test.labels.numpy()
     reference = make_reference(model, images, labels)
     _show_certificate(reference.proof, len(images))
+    if layers is not None:
+        write_layers(layers, model.network, images)
+        click.echo(f"layers: {layers}")
     if logits is None:
         return None
     if logits.shape != reference.logits.shape:
@@ -104,7 +116,7 @@ def _diagnose_logits(
     _show_comparison(record)
     if record.status != "agreed":
         fault = diagnose_logits(reference, logits, images)
-        return fault or Fault("unknown", str(record.reason))
+        return fault or Fault("unknown", f"{record.reason}. {advise_layers(model.path)}")
     if correct is not None:
         fault = diagnose_score(logits.argmax(axis=1), labels, correct)
         if fault is not None:

@@ -5,6 +5,7 @@ A command's module is imported only when the command runs, so that help is fast.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from collections.abc import Mapping
@@ -53,6 +54,45 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"{self._package}.{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; an unknown one is answered with those that may be meant."""
+        name = args[0]
+        if name not in self._commands_help:
+            here = difflib.get_close_matches(name, self._commands_help)
+            below = [
+                f"{group} {name}"
+                for group, command in self._list_loaded(ctx)
+                if isinstance(command, click.Group) and name in command.list_commands(ctx)
+            ]
+            self._fail_with_advice(ctx, f"No such command {name!r}.", [*below, *here])
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the group's own options; one of a command is answered with that command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            owners = [
+                name
+                for name, command in self._list_loaded(ctx)
+                if any(error.option_name in parameter.opts for parameter in command.params)
+            ]
+            self._fail_with_advice(ctx, f"No such option {error.option_name!r}.", owners)
+            raise
+
+    def _list_loaded(self, ctx: click.Context) -> list[tuple[str, click.Command]]:
+        """Import all commands: this takes longer, and only mistakes need it."""
+        commands = [(name, self.get_command(ctx, name)) for name in self._commands_help]
+        return [(name, command) for name, command in commands if command is not None]
+
+    def _fail_with_advice(self, ctx: click.Context, text: str, names: list[str]) -> None:
+        """End with the commands that may be meant, if there are any."""
+        if names:
+            meant = " or ".join(f"'{ctx.command_path} {name}'" for name in names)
+            raise click.UsageError(f"{text} Did you mean {meant}?", ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""

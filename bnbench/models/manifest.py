@@ -130,7 +130,10 @@ def read_manifest(path: Path) -> Manifest:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise RunError(f"{path}: expected a manifest, got none: {error.strerror}") from None
+        raise RunError(
+            f"{path}: expected a manifest, got none: {error.strerror}; put it beside the model, or "
+            "name it (bnbench diagnose --manifest)"
+        ) from None
     body, seal = raw[:-_SEAL_LENGTH], raw[-_SEAL_LENGTH:]
     digest = hashlib.sha256(body).hexdigest().encode()
     if seal != _SEAL_START + digest + _SEAL_END:

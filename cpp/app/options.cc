@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
+#include <optional>
 #include <sstream>
 #include <string_view>
 
@@ -12,6 +14,8 @@
 
 namespace bnbench {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr char kDescription[] =
     "Evaluates exported TorchScript models on the FashionMNIST test set with LibTorch, and "
@@ -32,7 +36,13 @@ constexpr char kFooter[] =
     "  4  model unusable: missing, malformed, or not the one in its manifest\n"
     "  5  results disagree with the manifest, or the model was exported in training mode\n"
     "\n"
-    "A TorchScript file is code. Use --no-manifest only on files whose origin you trust.";
+    "A TorchScript file is code, with or without a manifest. The SHA-256 in a manifest is a "
+    "checksum,\n"
+    "which anybody can make: check a signature of the manifest before you run files of others "
+    "(see\n"
+    "docs/verify-a-model.md). A model has limits of time and memory, but no sandbox. What it "
+    "prints\n"
+    "goes nowhere.";
 
 constexpr char kSeeHelp[] = "see bnbench-eval --help";
 
@@ -41,6 +51,16 @@ void CheckArrayName(const char* option, const std::string& path) {
   if (!path.empty() && !path.ends_with(".npy")) {
     throw UsageError(option, "a file name that ends in .npy", path, kSeeHelp);
   }
+}
+
+// Whether two paths name one file, which need not be there, in a folder that is.
+bool IsSamePath(const std::string& a, const std::string& b) {
+  const auto resolve = [](const fs::path& path) {
+    std::error_code ignored;
+    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    return fs::weakly_canonical(folder, ignored) / path.filename();
+  };
+  return !b.empty() && resolve(a) == resolve(b);
 }
 
 // A check of CLI11: the error text, without the option's name; empty if `text` is right.
@@ -70,7 +90,7 @@ std::string CheckDevice(const std::string& text) {
 Options ParseOptions(int argc, const char* const* argv) {
   Options options;
   SessionSpec& session = options.session;
-  std::string data_folder;
+  std::optional<std::string> data_folder;
   std::string device = "cpu";
   bool no_manifest = false;
   bool unchecked_data = false;
@@ -87,10 +107,22 @@ Options ParseOptions(int argc, const char* const* argv) {
       ->check(WholeNumber(1'000'000'000))
       ->capture_default_str();
   app.add_option("--threads", session.threads,
-                 "models evaluated side by side, each on one thread; no result depends on it "
+                 "models evaluated side by side, in as many processes of one thread; no result "
+                 "depends on it "
                  "[one per processor]")
       ->type_name("N")
       ->check(WholeNumber(kMaxThreads));
+  app.add_option("--timeout", session.timeout_seconds,
+                 "end a model that takes longer to load and run")
+      ->type_name("SECONDS")
+      ->check(WholeNumber(1'000'000))
+      ->capture_default_str();
+  app.add_option("--memory", session.memory_mib, "refuse a model that needs more (not with cuda)")
+      ->type_name("MIB")
+      ->check(WholeNumber(1'000'000))
+      ->capture_default_str();
+  app.add_flag("--isolate", session.isolate,
+               "run each model in a fresh process, also one with a manifest");
   app.add_option("--device", device, "where the models run: cpu or cuda")
       ->type_name("DEVICE")
       ->check(CheckDevice)
@@ -128,8 +160,8 @@ Options ParseOptions(int argc, const char* const* argv) {
     }
     const std::string text = error.what();
     // The checks above give the whole sentence; other texts of CLI11 do not.
-    if (text.find(": expected ") != std::string::npos) {
-      throw Error(ExitCode::kUsage, text + "; " + kSeeHelp);
+    if (dynamic_cast<const CLI::ValidationError*>(&error) != nullptr) {
+      throw Error(ExitCode::kUsage, text.substr(0, text.find(':')), text + "; " + kSeeHelp);
     }
     throw UsageError("command line", "known options with their values", "'" + text + "'", kSeeHelp);
   }
@@ -149,12 +181,13 @@ Options ParseOptions(int argc, const char* const* argv) {
   }
   CheckArrayName("--logits", session.logits_path);
   CheckArrayName("--predictions", session.predictions_path);
-  if (!session.logits_path.empty() && session.logits_path == session.predictions_path) {
+  if (!session.logits_path.empty() && IsSamePath(session.logits_path, session.predictions_path)) {
     throw UsageError("--predictions", "another file than --logits", session.predictions_path,
                      kSeeHelp);
   }
+  // A folder that was named is the only one, even if its name is empty, as an unset variable's.
   session.data_folders =
-      data_folder.empty() ? ListDataFolders(std::getenv) : std::vector<std::string>{data_folder};
+      data_folder ? std::vector<std::string>{*data_folder} : ListDataFolders(std::getenv);
   session.device = device == "cuda" ? Device::kCuda : Device::kCpu;
   session.use_manifest = !no_manifest;
   session.check_data = !unchecked_data;

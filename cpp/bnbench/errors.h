@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace bnbench {
 
@@ -25,11 +26,15 @@ inline std::string ComposeError(const std::string& key, const std::string& expec
 
 class Error : public std::runtime_error {
  public:
-  Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  // `key` is what `message` begins with: the option, file or field that is wrong.
+  Error(ExitCode code, std::string key, const std::string& message)
+      : std::runtime_error(message), code_(code), key_(std::move(key)) {}
   ExitCode code() const { return code_; }
+  const std::string& key() const { return key_; }
 
  private:
   ExitCode code_;
+  std::string key_;
 };
 
 template <ExitCode kCode>
@@ -37,9 +42,10 @@ class ErrorOf : public Error {
  public:
   ErrorOf(const std::string& key, const std::string& expected, const std::string& got,
           const std::string& advice = "")
-      : Error(kCode, ComposeError(key, expected, got, advice)) {}
+      : Error(kCode, key, ComposeError(key, expected, got, advice)) {}
 };
 
+using InternalError = ErrorOf<ExitCode::kInternal>;
 using UsageError = ErrorOf<ExitCode::kUsage>;
 using DataError = ErrorOf<ExitCode::kData>;
 using ModelError = ErrorOf<ExitCode::kModel>;

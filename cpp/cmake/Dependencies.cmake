@@ -23,39 +23,52 @@ endif()
 
 include(FetchContent)
 
-# bnbench_header_library(name PACKAGE package TARGET imported-target
-#                        INCLUDE_DIR folder-in-archive URL url SHA256 hash)
-# makes bnbench::name. The fetched project's own CMakeLists is not run (SOURCE_SUBDIR names no
-# folder): it would only add its tests, options and install rules to ours.
+# bnbench_header_library(name HEADER header DEBIAN debian-package INCLUDE_DIR folder-in-archive
+#                        URL url SHA256 hash)
+# makes bnbench::name of the folder that has the header: below CMAKE_PREFIX_PATH, the system's, or
+# that of the fetched archive. No CMake file of the library is run: doctest's of Debian knows no
+# folder but /usr, and those in the archives would add tests, options and install rules to ours.
 function(bnbench_header_library name)
-  cmake_parse_arguments(ARG "" "PACKAGE;TARGET;URL;SHA256;INCLUDE_DIR" "" ${ARGN})
-  find_package(${ARG_PACKAGE} QUIET CONFIG)
-  add_library(bnbench_${name} INTERFACE)
-  if(TARGET ${ARG_TARGET})
-    target_link_libraries(bnbench_${name} INTERFACE ${ARG_TARGET})
-  else()
-    message(STATUS "bnbench: ${ARG_PACKAGE} is not installed, fetching ${ARG_URL}")
+  cmake_parse_arguments(ARG "" "HEADER;DEBIAN;URL;SHA256;INCLUDE_DIR" "" ${ARGN})
+  string(TOUPPER "${name}" _upper)
+  find_path(BNBENCH_${_upper}_INCLUDE_DIR "${ARG_HEADER}" DOC "Folder with ${ARG_HEADER}")
+  set(_include_dir "${BNBENCH_${_upper}_INCLUDE_DIR}")
+  if(NOT _include_dir)
+    cmake_path(GET ARG_URL FILENAME _archive)
+    set(_archive "${CMAKE_CURRENT_BINARY_DIR}/fetched/${name}-${_archive}")
+    if(NOT FETCHCONTENT_SOURCE_DIR_${_upper} AND NOT EXISTS "${_archive}")
+      message(STATUS "bnbench: ${ARG_HEADER} is not installed, fetching ${ARG_URL}")
+      file(DOWNLOAD "${ARG_URL}" "${_archive}" INACTIVITY_TIMEOUT 30 STATUS _status)
+      list(POP_FRONT _status _code _reason)
+      if(NOT _code EQUAL 0)
+        file(REMOVE "${_archive}")
+        message(FATAL_ERROR
+          "bnbench needs ${ARG_HEADER}: it is not installed, and ${ARG_URL} can't be fetched "
+          "(${_reason}). Install it (Debian package ${ARG_DEBIAN}), or unpack that archive and "
+          "name the folder: CMAKE_ARGS=-DFETCHCONTENT_SOURCE_DIR_${_upper}=/folder make setup")
+      endif()
+    endif()
     FetchContent_Declare(${name}
-      URL "${ARG_URL}" URL_HASH "SHA256=${ARG_SHA256}"
+      URL "${_archive}" URL_HASH "SHA256=${ARG_SHA256}"
       DOWNLOAD_EXTRACT_TIMESTAMP FALSE SOURCE_SUBDIR no-cmake)
     FetchContent_MakeAvailable(${name})
-    target_include_directories(bnbench_${name} SYSTEM INTERFACE
-      "${${name}_SOURCE_DIR}/${ARG_INCLUDE_DIR}")
+    set(_include_dir "${${name}_SOURCE_DIR}/${ARG_INCLUDE_DIR}")
   endif()
+  add_library(bnbench_${name} INTERFACE)
+  target_include_directories(bnbench_${name} SYSTEM INTERFACE "${_include_dir}")
   add_library(bnbench::${name} ALIAS bnbench_${name})
 endfunction()
 
 if(NOT BNBENCH_FILES_ONLY)
-  bnbench_header_library(cli11 PACKAGE CLI11 TARGET CLI11::CLI11 INCLUDE_DIR include
+  bnbench_header_library(cli11 HEADER CLI/CLI.hpp DEBIAN libcli11-dev INCLUDE_DIR include
     URL https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.4.2.tar.gz
     SHA256 f2d893a65c3b1324c50d4e682c0cdc021dd0477ae2c048544f39eed6654b699a)
 endif()
-bnbench_header_library(json PACKAGE nlohmann_json TARGET nlohmann_json::nlohmann_json
-  INCLUDE_DIR include
+bnbench_header_library(json HEADER nlohmann/json.hpp DEBIAN nlohmann-json3-dev INCLUDE_DIR include
   URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
   SHA256 d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d)
 if(BNBENCH_BUILD_TESTS)
-  bnbench_header_library(doctest PACKAGE doctest TARGET doctest::doctest INCLUDE_DIR .
+  bnbench_header_library(doctest HEADER doctest/doctest.h DEBIAN doctest-dev INCLUDE_DIR .
     URL https://github.com/doctest/doctest/archive/refs/tags/v2.4.11.tar.gz
     SHA256 632ed2c05a7f53fa961381497bf8069093f0d6628c5f26286161fbd32a560186)
 endif()

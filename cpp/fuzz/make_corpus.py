@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import struct
 from pathlib import Path
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -82,6 +83,7 @@ def list_manifest_seeds() -> dict[str, bytes]:
         "no-utf-8": b'{"a": "\xff"',
         "large-number": body.replace(b"0.5", b"1e999"),
         "no-probes": body.replace(b"[\n    3\n   ]", b"[]"),
+        "many-probes": body.replace(b"[\n    3\n   ]", b"[" + b"3," * 20_000 + b"3]"),
     }
 
 
@@ -96,12 +98,62 @@ def list_npy_seeds() -> dict[str, bytes]:
     }
 
 
+def encode_reference(key: bytes, count: bytes) -> bytes:
+    def encode_text(text: bytes) -> bytes:
+        return b"X" + len(text).to_bytes(4, "little") + text
+
+    return (
+        b"("
+        + encode_text(b"storage")
+        + b"ctorch\nFloatStorage\n"
+        + encode_text(key)
+        + encode_text(b"cpu")
+        + count
+        + b"tQ"
+    )
+
+
+def list_pickle_seeds() -> dict[str, bytes]:
+    reference = encode_reference(b"0", b"K\x05")
+    remembered = b"(" + b"h\x01h\x02" + b"X\x01\x00\x00\x007h\x03M\x00\x01tQ"
+    return {
+        "object": b"\x80\x02c__torch__\nModel\nq\x00)\x81}(X\x01\x00\x00\x00aq\x01\x89ub.",
+        "reference": b"\x80\x02" + reference + b".",
+        "remembered": b"\x80\x02" + reference + remembered + b".",
+        "long-key": b"\x80\x02" + encode_reference(b"0" * 100, b"K\x05") + b".",
+        "huge": b"\x80\x02" + encode_reference(b"0", b"\x8a\x08" + b"\xff" * 7 + b"\x7f") + b".",
+        "negative": b"\x80\x02" + encode_reference(b"0", b"J\xff\xff\xff\xff") + b".",
+        "no-tuple": b"\x80\x02Q.",
+        "nested": b"\x80\x02" + b"]" * 500 + b"a" * 499 + b".",
+        "cut": b"\x80\x02" + reference[:-8],
+        "instruction": b"\x80\x02\x94.",
+    }
+
+
+def list_answer_seeds() -> dict[str, bytes]:
+    text = (5).to_bytes(4, "little") + b"fault"
+    results = b"\x00\x01" + text + struct.pack("<d20f", 0.5, *range(20))
+    error = b"\x01\x04" + text + text
+    return {
+        "results": results,
+        "error": error,
+        "cut": results[:-1],
+        "more": error + b"x",
+        "nan": results[:-4] + b"\x00\x00\xc0\x7f",
+        "no-such-code": b"\x01\x06" + text + text,
+        "long-text": b"\x01\x04\xff\xff\xff\xff",
+        "empty": b"",
+    }
+
+
 def main() -> None:
     seeds = {
+        "answer": list_answer_seeds(),
         "gzip": list_gzip_seeds(),
         "idx": list_idx_seeds(),
         "manifest": list_manifest_seeds(),
         "npy": list_npy_seeds(),
+        "pickle": list_pickle_seeds(),
     }
     for target, inputs in seeds.items():
         folder = CORPUS / target

@@ -130,6 +130,7 @@ py::object Parameters(const py::object& self) {
   return Floats(static_cast<py::ssize_t>(result.parameters.size()), result.parameters.data(), self);
 }
 
+// The results, in order, unless `on_trial` takes them.
 std::vector<TrialResult> Train(const py::array& train_images, const py::array& train_labels,
                                const py::array& test_images, const py::array& test_labels,
                                const std::vector<Trial*>& trials, py::ssize_t threads,
@@ -156,20 +157,26 @@ std::vector<TrialResult> Train(const py::array& train_images, const py::array& t
       (*on_epoch)(trial, epoch);
     };
   }
-  if (on_trial) {
-    options.on_trial = [&](std::size_t trial, const TrialResult& result) {
-      const py::gil_scoped_acquire locked;
-      (*on_trial)(trial, result);
-    };
-  }
+  std::vector<TrialResult> results(on_trial ? 0 : trials.size());
+  options.on_trial = [&](std::size_t trial, TrialResult result) {
+    if (!on_trial) {
+      results[trial] = std::move(result);
+      return;
+    }
+    const py::gil_scoped_acquire locked;
+    (*on_trial)(trial, std::move(result));
+  };
   options.on_tick = [] {
     const py::gil_scoped_acquire locked;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   };
   std::atomic<bool> stop{false};
-  const py::gil_scoped_release unlocked;
-  return TrainEnsemble({View(train_pixels), View(train_classes)},
-                       {View(test_pixels), View(test_classes)}, inputs, options, stop);
+  {
+    const py::gil_scoped_release unlocked;
+    TrainEnsemble({View(train_pixels), View(train_classes)},
+                  {View(test_pixels), View(test_classes)}, inputs, options, stop);
+  }
+  return results;
 }
 
 py::tuple Gradients(const std::vector<py::ssize_t>& hidden_sizes, const py::array& parameters,
@@ -236,8 +243,8 @@ void BindEnsemble(py::module_& module) {
       "by this thread as the training goes on; what they raise stops it, as Ctrl-C does, and is\n"
       "raised from here. Other Python threads run meanwhile. A trial's results do not depend on\n"
       "the other trials, nor on the number of threads.\n"
-      "Returns a list of EnsembleResult, one a trial. Raises DataError or UsageError, both\n"
-      "ValueError.");
+      "Returns a list of EnsembleResult, one per trial; empty if on_trial takes them. Raises\n"
+      "DataError or UsageError, both ValueError.");
   module.def(
       "ensemble_gradients", &Gradients, py::kw_only(), py::arg("hidden_sizes"),
       py::arg("parameters"), py::arg("images"), py::arg("labels"),
@@ -252,6 +259,8 @@ void BindEnsemble(py::module_& module) {
              "Returns (int64 array (epochs, num_images), the random state afterwards).");
   module.def("ensemble_instruction_sets", &SupportedInstructionSets,
              "Those train_ensemble can use here, the one it takes by default first.");
+  module.def("ensemble_arithmetic", &DescribeArithmetic, py::arg("instruction_set") = "",
+             "How train_ensemble computes: the instruction set, and how products are added.");
 }
 
 }  // namespace bnbench

@@ -20,10 +20,15 @@ namespace py = pybind11;
 using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
 
 EvaluationRecord EvaluateUnlocked(const std::string& path, std::span<const std::uint8_t> images,
-                                  std::span<const std::uint8_t> labels, std::size_t batch_size) {
+                                  std::span<const std::uint8_t> labels, std::size_t batch_size,
+                                  std::string* training_fault) {
   const py::gil_scoped_release unlocked;
   CheckLabels(labels, "labels");
-  return Evaluate(Model::Load(ReadModelFile(path), path), images, labels, batch_size);
+  const Model model = Model::Load(ReadModelFile(path), path);
+  double seconds = 0;
+  std::vector<float> logits = TimeLogits(model, images, batch_size, &seconds);
+  *training_fault = model.training_fault().text;
+  return Score(std::move(logits), labels, seconds);
 }
 
 Bytes TakeBytes(const py::array& array, const char* name, const char* shape, bool shape_is_right) {
@@ -46,10 +51,11 @@ py::dict EvaluateModel(const std::filesystem::path& path, const py::array& image
   if (batch_size < 1) {
     throw UsageError("batch_size", "at least 1", std::to_string(batch_size));
   }
+  std::string training_fault;
   EvaluationRecord record = EvaluateUnlocked(
       path.string(), {image_bytes.data(), static_cast<std::size_t>(image_bytes.size())},
       {label_bytes.data(), static_cast<std::size_t>(label_bytes.size())},
-      static_cast<std::size_t>(batch_size));
+      static_cast<std::size_t>(batch_size), &training_fault);
 
   std::vector<std::uint8_t> predictions;
   predictions.reserve(record.predictions.size());
@@ -62,6 +68,7 @@ py::dict EvaluateModel(const std::filesystem::path& path, const py::array& image
   result["predictions"] = OwnedArray(std::move(predictions), {count});
   result["correct"] = record.correct;
   result["seconds"] = record.seconds;
+  result["training_fault"] = training_fault.empty() ? py::none() : py::cast(training_fault);
   return result;
 }
 
@@ -72,8 +79,9 @@ void BindEvaluate(py::module_& module) {
       "evaluate_model", &EvaluateModel, py::arg("path"), py::arg("images"), py::arg("labels"),
       py::arg("batch_size") = 1000,
       "Run a TorchScript model over uint8 images (N, 28, 28), divided by 255, on the CPU.\n\n"
-      "Returns a dict: logits (float32, (N, 10)), predictions (uint8, (N,)), correct (int)\n"
-      "and seconds (float, from the bytes to the logits). Other Python threads run meanwhile.\n"
+      "Returns a dict: logits (float32, (N, 10)), predictions (uint8, (N,)), correct (int),\n"
+      "seconds (float, from the bytes to the logits) and training_fault (why the model is not in\n"
+      "evaluation mode, or None). Other Python threads run meanwhile.\n"
       "Raises ModelError, DataError or UsageError, all of them ValueError.\n\n"
       "A TorchScript file is code, and no manifest is checked here.");
 }

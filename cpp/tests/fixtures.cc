@@ -95,6 +95,8 @@ void WriteTinyTestSet(const TemporaryFolder& folder, std::uint32_t count) {
   folder.Write("t10k-labels-idx1-ubyte", ToString(IdxBytes({count}, TinyLabels(count))));
 }
 
+std::string TinyImagesSha256() { return Sha256Hex(IdxBytes({12, 28, 28}, TinyImages(12))); }
+
 std::string SealManifest(const std::string& body) {
   return body + ",\n  \"manifest_sha256\": \"" + Sha256Hex(body) + "\"\n}\n";
 }
@@ -108,7 +110,7 @@ std::string TinyManifestBody(std::string_view model) {
   "seed": 0,
   "versions": {"bnbench": "0.1.0", "torch": "2.14.1+cu130"},
   "data": {"name": "tiny", "test_images_sha256": ")" +
-         Sha256Hex(IdxBytes({12, 28, 28}, TinyImages(12))) + R"(", "test_labels_sha256": ")" +
+         TinyImagesSha256() + R"(", "test_labels_sha256": ")" +
          Sha256Hex(IdxBytes({12}, TinyLabels(12))) + R"("},
   "expected": {
     "total": 12, "correct": 12,

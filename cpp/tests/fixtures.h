@@ -53,6 +53,9 @@ ByteVector TinyImages(std::uint32_t count);
 // Writes them to `folder` as t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte.
 void WriteTinyTestSet(const TemporaryFolder& folder, std::uint32_t count);
 
+// SHA-256 of the images of a tiny test set of 12.
+std::string TinyImagesSha256();
+
 // Appends the seal line to a manifest's body, which ends before it.
 std::string SealManifest(const std::string& body);
 

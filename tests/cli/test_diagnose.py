@@ -1,3 +1,5 @@
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from bnbench.specs import RecipeSpec, TrialSpec
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.reference import ReferenceEngine
 from tests.conftest import BATCHNORM, export_model
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -78,6 +82,29 @@ def test_logits_that_are_wrong_are_named_with_exit_code_5(
     np.save(tmp_path / "logits.npy", np.roll(logits, 1, axis=0))
     assert diagnose(monkeypatch, models[0], "--logits", tmp_path / "logits.npy") == 5
     assert "fault: images_shifted: every image has the logits" in capsys.readouterr().out
+
+
+def test_the_command_that_an_unknown_fault_names_works(
+    models: tuple[Path, Path],
+    logits: NDArray[np.float32],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, logits.shape)
+    np.save(tmp_path / "logits.npy", logits + noise)
+    assert diagnose(monkeypatch, models[0], "--logits", tmp_path / "logits.npy") == 5
+    output = capsys.readouterr().out
+    assert "fault: unknown: " in output
+    command = re.findall(r"'(bnbench diagnose [^']+)'", output)[-1]
+    pages = re.findall(r"docs/[\w-]+\.md", output)
+    assert pages
+    for page in pages:
+        assert "--layers layers.npz" in (ROOT / page).read_text()
+    monkeypatch.chdir(tmp_path)
+    assert diagnose(monkeypatch, *shlex.split(command)[2:]) == 0
+    with np.load(tmp_path / "layers.npz") as layers:
+        assert layers[layers.files[-1]].shape == logits.shape
 
 
 def test_a_count_of_shifted_labels_is_named_with_exit_code_5(

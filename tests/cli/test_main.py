@@ -57,6 +57,28 @@ def test_a_mistake_is_answered_in_a_line_or_two_with_exit_code_2(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["history", "x.jsonl"], "No such command 'history'. Did you mean 'bnbench gate history'?"),
+        (["rnu"], "Did you mean 'bnbench run'?"),
+        (["gate", "chekc"], "Did you mean 'bnbench gate check'?"),
+        (["gate", "--base", "x"], "Did you mean 'bnbench gate check'?"),
+        (["--seeds", "0-4"], "No such option '--seeds'. Did you mean 'bnbench run'?"),
+        (["frobnicate"], "No such command 'frobnicate'."),
+        (["--frobnicate"], "No such option"),
+    ],
+)
+def test_an_old_or_mistyped_command_is_answered_with_the_one_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+) -> None:
+    assert run(monkeypatch, *arguments) == 2
+    assert words in capsys.readouterr().err
+
+
 CHECK = ["gate", "check", "--base", "x"]
 
 
@@ -151,8 +173,11 @@ def test_every_command_has_help(
         ["--help"],
         ["run", "--help"],
         ["run", "--seeds", "x"],
+        ["compare", "a", "b", "--map", "x"],
         ["gate", "--help"],
         ["gate", "check", "--help"],
+        ["gate", "--base", "main"],
+        ["--seeds", "0-4"],
         ["gate", "check", "--base", "main", "--max-slowdown", "-5"],
         ["gate", "certify", "--minutes", "0"],
         ["gate", "history", "--figure", "history.pdf", "history.jsonl"],

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import random
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,58 +15,12 @@ import pytest
 import torch
 from torch import nn
 
-from bnbench.data import DEBIAN_FOLDER, TORCHVISION_LAYOUT, Dataset
-from bnbench.models.manifest import seal_manifest
-from bnbench.models.runtimes.libtorch import find_binary
+from bnbench.data import Dataset
+from bnbench.data_files import TORCHVISION_LAYOUT
+from bnbench.data_sources import DEBIAN_FOLDER
 from bnbench.models.torch_network import compute_logits
-from bnbench.specs import RecipeSpec, TrialSpec
-from bnbench.training.engines.interface import train_all
-from bnbench.training.engines.reference import ReferenceEngine
-from tests.conftest import BATCHNORM, export_model, write_idx_files
-
-
-@pytest.fixture(scope="module")
-def original(
-    synthetic_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, bytes, bytes]:
-    """A trained model's path, its bytes and its manifest's."""
-    trial = TrialSpec(BATCHNORM, RecipeSpec(2, 32, 0.5), 0, "cpu")
-    (trained,) = train_all(ReferenceEngine(synthetic_dataset), [trial])
-    assert trained.state is not None
-    folder = tmp_path_factory.mktemp("model")
-    path = export_model(trained.record, trained.state, synthetic_dataset.test, folder)
-    return path, path.read_bytes(), path.with_suffix(".json").read_bytes()
-
-
-@pytest.fixture
-def model(original: tuple[Path, bytes, bytes], tmp_path: Path) -> Path:
-    path = tmp_path / original[0].name
-    path.write_bytes(original[1])
-    path.with_suffix(".json").write_bytes(original[2])
-    return path
-
-
-@pytest.fixture
-def data(synthetic_dataset: Dataset, tmp_path: Path) -> Path:
-    write_idx_files(synthetic_dataset.test, tmp_path / "data")
-    return tmp_path / "data"
-
-
-def evaluate(
-    *arguments: object, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    command = [str(find_binary()), *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, env=env)
-    assert result.returncode >= 0, f"ended by signal {-result.returncode}"
-    assert "frame #" not in result.stderr
-    return result
-
-
-def rewrite_manifest(path: Path, change: Callable[[dict], None]) -> None:  # type: ignore[type-arg]
-    content = json.loads(path.read_text())
-    del content["manifest_sha256"]
-    change(content)
-    path.write_bytes(seal_manifest(content))
+from tests.conftest import write_idx_files
+from tests.cpp.program import BARE, evaluate, rewrite_manifest, save, seal_again
 
 
 def test_a_model_that_agrees_is_reported_with_accuracy_and_speed(
@@ -258,13 +211,7 @@ def test_a_model_exported_in_training_mode_disagrees_and_is_named(model: Path, d
     network = torch.jit.load(str(model))
     network.train()
     network.save(str(model))
-    raw = model.read_bytes()
-    rewrite_manifest(
-        model.with_suffix(".json"),
-        lambda content: content["model"].update(
-            sha256=hashlib.sha256(raw).hexdigest(), size_bytes=len(raw)
-        ),
-    )
+    seal_again(model)
     result = evaluate(model, "--data", data, "--json")
     assert result.returncode == 5
     (found,) = json.loads(result.stdout)["models"]
@@ -274,24 +221,16 @@ def test_a_model_exported_in_training_mode_disagrees_and_is_named(model: Path, d
         "`norm1`: expected evaluation mode, got training mode, which uses the batch's statistics; "
         "call eval() before exporting"
     )
-    bare = ("--no-manifest", "--unchecked-data", "--data", data)
-    result = evaluate(model, *bare)
+    result = evaluate(model, *BARE, "--data", data)
     assert result.returncode == 0
     assert "bnbench-eval: warning: " in result.stderr
     assert "`norm1`: expected evaluation mode" in result.stderr
 
 
-def save(network: nn.Module, path: Path) -> Path:
-    torch.jit.script(network).save(str(path))
-    return path
-
-
 def test_one_layer_left_in_training_mode_is_enough(data: Path, tmp_path: Path) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Dropout()).eval()
     network[2].train()
-    result = evaluate(
-        save(network, tmp_path / "odd.pt"), "--no-manifest", "--unchecked-data", "--data", data
-    )
+    result = evaluate(save(network, tmp_path / "odd.pt"), *BARE, "--data", data)
     assert "`2`: expected evaluation mode, got training mode; call eval()" in result.stderr
 
 
@@ -344,17 +283,86 @@ def test_a_bare_model_is_evaluated_only_on_the_real_data_unless_told_otherwise(
     assert (found["status"], found["expected_correct"]) == ("unchecked", None)
 
 
-def test_the_same_library_reads_and_evaluates_in_process(
-    model: Path, data: Path, synthetic_dataset: Dataset
+@pytest.mark.parametrize("named", ["", "nowhere", "file"])
+def test_where_no_data_are_found_the_exit_code_is_3(
+    model: Path, tmp_path: Path, named: str
 ) -> None:
-    from bnbench import _native
+    (tmp_path / "file").write_bytes(b"x")
+    folder = str(tmp_path / named) if named else ""
+    assert evaluate(model, "--data", folder).returncode == 3
+    assert evaluate(tmp_path / "none.pt", "--data", folder).returncode == 3
 
-    images, labels = _native.read_idx(data / IMAGES), _native.read_idx(data / LABELS)
-    assert images.tobytes() == synthetic_dataset.test.images.numpy().tobytes()
-    evaluation = _native.evaluate_model(model, images, labels)
-    expected = json.loads(model.with_suffix(".json").read_text())["expected"]
-    assert evaluation["correct"] == expected["correct"]
-    assert "".join(map(str, evaluation["predictions"])) == expected["predictions"]
-    (data / LABELS).write_bytes(b"short")
-    with pytest.raises(_native.DataError):
-        _native.read_idx(data / LABELS)
+
+def make_normalized(*, training: bool) -> tuple[nn.Module, torch.Tensor]:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.BatchNorm1d(10))
+    return network.train(training), torch.rand(4, 1, 28, 28)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_model_traced_in_training_mode_is_at_fault_without_a_manifest_too(
+    data: Path, tmp_path: Path
+) -> None:
+    network, images = make_normalized(training=True)
+    path = tmp_path / "traced.pt"
+    torch.jit.trace(network, images, check_trace=False).save(str(path))
+    result = evaluate(path, *BARE, "--data", data, "--json")
+    assert result.returncode == 5
+    (found,) = json.loads(result.stdout)["models"]
+    assert (found["status"], found["training"]) == ("unchecked", True)
+    assert found["reason"] == (
+        "`2`: expected evaluation mode, got training mode fixed in its graph, which uses the "
+        "batch's statistics; call eval() before exporting"
+    )
+
+
+@pytest.mark.filterwarnings("ignore")  # quantized tensors are announced to go
+@pytest.mark.parametrize("export", [torch.jit.script, torch.jit.freeze])
+def test_a_model_in_evaluation_mode_is_not_at_fault_whatever_its_flags(
+    data: Path, tmp_path: Path, export: Callable[..., torch.jit.ScriptModule]
+) -> None:
+    network, _ = make_normalized(training=False)
+    if export is torch.jit.script:
+        # The modules that quantization puts in have never been told to evaluate.
+        network = torch.ao.quantization.quantize_dynamic(network, {nn.Linear})
+        assert network[1].training
+    scripted = torch.jit.script(network)
+    path = tmp_path / "model.pt"
+    (scripted if export is torch.jit.script else torch.jit.freeze(scripted)).save(str(path))
+    result = evaluate(path, *BARE, "--data", data, "--json")
+    assert result.returncode == 0
+    (found,) = json.loads(result.stdout)["models"]
+    assert (found["training"], found["reason"]) == (False, None)
+
+
+def test_what_torch_saves_besides_torchscript_is_called_what_it_is(
+    data: Path, tmp_path: Path
+) -> None:
+    network, images = make_normalized(training=False)
+    torch.save(network.state_dict(), tmp_path / "state.pt")
+    torch.export.save(torch.export.export(network, (images,)), tmp_path / "exported.pt2")
+    for name, what in (("state.pt", "a state dict"), ("exported.pt2", "a torch.export archive")):
+        result = evaluate(tmp_path / name, *BARE, "--data", data)
+        assert result.returncode == 4
+        assert f"{name}: expected a TorchScript model that LibTorch can load, got {what}" in (
+            result.stderr
+        )
+
+
+class Raising(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.size(0) > 0:
+            raise ValueError("so it\nis")
+        return x
+
+
+def test_what_a_model_raises_is_quoted(data: Path, tmp_path: Path) -> None:
+    path = save(Raising().eval(), tmp_path / "raising.pt")
+    assert ", got ValueError: so it is" in evaluate(path, *BARE, "--data", data).stderr
+
+
+def test_a_name_with_a_newline_stays_on_its_line(data: Path, tmp_path: Path) -> None:
+    path = save(nn.Flatten().eval(), tmp_path / "two\nlines\x1b[31m.pt")
+    result = evaluate(path, *BARE, "--data", data)
+    assert result.returncode == 4
+    assert len(result.stderr.splitlines()) == 1
+    assert r"two\x0alines\x1b[31m.pt: expected float logits" in result.stderr

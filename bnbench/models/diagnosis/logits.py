@@ -21,6 +21,7 @@ from bnbench.models.diagnosis.arithmetic import name_arithmetic
 from bnbench.models.diagnosis.faults import Fault
 from bnbench.models.diagnosis.hypothesis import Evidence, Hypothesis
 from bnbench.models.diagnosis.inputs import list_input_mistakes
+from bnbench.models.diagnosis.layers import advise_layers
 from bnbench.models.diagnosis.model_file import list_manifests
 from bnbench.models.diagnosis.networks import (
     list_layer_mistakes,
@@ -33,6 +34,7 @@ from bnbench.models.exported_model import ExportedModel
 from bnbench.models.manifest import Probes
 
 _EQUALLY_GOOD = 3.0
+_MOSTLY_GUESSED = 0.2
 _LOW_PRECISION = 2.0**-16, 2.0**-7
 
 # Those with fewer parameters come first.
@@ -74,7 +76,7 @@ def diagnose_logits(
         # never accepted.
         with np.errstate(all="ignore"):
             fault = _name_fault(evidence, reference.model)
-    return fault or _describe_unknown(evidence, outside, reference.labels)
+    return fault or _describe_unknown(evidence, outside, reference)
 
 
 def _name_fault(evidence: Evidence, model: ExportedModel) -> Fault | None:
@@ -132,9 +134,10 @@ def _find_model(evidence: Evidence, model: ExportedModel) -> Fault | None:
 
 
 def _describe_unknown(
-    evidence: Evidence, outside: NDArray[np.bool_], labels: NDArray[np.uint8]
+    evidence: Evidence, outside: NDArray[np.bool_], reference: Reference
 ) -> Fault:
     """Describe the differences if no mistake with a name explains them."""
+    labels, path = reference.labels, reference.model.path
     finite: NDArray[np.bool_] = np.all(np.isfinite(evidence.observed), axis=1)
     observed = evidence.observed[finite]
     notes = [f"{int(outside.any(axis=1).sum())} of {len(finite)} images are beyond rounding"]
@@ -147,9 +150,13 @@ def _describe_unknown(
             "last layer and at what comes after it"
         )
     if len(observed):
-        notes.append(
-            f"{(observed.argmax(axis=1) == labels[finite]).mean():.1%} are classified right"
-        )
+        right = float((observed.argmax(axis=1) == labels[finite]).mean())
+        notes.append(f"{right:.1%} are classified right")
+        if right < _MOSTLY_GUESSED:
+            notes.append(
+                "guessing gives 10 %, so look first whether the weights were loaded at all, and "
+                "whether this is the model that the runtime evaluated"
+            )
         difference = np.abs(observed - evidence.reference[finite]).max(axis=1)
         typical = float(np.median(difference / evidence.scale[finite]))
         if _LOW_PRECISION[0] < typical < _LOW_PRECISION[1]:
@@ -159,6 +166,5 @@ def _describe_unknown(
             )
     return Fault(
         "unknown",
-        f"no mistake with a name explains the logits: {'; '.join(notes)}. Compare the outputs of "
-        "each layer, first to last, with those of bnbench.models.reference",
+        f"no mistake with a name explains the logits: {'; '.join(notes)}. {advise_layers(path)}",
     )

@@ -38,8 +38,9 @@ def diagnose_score(
     return Fault(
         "unknown",
         f"the correct count is {correct}, and against the test set's labels these predictions "
-        f"have {expected}; no shift of the labels explains it. Compare label by label with the "
-        "IDX file",
+        f"have {expected}; no shift of the labels explains it. Compare your labels one by one "
+        "with t10k-labels-idx1-ubyte in the folder that 'bnbench data' prints: after 8 bytes it "
+        "has one byte per label",
     )
 
 

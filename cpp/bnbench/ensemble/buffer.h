@@ -7,13 +7,14 @@
 #include <memory>
 #include <new>
 
+#include "bnbench/checked.h"
 #include "bnbench/ensemble/layout.h"
 
 namespace bnbench {
 
 // The number of columns that `units` values are padded to.
-constexpr std::size_t PaddedWidth(std::size_t units) {
-  return (units + kWidthStep - 1) / kWidthStep * kWidthStep;
+inline std::size_t PaddedWidth(std::size_t units) {
+  return Add(units, kWidthStep - 1) / kWidthStep * kWidthStep;
 }
 
 template <class T>
@@ -22,7 +23,7 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(std::size_t size)
       : values_(size == 0 ? nullptr
-                          : static_cast<T*>(::operator new(size * sizeof(T), kAlignment))),
+                          : static_cast<T*>(::operator new(Multiply(size, sizeof(T)), kAlignment))),
         size_(size) {
     std::fill_n(values_.get(), size, T{});
   }

@@ -74,4 +74,10 @@ std::vector<std::string> SupportedInstructionSets() {
   return names;
 }
 
+std::string DescribeArithmetic(std::string_view instruction_set) {
+  const KernelTable<float>& kernels = FindKernels<float>(instruction_set);
+  return std::string(kernels.name) +
+         (kernels.fuses_multiply_add ? ", fused multiply-add" : ", separate multiply and add");
+}
+
 }  // namespace bnbench

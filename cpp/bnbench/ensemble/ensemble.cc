@@ -4,9 +4,9 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -36,10 +36,21 @@ class EventQueue {
     ready_.notify_one();
   }
 
+  // Lets Pop throw what a worker could not deal with.
+  void Fail(std::exception_ptr failure) {
+    {
+      const std::scoped_lock lock(mutex_);
+      failure_ = std::move(failure);
+    }
+    ready_.notify_one();
+  }
+
   // Waits for at most kTickInterval.
   std::optional<Event> Pop() {
     std::unique_lock lock(mutex_);
-    if (!ready_.wait_for(lock, kTickInterval, [&] { return !events_.empty(); })) return {};
+    const auto is_ready = [&] { return failure_ || !events_.empty(); };
+    if (!ready_.wait_for(lock, kTickInterval, is_ready)) return {};
+    if (failure_) std::rethrow_exception(failure_);
     const Event event = events_.front();
     events_.pop_front();
     return event;
@@ -49,6 +60,7 @@ class EventQueue {
   std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<Event> events_;
+  std::exception_ptr failure_;
 };
 
 // Threads that take trials from a queue, each training one at a time with nothing shared.
@@ -58,12 +70,13 @@ class Workers {
           std::atomic<bool>& stop, EventQueue& events, std::vector<TrialResult>& results)
       : shared_(shared), trials_(trials), stop_(stop), events_(events), results_(results) {
     const std::size_t num_workers = std::min(num_threads, trials.size());
+    threads_.reserve(num_workers);
     for (std::size_t i = 0; i < num_workers; ++i) {
       try {
         threads_.emplace_back([this] { Work(); });
-      } catch (const std::system_error&) {
+      } catch (...) {
         if (threads_.empty()) throw;
-        break;  // the machine has no more threads to give; fewer take longer
+        break;  // the machine has no more threads or memory to give; fewer take longer
       }
     }
   }
@@ -79,13 +92,18 @@ class Workers {
 
  private:
   void Work() {
-    for (std::size_t trial = next_.fetch_add(1); trial < trials_.size();
-         trial = next_.fetch_add(1)) {
-      results_[trial] = TrainTrial(shared_, trials_[trial], [&](const EpochResult& epoch) {
-        events_.Push({trial, epoch});
-      });
-      num_finished_.fetch_add(1);
-      events_.Push({trial, std::nullopt});
+    try {
+      for (std::size_t trial = next_.fetch_add(1); trial < trials_.size();
+           trial = next_.fetch_add(1)) {
+        results_[trial] = TrainTrial(shared_, trials_[trial], [&](const EpochResult& epoch) {
+          events_.Push({trial, epoch});
+        });
+        num_finished_.fetch_add(1);
+        events_.Push({trial, std::nullopt});
+      }
+    } catch (...) {
+      // Such as too little memory to say that a trial has ended.
+      events_.Fail(std::current_exception());
     }
   }
 
@@ -101,9 +119,9 @@ class Workers {
 
 }  // namespace
 
-std::vector<TrialResult> TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
-                                       std::span<const TrialInput> trials,
-                                       const EnsembleOptions& options, std::atomic<bool>& stop) {
+void TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
+                   std::span<const TrialInput> trials, const EnsembleOptions& options,
+                   std::atomic<bool>& stop) {
   if (options.threads < 1) throw UsageError("threads", "at least 1", "0");
   const KernelTable<float>& kernels = FindKernels<float>(options.instruction_set);
   const ImageTable train_table(train, "training images");
@@ -122,10 +140,10 @@ std::vector<TrialResult> TrainEnsemble(const LabeledImages& train, const Labeled
       if (options.on_epoch) options.on_epoch(event->trial, *event->epoch);
     } else {
       --num_unfinished;
-      if (options.on_trial) options.on_trial(event->trial, results[event->trial]);
+      TrialResult result = std::move(results[event->trial]);
+      if (options.on_trial) options.on_trial(event->trial, std::move(result));
     }
   }
-  return results;
 }
 
 }  // namespace bnbench

@@ -79,21 +79,25 @@ struct EnsembleOptions {
   // "avx512", "avx2" or "portable"; empty takes the widest this processor has.
   std::string instruction_set;
   // All three are called by the calling thread, one at a time. What they throw stops the training
-  // and is thrown on.
+  // and is thrown on. A result is given to `on_trial` and kept nowhere else.
   std::function<void(std::size_t trial, const EpochResult&)> on_epoch;
-  std::function<void(std::size_t trial, const TrialResult&)> on_trial;
+  std::function<void(std::size_t trial, TrialResult)> on_trial;
   std::function<void()> on_tick;  // at least ten times a second
 };
 
 // Trains every trial. A trial that cannot be trained, diverges or throws has failed, and the others
 // go on. When `stop` becomes true the trials end within a batch or two as kStopped.
 // Throws DataError if the images or labels make no sense, UsageError if the options do not.
-std::vector<TrialResult> TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
-                                       std::span<const TrialInput> trials,
-                                       const EnsembleOptions& options, std::atomic<bool>& stop);
+void TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
+                   std::span<const TrialInput> trials, const EnsembleOptions& options,
+                   std::atomic<bool>& stop);
 
 // Number of values in TrialInput::parameters for a network.
 std::size_t CountParameters(const NetworkShape& network);
+
+// How an instruction set computes, for the record: its name, and whether it rounds a product before
+// it adds it, which decides the bits as much. An empty name stands for the widest.
+std::string DescribeArithmetic(std::string_view instruction_set = {});
 
 // Instruction sets of the engine that this processor has, the widest first.
 std::vector<std::string> SupportedInstructionSets();

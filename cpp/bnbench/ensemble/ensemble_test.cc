@@ -6,13 +6,16 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
 
+#include "bnbench/children.h"
 #include "bnbench/ensemble/order.h"
 #include "bnbench/errors.h"
+#include "bnbench/sanitizers.h"
 
 using bnbench::Activation;
 using bnbench::ComputeGradients;
@@ -126,8 +129,14 @@ std::vector<TrialResult> Train(const Images& train, const Images& test,
                                const std::vector<Trial>& trials, EnsembleOptions options = {}) {
   std::vector<TrialInput> inputs;
   for (const Trial& trial : trials) inputs.push_back(trial.input());
+  std::vector<TrialResult> results(trials.size());
+  options.on_trial = [&, on_trial = options.on_trial](std::size_t trial, TrialResult result) {
+    if (on_trial) on_trial(trial, result);
+    results[trial] = std::move(result);
+  };
   std::atomic<bool> stop{false};
-  return TrainEnsemble(train.view(), test.view(), inputs, options, stop);
+  TrainEnsemble(train.view(), test.view(), inputs, options, stop);
+  return results;
 }
 
 bool HasSameBits(const TrialResult& a, const TrialResult& b) {
@@ -396,7 +405,11 @@ TEST_CASE("the stop flag stops trials under way and those to come") {
   EnsembleOptions options;
   options.threads = 2;
   options.on_epoch = [&](std::size_t, const EpochResult&) { stop = true; };
-  const auto results = TrainEnsemble(train.view(), train.view(), inputs, options, stop);
+  std::vector<TrialResult> results(inputs.size());
+  options.on_trial = [&](std::size_t index, TrialResult result) {
+    results[index] = std::move(result);
+  };
+  TrainEnsemble(train.view(), train.view(), inputs, options, stop);
   for (const TrialResult& result : results) {
     CHECK(result.status == TrialStatus::kStopped);
     CHECK(result.parameters.empty());
@@ -439,3 +452,88 @@ TEST_CASE("an epoch's order is a permutation, and the next epoch's another") {
                                   orders.indices.begin() + 100);
   CHECK(differ);
 }
+
+TEST_CASE("labels that the caller changes while trials run are not read") {
+  const Images train = MakeImages(128);
+  Images changed = train;
+  const Trial trial = MakeTrial(1, kPlain, {.epochs = 3, .batch_size = 64});
+  const TrialResult expected = Train(train, train, {trial})[0];
+  EnsembleOptions options;
+  options.on_tick = [&] { std::fill(changed.labels.begin(), changed.labels.end(), 255); };
+  options.on_epoch = [&](std::size_t, const EpochResult&) { options.on_tick(); };
+  CHECK(HasSameBits(Train(changed, changed, {trial}, options)[0], expected));
+}
+
+TEST_CASE("sizes beyond any memory are that trial's failure") {
+  const Images train = MakeImages(64);
+  constexpr std::size_t kHuge = std::size_t{1} << 62;
+  std::vector<Trial> trials(3, MakeTrial(1, kPlain, {.epochs = 1, .batch_size = 64}));
+  trials[0].network.hidden_sizes = {kHuge, kHuge};
+  // Their product wraps round to nothing.
+  trials[1].network.hidden_sizes = {kHuge, 4};
+  const auto results = Train(train, train, trials);
+  for (const std::size_t i : {0U, 1U}) {
+    CHECK(results[i].status == TrialStatus::kFailed);
+    CHECK(results[i].reason ==
+          "size: expected a size that a computer can count to, got one beyond 64 bits; ask for "
+          "less");
+  }
+  CHECK(results[2].status == TrialStatus::kCompleted);
+  CHECK_THROWS_AS(CountParameters(trials[0].network), bnbench::UsageError);
+  CHECK_THROWS_AS(bnbench::DrawBatchOrders(MakeRandomState(0), 100, kHuge), bnbench::UsageError);
+  CHECK_THROWS_AS(bnbench::DrawBatchOrders(MakeRandomState(0), kHuge, 4), bnbench::UsageError);
+}
+
+TEST_CASE("each instruction set says how it adds products") {
+  for (const std::string& set : SupportedInstructionSets()) {
+    const std::string text = bnbench::DescribeArithmetic(set);
+    CHECK(text.starts_with(set + ", "));
+    if (set.starts_with("avx")) CHECK(text.ends_with(", fused multiply-add"));
+  }
+}
+
+#ifdef __linux__
+std::ptrdiff_t CountThreads() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+}
+
+TEST_CASE("a worker is one thread, however many images there are") {
+  const Images train = MakeImages(40'000);
+  const Images test = MakeImages(64);
+  const std::ptrdiff_t before = CountThreads();
+  std::ptrdiff_t most = 0;
+  EnsembleOptions options;
+  options.threads = 2;
+  options.on_epoch = [&](std::size_t, const EpochResult&) {
+    most = std::max(most, CountThreads());
+  };
+  const NetworkShape small{{}, Normalization::kNone, Activation::kRelu};
+  Train(train, test, std::vector<Trial>(4, MakeTrial(1, small, {.epochs = 2, .batch_size = 64})),
+        options);
+  CHECK(most >= before);
+  CHECK(most <= before + 2);
+}
+
+TEST_CASE("too little memory, wherever it ends, ends no process") {
+  if (bnbench::kIsSanitized) return;
+  const Images train = MakeImages(256);
+  const std::vector<Trial> trials(40, MakeTrial(1, kNormalized, {.epochs = 2, .batch_size = 64}));
+  for (std::size_t mib = 1; mib <= 256; mib *= 2) {
+    bnbench::ChildLimits limits;
+    limits.memory_bytes = mib << 20;
+    bnbench::ChildEnd ended;
+    ForEachInChild(1, 1, limits,
+                   {[](std::size_t) { return std::string(); },
+                    [&](std::size_t, const std::string&) {
+                      EnsembleOptions options;
+                      options.threads = 40;
+                      Train(train, train, trials, options);
+                      return std::string("trained");
+                    },
+                    [&](std::size_t, bnbench::ChildEnd end) { ended = std::move(end); }});
+    CAPTURE(mib);
+    CAPTURE(ended.failure);
+    CHECK(ended.failure.find("signal") == std::string::npos);
+  }
+}
+#endif

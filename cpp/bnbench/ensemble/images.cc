@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <cstring>
-#include <limits>
 #include <numeric>
 #include <string>
 
+#include "bnbench/checked.h"
 #include "bnbench/errors.h"
 
 namespace bnbench {
@@ -52,14 +53,15 @@ std::size_t NumGroups(std::size_t rows) { return (rows + kGroupRows - 1) / kGrou
 }  // namespace
 
 ImageTable::ImageTable(const LabeledImages& images, const char* name)
-    : pixels_(images.pixels), labels_(images.labels) {
-  if (labels_.empty() || pixels_.size() != labels_.size() * kNumPixels) {
+    : pixels_(images.pixels), labels_(images.labels.begin(), images.labels.end()) {
+  if (labels_.empty() || pixels_.size() != Multiply(labels_.size(), kNumPixels)) {
     throw DataError(name, "at least one image of 784 bytes and a label for each",
                     std::to_string(pixels_.size()) + " bytes and " +
                         std::to_string(labels_.size()) + " labels");
   }
-  if (labels_.size() > std::numeric_limits<std::uint32_t>::max()) {
-    throw DataError(name, "fewer than 2^32 images", std::to_string(labels_.size()));
+  if (labels_.size() > kMaxImages) {
+    throw DataError(name, "at most " + std::to_string(kMaxImages) + " images",
+                    std::to_string(labels_.size()));
   }
   const auto wrong = std::find_if(labels_.begin(), labels_.end(),
                                   [](std::uint8_t label) { return label >= kNumOutputs; });
@@ -98,13 +100,14 @@ void ImageTable::SortBatches(std::span<const std::int64_t> order, std::size_t ba
 }
 
 Batch::Batch(std::size_t max_rows)
-    : pixels_(max_rows * kNumPixels),
-      ink_(max_rows * kInkWords),
-      pair_ink_(NumGroups(max_rows) * kPixelPairs),
+    : pixels_(Multiply(max_rows, kNumPixels)),
+      ink_(Multiply(max_rows, kInkWords)),
+      pair_ink_(Multiply(NumGroups(max_rows), kPixelPairs)),
       labels_(max_rows) {}
 
 void Batch::Gather(const ImageTable& table, std::span<const std::uint32_t> images) {
   rows_ = images.size();
+  assert(rows_ <= labels_.size());
   for (std::size_t row = 0; row < rows_; ++row) {
     const std::size_t image = images[row];
     std::copy_n(table.pixels(image), kNumPixels, pixels_.data() + row * kNumPixels);

@@ -16,7 +16,8 @@ namespace bnbench {
 // Labeled images, with the pixels of each that are not zero.
 class ImageTable {
  public:
-  // Keeps the spans. Throws DataError, beginning with `name`, unless the images are
+  // Keeps the span of the pixels, and copies the labels: they index arrays, and the caller may
+  // change them while trials run. Throws DataError, beginning with `name`, unless the images are
   // whole, at least one and labeled 0..9.
   ImageTable(const LabeledImages& images, const char* name);
 
@@ -38,7 +39,7 @@ class ImageTable {
 
  private:
   std::span<const std::uint8_t> pixels_;
-  std::span<const std::uint8_t> labels_;
+  std::vector<std::uint8_t> labels_;
   std::vector<std::uint64_t> ink_;
   std::vector<std::uint32_t> similarity_order_;
 };

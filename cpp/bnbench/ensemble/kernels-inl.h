@@ -14,6 +14,11 @@ namespace bnbench::BNBENCH_INSTRUCTION_SET {
 template <class T>
 inline constexpr KernelTable<T> kKernels = {
     .name = BNBENCH_NAME_OF(BNBENCH_INSTRUCTION_SET),
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    .fuses_multiply_add = true,
+#else
+    .fuses_multiply_add = false,
+#endif
     .input_forward = InputForward<T>,
     .input_pair_ink = InputPairInk,
     .input_update = InputUpdate<T>,

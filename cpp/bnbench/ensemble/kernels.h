@@ -46,6 +46,7 @@ struct Trainable {
 template <class T>
 struct KernelTable {
   const char* name;
+  bool fuses_multiply_add;  // and so rounds once where others round twice
 
   // out = bias + (pixels / 255) weights, of shape (rows, width).
   void (*input_forward)(const InkedImages& images, const T* weights, const T* bias,

@@ -13,6 +13,9 @@ inline constexpr std::size_t kNumPixels = 784;
 inline constexpr std::size_t kPixelPairs = kNumPixels / 2;
 inline constexpr std::size_t kNumOutputs = 10;
 
+// From this many on torch draws its permutations in another way.
+inline constexpr std::size_t kMaxImages = 0xffffffff / 20 - 1;
+
 // Two rows of an image: 784 is no multiple of 64, and is one of 56.
 inline constexpr std::size_t kInkWordPixels = 56;
 inline constexpr std::size_t kInkWords = kNumPixels / kInkWordPixels;

@@ -1,7 +1,10 @@
 #include "bnbench/ensemble/network.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
+
+#include "bnbench/checked.h"
 
 namespace bnbench {
 namespace {
@@ -20,10 +23,10 @@ std::size_t CountParameters(const NetworkShape& network) {
   std::size_t inputs = kNumPixels;
   std::size_t count = 0;
   for (const std::size_t units : network.hidden_sizes) {
-    count += units * (inputs + per_unit);
+    count = Add(count, Multiply(units, Add(inputs, per_unit)));
     inputs = units;
   }
-  return count + kNumOutputs * (inputs + kLinear);
+  return Add(count, Multiply(kNumOutputs, Add(inputs, kLinear)));
 }
 
 template <class T>
@@ -36,7 +39,7 @@ Network<T>::Network(const NetworkShape& shape, const KernelTable<T>& kernels, st
     inputs = units;
   }
   layers_.push_back(MakeLayer(inputs, kNumOutputs, false));
-  if (max_rows > kGroupRows) partial_ = Buffer<T>(kNumPixels * layers_.front().width);
+  if (max_rows > kGroupRows) partial_ = Buffer<T>(Multiply(kNumPixels, layers_.front().width));
 }
 
 template <class T>
@@ -53,12 +56,13 @@ typename Network<T>::Layer Network<T>::MakeLayer(std::size_t inputs, std::size_t
   layer.width = PaddedWidth(outputs);
   layer.is_hidden = is_hidden;
   layer.is_normalized = is_hidden && shape_.normalization == Normalization::kBatch;
-  layer.weight = MakeParameter(inputs * layer.width);
+  const std::size_t values = Multiply(max_rows_, layer.width);
+  layer.weight = MakeParameter(Multiply(inputs, layer.width));
   layer.bias = MakeParameter(layer.width);
-  layer.linear = Buffer<T>(max_rows_ * layer.width);
-  layer.gradient = Buffer<T>(max_rows_ * layer.width);
-  if (is_hidden) layer.out = Buffer<T>(max_rows_ * layer.width);
-  if (!layers_.empty()) layer.weight_by_output = Buffer<T>(outputs * PaddedWidth(inputs));
+  layer.linear = Buffer<T>(values);
+  layer.gradient = Buffer<T>(values);
+  if (is_hidden) layer.out = Buffer<T>(values);
+  if (!layers_.empty()) layer.weight_by_output = Buffer<T>(Multiply(outputs, PaddedWidth(inputs)));
   if (layer.is_normalized) {
     layer.gain = MakeParameter(layer.width);
     layer.shift = MakeParameter(layer.width);
@@ -73,6 +77,7 @@ typename Network<T>::Layer Network<T>::MakeLayer(std::size_t inputs, std::size_t
 
 template <class T>
 void Network<T>::Load(std::span<const T> parameters) {
+  assert(parameters.size() == CountParameters(shape_));
   const T* next = parameters.data();
   const auto load = [&](Buffer<T>& row, std::size_t count) {
     std::copy_n(next, count, row.data());
@@ -99,6 +104,7 @@ void Network<T>::Load(std::span<const T> parameters) {
 
 template <class T>
 void Network<T>::Save(std::span<T> parameters) const {
+  assert(parameters.size() == CountParameters(shape_));
   T* next = parameters.data();
   const auto save = [&](const Buffer<T>& row, std::size_t count) {
     next = std::copy_n(row.data(), count, next);
@@ -143,6 +149,7 @@ EvaluationSums Network<T>::Evaluate(const Batch& batch) {
 template <class T>
 void Network<T>::Forward(const Batch& batch, bool is_training) {
   const std::size_t rows = batch.rows();
+  assert(rows <= max_rows_);
   Layer& first = layers_.front();
   kernels_.input_forward(batch.images(), first.weight.values.data(), first.bias.values.data(),
                          first.width, first.linear.data());

@@ -3,13 +3,15 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/randperm.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <mutex>
+#include <numeric>
 #include <string>
+#include <utility>
 
+#include "bnbench/checked.h"
 #include "bnbench/ensemble/ensemble.h"
 #include "bnbench/errors.h"
 
@@ -47,10 +49,14 @@ std::vector<std::int64_t> OrderSource::DrawEpoch(std::size_t num_images) {
   DrawSeed(generator_->value);  // the loader's own, for workers it does not have
   const std::int64_t seed = DrawSeed(generator_->value);
   at::Generator shuffler = at::detail::createCPUGenerator(static_cast<std::uint64_t>(seed));
-  const at::Tensor order = at::randperm(static_cast<std::int64_t>(num_images), shuffler,
-                                        at::TensorOptions().dtype(at::kLong));
-  const std::int64_t* first = order.const_data_ptr<std::int64_t>();
-  return {first, first + num_images};
+  // What torch.randperm computes, which would start an OpenMP thread for each of ours.
+  at::CPUGeneratorImpl* const random = shuffler.get<at::CPUGeneratorImpl>();
+  std::vector<std::int64_t> order(num_images);
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  for (std::size_t i = 0; i + 1 < num_images; ++i) {
+    std::swap(order[i], order[i + random->random() % (num_images - i)]);
+  }
+  return order;
 }
 
 void OrderSource::DrawEvaluation() { DrawSeed(generator_->value); }
@@ -64,9 +70,13 @@ std::vector<std::uint8_t> OrderSource::State() const {
 
 BatchOrders DrawBatchOrders(std::span<const std::uint8_t> random_state, std::size_t num_images,
                             std::size_t epochs) {
+  if (num_images > kMaxImages) {
+    throw UsageError("num_images", "at most " + std::to_string(kMaxImages),
+                     std::to_string(num_images));
+  }
   OrderSource source(random_state);
   BatchOrders orders;
-  orders.indices.reserve(num_images * epochs);
+  orders.indices.reserve(Multiply(num_images, epochs));
   for (std::size_t epoch = 0; epoch < epochs; ++epoch) {
     const std::vector<std::int64_t> order = source.DrawEpoch(num_images);
     orders.indices.insert(orders.indices.end(), order.begin(), order.end());

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <exception>
+#include <new>
 #include <span>
 #include <utility>
 #include <vector>
@@ -155,9 +156,9 @@ std::string FindProblem(const TrialInput& input, std::size_t num_images) {
 TrialResult TrainTrial(const SharedTraining& shared, const TrialInput& input,
                        const std::function<void(const EpochResult&)>& on_epoch) {
   TrialResult result;
-  std::string problem = FindProblem(input, shared.train.size());
-  if (!problem.empty()) return Fail(std::move(result), std::move(problem));
   try {
+    std::string problem = FindProblem(input, shared.train.size());
+    if (!problem.empty()) return Fail(std::move(result), std::move(problem));
     // Ahead of all that is freed again after the trial, so that a thousand results lie side by side
     // in memory and not each behind a hole.
     result.parameters.reserve(input.parameters.size());
@@ -179,6 +180,8 @@ TrialResult TrainTrial(const SharedTraining& shared, const TrialInput& input,
     training.Save(result.parameters);
     result.status = TrialStatus::kCompleted;
     return result;
+  } catch (const std::bad_alloc&) {
+    return Fail(std::move(result), ComposeError("memory", "enough for the trial", "too little"));
   } catch (const std::exception& error) {
     return Fail(std::move(result), error.what());
   } catch (...) {

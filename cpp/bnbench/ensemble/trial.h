@@ -20,8 +20,8 @@ struct SharedTraining {
   const std::atomic<bool>& stop;
 };
 
-// Trains one trial, and calls `on_epoch` after each of its epochs. Every failure becomes the
-// result's reason; only `on_epoch` may throw.
+// Trains one trial, and calls `on_epoch` after each of its epochs. Every failure, also one of
+// `on_epoch`, becomes the result's reason.
 TrialResult TrainTrial(const SharedTraining& shared, const TrialInput& input,
                        const std::function<void(const EpochResult&)>& on_epoch);
 

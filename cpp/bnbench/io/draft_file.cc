@@ -1,6 +1,8 @@
 #include "bnbench/io/draft_file.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,21 +19,27 @@ namespace fs = std::filesystem;
 
 DraftFile::DraftFile(std::string path) : path_(std::move(path)) {
   std::error_code ignored;
-  const fs::file_status status = fs::status(path_, ignored);
+  const fs::file_status status = fs::symlink_status(path_, ignored);
+  if (fs::is_symlink(status)) {
+    throw UsageError(path_, "a file to write", "a symbolic link",
+                     "name the file that it points to");
+  }
   if (fs::exists(status) && !fs::is_regular_file(status)) {
     throw UsageError(path_, "a file to write", "something that is no regular file",
                      "name another file");
   }
-  // The process's number keeps two programs from writing one draft.
-  const fs::path target(path_);
-  draft_ = (target.parent_path() /
-            ("." + target.filename().string() + ".draft-" + std::to_string(getpid())))
-               .string();
-  descriptor_ = open(draft_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+  // A name that is not made of the target's, which may be as long as a name can be.
+  draft_ = (fs::path(path_).parent_path() / ".bnbench-XXXXXX").string();
+  descriptor_ = mkostemp(draft_.data(), O_CLOEXEC);
   if (descriptor_ < 0) {
+    draft_.clear();
     throw UsageError(path_, "a file to write", std::strerror(errno),
                      "name a file in a folder that exists and that you may write to");
   }
+  // A temporary file is its owner's alone; this one is to have the mode of any new file.
+  const mode_t mask = umask(0);
+  umask(mask);
+  fchmod(descriptor_, 0666 & ~mask);
 }
 
 DraftFile::~DraftFile() {
@@ -57,9 +65,8 @@ void DraftFile::Commit() {
 }
 
 void DraftFile::Fail() const {
-  throw Error(ExitCode::kInternal,
-              ComposeError(path_, "to write the file", std::strerror(errno),
-                           "free space or repair the disk; the old file is unchanged"));
+  throw InternalError(path_, "to write the file", std::strerror(errno),
+                      "free space or repair the disk; the old file is unchanged");
 }
 
 }  // namespace bnbench

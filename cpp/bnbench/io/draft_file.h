@@ -8,11 +8,12 @@
 
 namespace bnbench {
 
-// A file that is written under a temporary name beside `path` and renamed by Commit. Until then the
-// file at `path` is unchanged; without Commit the draft is removed.
+// A file that is written under a temporary name of its own beside `path` and renamed by Commit.
+// Until then the file at `path` is unchanged; without Commit the draft is removed. A symbolic link
+// at `path` is refused: following one that somebody else put there would overwrite another file.
 class DraftFile {
  public:
-  // Throws UsageError if there can be no regular file at `path`.
+  // Throws UsageError if there can be no regular file at `path`, or a symbolic link is there.
   explicit DraftFile(std::string path);
   ~DraftFile();
   DraftFile(const DraftFile&) = delete;

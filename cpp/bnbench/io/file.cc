@@ -1,27 +1,44 @@
 #include "bnbench/io/file.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
-#include <cstdint>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <system_error>
 
 namespace bnbench {
 namespace {
 
-namespace fs = std::filesystem;
+// An open file, closed at the end.
+class Descriptor {
+ public:
+  // Without waiting for the other end of a pipe.
+  explicit Descriptor(const std::string& path)
+      : number_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+  ~Descriptor() {
+    if (number_ >= 0) close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int number() const { return number_; }
 
-// What is at `path` instead of a regular file with 1 to `max_bytes` bytes; empty if it is one.
-std::string FindProblem(const std::string& path, std::size_t max_bytes, std::uintmax_t* size) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::not_found) return "nothing there";
-  if (status.type() == fs::file_type::none) return "an unreadable file (" + error.message() + ")";
-  if (fs::is_directory(status)) return "a folder";
-  if (!fs::is_regular_file(status)) return "a device or a pipe";  // it could go on for ever
-  *size = fs::file_size(path, error);
-  if (error) return "an unreadable file (" + error.message() + ")";
+ private:
+  int number_;
+};
+
+std::string DescribeError(int error) {
+  if (error == ENOENT || error == ENOTDIR) return "nothing there";
+  return std::string("an unreadable file (") + std::strerror(error) + ")";
+}
+
+// What is open instead of a regular file with 1 to `max_bytes` bytes; empty if it is one.
+std::string FindProblem(int descriptor, std::size_t max_bytes, std::size_t* size) {
+  struct stat status {};
+  if (fstat(descriptor, &status) != 0) return DescribeError(errno);
+  if (S_ISDIR(status.st_mode)) return "a folder";
+  if (!S_ISREG(status.st_mode)) return "a device or a pipe";  // it could go on for ever
+  *size = static_cast<std::size_t>(status.st_size);
   if (*size == 0) return "an empty file";
   if (*size > max_bytes) {
     return std::to_string(*size) + " bytes, more than the limit of " + std::to_string(max_bytes);
@@ -32,20 +49,25 @@ std::string FindProblem(const std::string& path, std::size_t max_bytes, std::uin
 }  // namespace
 
 std::string TryReadFile(const std::string& path, std::size_t max_bytes, std::string* problem) {
-  std::uintmax_t size = 0;
-  *problem = FindProblem(path, max_bytes, &size);
-  if (!problem->empty()) return {};
-  errno = 0;
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) {
-    *problem = std::string("an unreadable file (") + std::strerror(errno) + ")";
+  // What is looked at is what is read, whatever takes its place meanwhile.
+  const Descriptor file(path);
+  if (file.number() < 0) {
+    *problem = DescribeError(errno);
     return {};
   }
-  std::string bytes(static_cast<std::size_t>(size), '\0');
-  stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  if (static_cast<std::uintmax_t>(stream.gcount()) != size) {
-    *problem = "a file that changed or failed while it was read";
-    return {};
+  std::size_t size = 0;
+  *problem = FindProblem(file.number(), max_bytes, &size);
+  if (!problem->empty()) return {};
+  std::string bytes(size, '\0');
+  std::size_t found = 0;
+  while (found < size) {
+    const ssize_t count = read(file.number(), bytes.data() + found, size - found);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      *problem = "a file that changed or failed while it was read";
+      return {};
+    }
+    found += static_cast<std::size_t>(count);
   }
   return bytes;
 }

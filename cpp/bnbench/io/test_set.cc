@@ -37,7 +37,7 @@ DataFiles FindDataFiles(std::span<const std::string> folders) {
   std::string places;
   for (const std::string& root : folders) {
     for (const fs::path& folder : {fs::path(root) / "FashionMNIST" / "raw", fs::path(root)}) {
-      const DataFiles files{FindDataFile(folder, kImagesName), FindDataFile(folder, kLabelsName)};
+      DataFiles files{FindDataFile(folder, kImagesName), FindDataFile(folder, kLabelsName)};
       if (!files.images.empty() && !files.labels.empty()) return files;
       if (!files.images.empty() || !files.labels.empty()) {
         throw DataError(folder.string(),

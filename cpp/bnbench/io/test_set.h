@@ -28,6 +28,9 @@ struct TestSet {
   std::string labels_sha256;
 
   std::size_t count() const { return labels.size(); }
+  bool is_fashion_mnist() const {
+    return images_sha256 == kFashionTestImagesSha256 && labels_sha256 == kFashionTestLabelsSha256;
+  }
 };
 
 // The folders where `bnbench data` finds or puts the data, in its order: BNBENCH_DATA if it is set;

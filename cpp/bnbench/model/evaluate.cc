@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/runtime/jit_exception.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <algorithm>
@@ -16,29 +17,22 @@
 #include "bnbench/errors.h"
 #include "bnbench/io/file.h"
 #include "bnbench/io/test_set.h"
+#include "bnbench/model/archive.h"
+#include "bnbench/model/training_mode.h"
 
 namespace bnbench {
 namespace {
 
-// Lets LibTorch read a model from memory without copying it.
-class MemoryReader : public caffe2::serialize::ReadAdapterInterface {
- public:
-  explicit MemoryReader(std::string_view bytes) : bytes_(bytes) {}
-  std::size_t size() const override { return bytes_.size(); }
-  std::size_t read(std::uint64_t position, void* buffer, std::size_t count,
-                   const char* /*what*/) const override {
-    if (position >= bytes_.size()) return 0;
-    count = std::min(count, bytes_.size() - static_cast<std::size_t>(position));
-    std::memcpy(buffer, bytes_.data() + position, count);
-    return count;
-  }
-
- private:
-  std::string_view bytes_;
-};
-
-constexpr std::size_t kMaxModelBytes = std::size_t{4} << 30;
 constexpr std::size_t kMaxReason = 160;
+
+// Shortened and without control characters.
+std::string ShortenLine(std::string_view line) {
+  std::string text(line.substr(0, kMaxReason));
+  if (line.size() > kMaxReason) text += "...";
+  std::ranges::replace_if(
+      text, [](char c) { return c >= 0 && c < 0x20; }, ' ');
+  return text;
+}
 
 // The one line of a LibTorch message that a reader can act on, shortened and without control
 // characters.
@@ -55,11 +49,7 @@ std::string FirstMeaningfulLine(std::string_view message) {
     }
     if (chosen.empty() && !line.starts_with("The following operation failed")) chosen = line;
   }
-  std::string text(chosen.substr(0, kMaxReason));
-  if (chosen.size() > kMaxReason) text += "...";
-  std::ranges::replace_if(
-      text, [](char c) { return c >= 0 && c < 0x20; }, ' ');
-  return text.empty() ? "no reason given" : text;
+  return chosen.empty() ? "no reason given" : ShortenLine(chosen);
 }
 
 // Runs `body`, which calls LibTorch, and turns any exception into a ModelError.
@@ -69,6 +59,13 @@ auto Guarded(const std::string& name, const char* expected, Body body) {
     return body();
   } catch (const Error&) {
     throw;
+  } catch (const torch::jit::JITException& error) {
+    // What the model itself raises.
+    std::string kind = error.getPythonClassName().value_or("");
+    kind = kind.substr(kind.rfind('.') + 1);
+    throw ModelError(name, expected,
+                     ShortenLine(kind + (kind.empty() ? "" : ": ") +
+                                 error.getOriginalMsg().value_or("no reason given")));
   } catch (const c10::Error& error) {
     throw ModelError(name, expected, FirstMeaningfulLine(error.what_without_backtrace()));
   } catch (const std::bad_alloc&) {
@@ -103,34 +100,12 @@ void TakeLogits(const c10::IValue& result, std::int64_t batch, const std::string
       tensor.size(1) != static_cast<std::int64_t>(kNumClasses)) {
     fail("shape " + Shape(tensor));
   }
-  const at::Tensor logits = tensor.to(at::kCPU).contiguous();
+  // A view of a negated tensor has the other signs in memory until it is resolved.
+  const at::Tensor logits = tensor.to(at::kCPU).resolve_neg().contiguous();
   std::memcpy(output.data(), logits.const_data_ptr<float>(), output.size_bytes());
   if (!std::ranges::all_of(output, [](float x) { return std::isfinite(x); })) {
     fail("NaN or infinite values");
   }
-}
-
-bool IsTraining(const torch::jit::Module& module) {
-  // A module without the attribute, as freezing leaves it, can't depend on it.
-  const c10::IValue training = module.attr("training", false);
-  return training.isBool() && training.toBool();
-}
-
-// Names a module that was saved in training mode. Of several, one that would normalize with the
-// batch's statistics is preferred, because it changes the results.
-std::string FindTrainingFault(const torch::jit::Module& model) {
-  std::string first;
-  for (const auto& [path, module] : model.named_modules()) {
-    if (!IsTraining(module)) continue;
-    const bool is_normalized = module.hasattr("running_mean");
-    if (!is_normalized && !first.empty()) continue;
-    first = ComposeError(
-        path.empty() ? "the model" : "`" + path + "`", "evaluation mode",
-        std::string("training mode") + (is_normalized ? ", which uses the batch's statistics" : ""),
-        "call eval() before exporting");
-    if (is_normalized) break;
-  }
-  return first;
 }
 
 }  // namespace
@@ -140,15 +115,16 @@ void ConvertPixels(std::span<const std::uint8_t> bytes, float* pixels) {
                          [](std::uint8_t x) { return static_cast<float>(x) / 255.0F; });
 }
 
-std::string ReadModelFile(const std::string& path) {
-  return ReadFile<ModelError>(path, kMaxModelBytes, "a model file");
+std::string ReadModelFile(const std::string& path, std::size_t max_bytes,
+                          const std::string& expected) {
+  return ReadFile<ModelError>(path, max_bytes, expected, "name another file or export it again");
 }
 
 struct Model::Impl {
   std::string name;
   torch::jit::Module module;
   c10::Device device;
-  std::string training_fault;
+  TrainingFault training_fault;
 };
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -156,15 +132,16 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
-const std::string& Model::training_fault() const { return impl_->training_fault; }
+const TrainingFault& Model::training_fault() const { return impl_->training_fault; }
 
 Model Model::Load(std::string_view bytes, const std::string& name, Device device) {
   return Guarded(name, "a TorchScript model that LibTorch can load", [&] {
     const c10::Device target(device == Device::kCuda ? c10::kCUDA : c10::kCPU);
-    torch::jit::Module module = torch::jit::load(std::make_shared<MemoryReader>(bytes), target,
-                                                 /*load_debug_files=*/false);
+    CheckArchive(bytes, name);
+    torch::jit::Module module =
+        torch::jit::load(ReadFromMemory(bytes), target, /*load_debug_files=*/false);
     if (!module.find_method("forward")) throw ModelError(name, "a method `forward`", "none");
-    std::string fault = FindTrainingFault(module);
+    TrainingFault fault = FindTrainingFault(module);
     module.eval();
     return Model(std::make_unique<Impl>(Impl{name, std::move(module), target, std::move(fault)}));
   });
@@ -199,13 +176,19 @@ std::vector<float> Model::Logits(std::span<const std::uint8_t> images,
   });
 }
 
-EvaluationRecord Evaluate(const Model& model, std::span<const std::uint8_t> images,
-                          std::span<const std::uint8_t> labels, std::size_t batch_size) {
-  EvaluationRecord record;
+std::vector<float> TimeLogits(const Model& model, std::span<const std::uint8_t> images,
+                              std::size_t batch_size, double* seconds) {
   const auto start = std::chrono::steady_clock::now();
-  record.logits = model.Logits(images, batch_size);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  record.seconds = elapsed.count();
+  std::vector<float> logits = model.Logits(images, batch_size);
+  *seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return logits;
+}
+
+EvaluationRecord Score(std::vector<float> logits, std::span<const std::uint8_t> labels,
+                       double seconds) {
+  EvaluationRecord record;
+  record.logits = std::move(logits);
+  record.seconds = seconds;
   record.predictions.reserve(labels.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const auto row = std::span<const float>(record.logits).subspan(i * kNumClasses, kNumClasses);

@@ -10,12 +10,17 @@
 #include <string_view>
 #include <vector>
 
+#include "bnbench/model/answer.h"
 #include "bnbench/model/runtime.h"
 
 namespace bnbench {
 
-// The bytes of the model file at `path`. Throws ModelError.
-std::string ReadModelFile(const std::string& path);
+inline constexpr std::size_t kMaxModelBytes = std::size_t{4} << 30;
+
+// The bytes of the model file at `path`. One above `max_bytes` is refused before it is read. Throws
+// ModelError, which says that `expected` was expected.
+std::string ReadModelFile(const std::string& path, std::size_t max_bytes = kMaxModelBytes,
+                          const std::string& expected = "a model file");
 
 // A TorchScript model in evaluation mode. A model is code: load only bytes you have reason to
 // trust.
@@ -29,9 +34,9 @@ class Model {
   Model& operator=(Model&&) noexcept;
   ~Model();
 
-  // The error text of a model that was saved in training mode; empty otherwise. Load puts every
-  // module into evaluation mode.
-  const std::string& training_fault() const;
+  // What is wrong with the mode the model was saved in. Load puts every module into evaluation
+  // mode.
+  const TrainingFault& training_fault() const;
 
   // Logits of all images (28 · 28 bytes each), shape (count, 10) row-major. The model gets them
   // `batch_size` at a time, as floats in [0, 1] of shape (batch, 1, 28, 28). Throws ModelError
@@ -55,10 +60,14 @@ struct EvaluationRecord {
 // Divides every byte by 255 in binary32, which is bit for bit what torchvision's ToTensor does.
 void ConvertPixels(std::span<const std::uint8_t> bytes, float* pixels);
 
-// Runs `model` over `images` and scores it against `labels` (as many, each 0..9). An image's
-// prediction is its largest logit's index, the first of equals.
-EvaluationRecord Evaluate(const Model& model, std::span<const std::uint8_t> images,
-                          std::span<const std::uint8_t> labels, std::size_t batch_size);
+// Scores logits against `labels` (one per image, each 0..9). An image's prediction is its largest
+// logit's index, the first of equals.
+EvaluationRecord Score(std::vector<float> logits, std::span<const std::uint8_t> labels,
+                       double seconds);
+
+// Runs `model` over `images`, and says in which time.
+std::vector<float> TimeLogits(const Model& model, std::span<const std::uint8_t> images,
+                              std::size_t batch_size, double* seconds);
 
 }  // namespace bnbench
 

@@ -45,7 +45,9 @@ TEST_CASE("predictions, correct count and logits are the model's at any batch si
   ByteVector labels = TinyLabels(7);
   labels[6] = 0;
   for (const std::size_t batch_size : {1UL, 2UL, 3UL, 7UL, 1000UL}) {
-    const EvaluationRecord record = Evaluate(model, images, labels, batch_size);
+    double seconds = 0;
+    std::vector<float> logits = TimeLogits(model, images, batch_size, &seconds);
+    const EvaluationRecord record = bnbench::Score(std::move(logits), labels, seconds);
     CHECK(record.predictions == "0123456");
     CHECK(record.correct == 6);
     REQUIRE(record.logits.size() == 70);
@@ -55,9 +57,7 @@ TEST_CASE("predictions, correct count and logits are the model's at any batch si
 }
 
 TEST_CASE("of equal logits the first is the prediction") {
-  const Model model =
-      Load(ScriptModel("def forward(self, x):\n  return torch.ones([x.size(0), 10])\n"));
-  CHECK(Evaluate(model, TinyImages(2), ByteVector{0, 1}, 2).predictions == "00");
+  CHECK(bnbench::Score(std::vector<float>(20, 1.0F), ByteVector{0, 1}, 0.5).predictions == "00");
 }
 
 TEST_CASE("models run in evaluation mode, and training mode is reported") {
@@ -70,7 +70,7 @@ def forward(self, x):
   for (const bool training : {false, true}) {
     const std::string bytes = ScriptModel(source, training);
     CHECK(LogitsOf(bytes) == std::vector<float>(30, 1.0F));
-    CHECK(Load(bytes).training_fault() ==
+    CHECK(Load(bytes).training_fault().text ==
           (training ? "the model: expected evaluation mode, got training mode; call eval() before "
                       "exporting"
                     : ""));
@@ -157,6 +157,12 @@ TEST_CASE("a model of another input gives LibTorch's cause, not its stack trace"
   CHECK_THROWS_WITH_AS(
       LogitsOf(ScriptModel("def forward(self, x):\n  assert False, 'so it says'\n  return x\n")),
       doctest::Contains("so it says"), ModelError);
+}
+
+TEST_CASE("a view of negated logits has their sign") {
+  const std::string negated =
+      ScriptModel("def forward(self, x):\n  return torch._neg_view(torch.flatten(x, 1)[:, :10])\n");
+  CHECK(LogitsOf(negated)[0] == -1.0F);
 }
 
 TEST_CASE("the loaded LibTorch says its version") {

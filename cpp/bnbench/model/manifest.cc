@@ -13,7 +13,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t kMaxManifestBytes = std::size_t{64} << 20;
+// Ours have 15 KB, one of a million images would fit. Parsed, a manifest may take 64 times as much.
+constexpr std::size_t kMaxManifestBytes = std::size_t{1} << 20;
+constexpr std::size_t kMaxProbes = 10'000;
 constexpr char kExportAgain[] = "export the model again";
 constexpr std::string_view kSealStart = ",\n  \"manifest_sha256\": \"";
 constexpr std::string_view kSealEnd = "\"\n}\n";
@@ -54,8 +56,13 @@ class Field {
     return Field(*found, file_, name);
   }
 
-  std::vector<Field> Items() const {
-    if (!value_.is_array()) Fail("a list");
+  std::vector<Field> Items(std::size_t min, std::size_t max) const {
+    if (!value_.is_array() || value_.size() < min || value_.size() > max) {
+      const std::string range =
+          std::to_string(min) + (min == max ? "" : " to " + std::to_string(max));
+      Fail("a list of " + range + " items",
+           value_.is_array() ? std::to_string(value_.size()) : value_.type_name());
+    }
     std::vector<Field> items;
     for (std::size_t i = 0; i < value_.size(); ++i) {
       items.emplace_back(value_[i], file_, name_ + "[" + std::to_string(i) + "]");
@@ -122,16 +129,11 @@ void CheckVersion(const Field& root) {
 }
 
 std::vector<Probe> ReadProbes(const Field& probes, std::size_t total) {
-  const std::vector<Field> indices = probes.Get("indices").Items();
-  const std::vector<Field> logits = probes.Get("logits").Items();
-  if (indices.size() != logits.size()) {
-    probes.Get("logits").Fail("a list of " + std::to_string(indices.size()) +
-                              " lists, one for each index");
-  }
+  const std::vector<Field> indices = probes.Get("indices").Items(1, std::min(total, kMaxProbes));
+  const std::vector<Field> logits = probes.Get("logits").Items(indices.size(), indices.size());
   std::vector<Probe> result;
   for (std::size_t i = 0; i < indices.size(); ++i) {
-    const std::vector<Field> row = logits[i].Items();
-    if (row.size() != kNumClasses) logits[i].Fail("a list of 10 numbers");
+    const std::vector<Field> row = logits[i].Items(kNumClasses, kNumClasses);
     Probe probe{indices[i].Count(total - 1), {}};
     std::ranges::transform(row, probe.logits.begin(), [](const Field& x) { return x.Number(); });
     result.push_back(probe);

@@ -112,7 +112,9 @@ TEST_CASE("each wrong field of a sealed manifest is named") {
       {"\"indices\": [3]", "\"indices\": [-1]", "m.json: expected.probes.indices[0]: expected"},
       {"\"indices\": [3]", "\"indices\": 3", "m.json: expected.probes.indices: expected"},
       {"\"indices\": [3]", "\"indices\": [3, 4]", "m.json: expected.probes.logits: expected"},
-      {"[[0, 0,", "[[0,", "expected.probes.logits[0]: expected a list of 10"},
+      {"[[0, 0,", "[[0,", "expected.probes.logits[0]: expected a list of 10 items, got 9"},
+      {"\"indices\": [3]", "\"indices\": []",
+       "m.json: expected.probes.indices: expected a list of 1 to 12 items, got 0"},
       {"[[0, 0,", "[[0, \"0\",", "expected.probes.logits[0][1]: expected a number, got string"},
       {"[[0, 0,", "[[0, NaN,", "m.json: expected JSON, got"},
       {"[[0, 0,", "[[0, 1e999,", "m.json: expected JSON, got"},
@@ -135,6 +137,23 @@ TEST_CASE("deeply nested JSON does not exhaust the stack") {
   const std::string closed = "{\"a\": " + std::string(1'000'000, '[') + std::string(1'000'000, ']');
   CHECK_THROWS_WITH_AS(ParseManifest(SealManifest(closed)),
                        doctest::Contains("m.json: format_version: expected a value, got none"),
+                       ModelError);
+}
+
+TEST_CASE("a list of probes that is far too long is refused before it is taken apart") {
+  std::string indices = "3";
+  for (int i = 0; i < 1'000'000; ++i) indices += ",3";
+  CHECK_THROWS_WITH_AS(
+      ParseManifest(SealManifest(Replace(TinyManifestBody("model bytes"), "\"indices\": [3]",
+                                         "\"indices\": [" + indices + "]"))),
+      doctest::Contains("indices: expected a list of 1 to 12 items, got 1000001"), ModelError);
+}
+
+TEST_CASE("a manifest that is far too long is refused before it is read") {
+  const TemporaryFolder folder;
+  const std::string path = folder.Write("long.json", std::string((1 << 20) + 1, ' '));
+  CHECK_THROWS_WITH_AS(bnbench::ReadManifest(path),
+                       doctest::Contains("got 1048577 bytes, more than the limit of 1048576"),
                        ModelError);
 }
 

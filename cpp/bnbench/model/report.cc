@@ -37,6 +37,24 @@ Json OrNull(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
+// Text for a terminal: what could move its cursor or change its colors is written as an escape.
+std::string Escape(const std::string& text) {
+  std::string escaped;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    // U+0080 to U+009F are control characters as well.
+    const bool is_wide = byte == 0xc2 && next >= 0x80 && next <= 0x9f;
+    if (byte >= 0x20 && byte != 0x7f && !is_wide) {
+      escaped += text[i];
+      continue;
+    }
+    escaped += Format("\\x%02x", is_wide ? next : byte);
+    if (is_wide) ++i;
+  }
+  return escaped;
+}
+
 Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 std::optional<double> Accuracy(const ModelRecord& model) {
@@ -51,7 +69,7 @@ std::optional<double> ImagesPerSecond(const ModelRecord& model) {
 
 std::string Agreement(const ModelRecord& model) {
   if (model.status == Status::kUnchecked) return "not checked (--no-manifest)";
-  if (model.status == Status::kDisagreed) return "DISAGREES: " + model.reason;
+  if (model.status == Status::kDisagreed) return "DISAGREES: " + Escape(model.reason);
   std::string text = "agrees: same file, same correct count, same predictions";
   if (model.max_abs_logit_diff) {
     text += Format("; %zu probes' logits differ by at most %.3g (allowed %.3g)",
@@ -67,7 +85,7 @@ std::string FormatText(const SessionRecord& session) {
   std::string text;
   for (const ModelRecord& model : session.models) {
     if (model.status == Status::kUnusable) continue;
-    text += model.path + "\n";
+    text += Escape(model.path) + "\n";
     text += Format("  accuracy  %.4f (%zu of %zu correct)\n", Accuracy(model).value_or(0),
                    model.correct.value_or(0), model.total.value_or(0));
     text += Format("  time      %.4f s, %.0f images/s (%s, one thread, batch size %zu)\n",
@@ -77,7 +95,9 @@ std::string FormatText(const SessionRecord& session) {
     if (!model.exporter_torch_version.empty()) {
       text += ", exported by " + model.exporter_torch_version;
     }
-    text += "\n  manifest  " + Agreement(model) + "\n";
+    text += "\n";
+    if (session.is_fashion_mnist == false) text += "  data      not FashionMNIST\n";
+    text += "  manifest  " + Agreement(model) + "\n";
   }
   if (session.models.size() > 1 && !text.empty()) {
     text += Format("%zu models in %.3f s, %d at a time\n", session.models.size(),
@@ -88,15 +108,18 @@ std::string FormatText(const SessionRecord& session) {
 
 std::string FormatErrors(const SessionRecord& session) {
   std::string text;
-  if (!session.error.empty()) text += "bnbench-eval: error: " + session.error + "\n";
+  const auto add = [&text](const char* kind, const std::string& line) {
+    text += std::string("bnbench-eval: ") + kind + ": " + Escape(line) + "\n";
+  };
+  if (!session.error.empty()) add("error", session.error);
   for (const ModelRecord& model : session.models) {
-    if (model.status == Status::kUnusable) {
-      text += "bnbench-eval: error: " + model.reason + "\n";
-    } else if (model.status == Status::kDisagreed) {
-      text += "bnbench-eval: error: " + model.path + ": " + model.reason + "\n";
-    } else if (!model.reason.empty()) {
-      text += "bnbench-eval: warning: " + model.path + ": " + model.reason +
-              " (evaluated in evaluation mode)\n";
+    if (model.reason.empty()) continue;
+    const bool is_named = model.status == Status::kUnusable;
+    const std::string line = (is_named ? "" : model.path + ": ") + model.reason;
+    if (model.exit_code == ExitCode::kAgreed) {
+      add("warning", line + " (evaluated in evaluation mode)");
+    } else {
+      add("error", line);
     }
   }
   return text;
@@ -127,6 +150,7 @@ std::string FormatJson(const SessionRecord& session) {
                          {"threads", OrNull(session.threads)},
                          {"batch_size", session.batch_size},
                          {"total", OrNull(session.total)},
+                         {"fashion_mnist", OrNull(session.is_fashion_mnist)},
                          {"seconds", OrNull(session.seconds)},
                          {"error", TextOrNull(session.error)},
                          {"models", models},

@@ -104,6 +104,16 @@ TEST_CASE("results and errors go to different streams") {
         "bnbench-eval: error: bad.pt: expected a model file, got an empty file\n");
 }
 
+TEST_CASE("it is said whether the data are FashionMNIST") {
+  SessionRecord session = MakeSession();
+  CHECK(Json::parse(FormatJson(session))["fashion_mnist"].is_null());
+  for (const bool is_fashion_mnist : {false, true}) {
+    session.is_fashion_mnist = is_fashion_mnist;
+    CHECK(Json::parse(FormatJson(session))["fashion_mnist"] == is_fashion_mnist);
+    CHECK(Contains(FormatText(session), "not FashionMNIST") != is_fashion_mnist);
+  }
+}
+
 TEST_CASE("training mode of a model without a manifest is a warning") {
   SessionRecord session = MakeSession();
   session.models.resize(1);
@@ -114,10 +124,34 @@ TEST_CASE("training mode of a model without a manifest is a warning") {
         "mode)\n");
 }
 
+TEST_CASE("training mode that stays in evaluation mode is an error") {
+  SessionRecord session = MakeSession();
+  session.models.resize(1);
+  session.models[0].status = Status::kUnchecked;
+  session.models[0].exit_code = ExitCode::kDisagreed;
+  session.models[0].reason = "traced in training mode";
+  CHECK(FormatErrors(session) == "bnbench-eval: error: good.pt: traced in training mode\n");
+}
+
+TEST_CASE("names and reasons move no cursor and change no color") {
+  SessionRecord session = MakeSession();
+  session.error = "a\tb";
+  for (ModelRecord& model : session.models) {
+    model.path = "x\n\x1b[31m\x7f\xc2\x9b\xc3\xa9.pt";
+    model.reason = model.path + ": expected a model";
+    const std::string text = FormatText(session) + FormatErrors(session);
+    for (const char c : text) CHECK((c == '\n' || (c & 0x80) != 0 || (c >= 0x20 && c < 0x7f)));
+    CHECK_FALSE(Contains(text, "\xc2\x9b"));
+    CHECK(Contains(text, "x\\x0a\\x1b[31m\\x7f\\x9b\xc3\xa9.pt"));
+    CHECK(Contains(text, "a\\x09b"));
+  }
+}
+
 TEST_CASE("a disagreement stands in the results and among the errors") {
   SessionRecord session = MakeSession();
   session.models.resize(1);
   session.models[0].status = Status::kDisagreed;
+  session.models[0].exit_code = ExitCode::kDisagreed;
   session.models[0].reason = "1 of 4 predictions differ (image 2)";
   CHECK_FALSE(Contains(FormatText(session), "at a time"));
   CHECK(Contains(FormatText(session), "DISAGREES: 1 of 4 predictions differ (image 2)"));

@@ -2,6 +2,7 @@
 #ifndef BNBENCH_MODEL_SESSION_H_
 #define BNBENCH_MODEL_SESSION_H_
 
+#include <atomic>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -19,14 +20,20 @@ struct SessionSpec {
   std::string logits_path;                // where to write all logits; empty: nowhere
   std::string predictions_path;           // the same for predictions
   std::size_t batch_size = 1000;
-  // Models evaluated side by side; none: one per processor. Each runs on one thread: two threads
-  // mostly wait for each other on a network of this size. OpenMP's threads spin while they wait,
-  // which on a busy machine turned 0.03 s of evaluation into 0.6 s.
+  // Models evaluated side by side, each in a process of its own; none: one per processor. Each runs
+  // on one thread: two threads mostly wait for each other on a network of this size. OpenMP's
+  // threads spin while they wait, which on a busy machine turned 0.03 s of evaluation into 0.6 s.
   std::optional<int> threads;
+  // Whether each model has a fresh process. A bare one always has; those with a manifest otherwise
+  // share one per thread, since a fresh one takes 25 ms, more than such a model.
+  bool isolate = false;
+  int timeout_seconds = 600;  // for each model, with loading it
+  int memory_mib = 4096;      // the same
   Device device = Device::kCpu;
   bool use_manifest = true;
   bool check_data = true;
   double logit_tolerance = 1e-4;
+  const std::atomic<int>* stop = nullptr;  // ends the session once it is not 0; may be null
 };
 
 enum class Status { kAgreed, kDisagreed, kUnusable, kUnchecked };
@@ -55,15 +62,17 @@ struct SessionRecord {
   std::optional<int> threads;
   std::size_t batch_size = 0;
   std::optional<std::size_t> total;
-  std::optional<double> seconds;  // of all models, with reading, checking and loading them
+  std::optional<bool> is_fashion_mnist;  // whether the test set is, by its known hashes
+  std::optional<double> seconds;         // of all models, with reading, checking and loading them
   std::vector<ModelRecord> models;
   std::string error;  // why no model was evaluated
   ExitCode exit_code = ExitCode::kAgreed;
 };
 
-// Loads the test set once and evaluates each model; never throws an Error. A model that fails does
-// not keep the others from being evaluated; the highest exit code is the session's. No result
-// depends on the number of threads.
+// Loads the test set once and evaluates each model in a process of its own; never throws an Error.
+// A model that fails in whatever way does not keep the others from being evaluated; the highest
+// exit code is the session's. No result depends on the number of threads. The process that calls
+// this must have one thread. A session that was stopped has neither written files nor all results.
 SessionRecord RunSession(const SessionSpec& spec);
 
 }  // namespace bnbench

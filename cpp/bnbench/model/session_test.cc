@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <filesystem>
 
-#include "bnbench/parallel.h"
+#include "bnbench/children.h"
 #include "tests/fixtures.h"
 #include "tests/tiny_models.h"
 
@@ -93,8 +95,10 @@ TEST_CASE("a model that does something else disagrees") {
 
 TEST_CASE("a model saved in training mode disagrees, whatever its results") {
   Scene scene;
-  const std::string training =
-      ScriptModel("def forward(self, x):\n  return torch.flatten(x, 1)[:, :10]\n", true);
+  const std::string training = ScriptModel(
+      "def forward(self, x):\n"
+      "  return torch.dropout(torch.flatten(x, 1)[:, :10], 0.5, self.training)\n",
+      true);
   scene.spec.models = {scene.Export("training", training, TinyManifestBody(training))};
   const ModelRecord record = scene.RunOne();
   CHECK(record.status == Status::kDisagreed);
@@ -110,6 +114,35 @@ TEST_CASE("a model saved in training mode disagrees, whatever its results") {
   CHECK(bare.exit_code == ExitCode::kAgreed);
   CHECK(bare.training == true);
   CHECK(bare.reason == record.reason);
+}
+
+TEST_CASE("training mode that no eval() ends is a fault, with and without a manifest") {
+  Scene scene;
+  const std::string traced = ScriptModel(
+      "def forward(self, x):\n"
+      "  x = torch.flatten(x, 1)[:, :10]\n"
+      "  return torch.batch_norm(x, None, None, None, None, True, 0.1, 1e-5, False)\n");
+  scene.spec.models = {scene.Export("traced", traced, TinyManifestBody(traced))};
+  CHECK(scene.RunOne().exit_code == ExitCode::kDisagreed);
+  scene.spec.use_manifest = false;
+  scene.spec.check_data = false;
+  const ModelRecord bare = scene.RunOne();
+  CHECK(bare.status == Status::kUnchecked);
+  CHECK(bare.exit_code == ExitCode::kDisagreed);
+  CHECK(bare.training == true);
+  CHECK(Contains(bare.reason, "training mode fixed in its graph"));
+}
+
+TEST_CASE("every error names its model") {
+  Scene scene;
+  scene.folder.Write(
+      "tiny.json", SealManifest(Replace(TinyManifestBody(scene.model), "\"test_images_sha256\": \"",
+                                        "\"test_images_sha256\": \"0\", \"x\": \"")));
+  CHECK(scene.RunOne().reason.starts_with(scene.spec.models[0] + ": "));
+  scene.folder.Write("tiny.json", SealManifest(Replace(TinyManifestBody(scene.model),
+                                                       bnbench::testing::TinyImagesSha256(),
+                                                       std::string(64, '0'))));
+  CHECK(scene.RunOne().reason.starts_with(scene.spec.models[0] + ": test images: expected"));
 }
 
 TEST_CASE("a flipped byte in the model is caught before it is loaded") {
@@ -144,7 +177,8 @@ TEST_CASE("a flipped byte in the data is caught") {
 TEST_CASE("missing, empty and misplaced model files are refused by name") {
   Scene scene;
   scene.folder.Write("tiny.pt", "");
-  scene.CheckRefused(ExitCode::kModel, "tiny.pt: expected a model file, got an empty file");
+  scene.CheckRefused(ExitCode::kModel, "tiny.pt: expected the model of its manifest, ");
+  scene.CheckRefused(ExitCode::kModel, ", got an empty file");
   scene.spec.models = {scene.folder.File("none.pt")};
   scene.CheckRefused(ExitCode::kModel,
                      "none.json: expected the model's manifest, got nothing there");
@@ -183,6 +217,36 @@ TEST_CASE("a model that fails does not keep the others from running, and the wor
   CHECK(session.models[3].status == Status::kAgreed);
   CHECK(session.exit_code == ExitCode::kModel);
   CHECK(session.total == 12);
+}
+
+TEST_CASE("a model that never ends is ended, and costs no other its result") {
+  Scene scene;
+  const std::string endless = ScriptModel(
+      "def forward(self, x):\n  while bool(x.size(0) > 0):\n    x = x + 1\n  return x\n");
+  for (const bool isolate : {false, true}) {
+    scene.spec.isolate = isolate;
+    scene.spec.timeout_seconds = 1;
+    scene.spec.threads = 1;
+    scene.spec.models = {scene.folder.File("tiny.pt"),
+                         scene.Export("endless", endless, TinyManifestBody(endless)),
+                         scene.folder.File("tiny.pt")};
+    const SessionRecord session = RunSession(scene.spec);
+    REQUIRE(session.models.size() == 3);
+    CHECK(session.models[0].status == Status::kAgreed);
+    CHECK(session.models[1].status == Status::kUnusable);
+    CHECK(Contains(session.models[1].reason, "endless.pt: expected to load and run within 1 s"));
+    CHECK(Contains(session.models[1].reason, "got no end within 1 s"));
+    CHECK(session.models[2].status == Status::kAgreed);
+  }
+}
+
+TEST_CASE("a session that is stopped writes no file") {
+  Scene scene;
+  const std::atomic<int> stop{15};
+  scene.spec.stop = &stop;
+  scene.spec.logits_path = scene.folder.File("logits.npy");
+  CHECK(RunSession(scene.spec).models.empty());
+  CHECK_FALSE(std::filesystem::exists(scene.spec.logits_path));
 }
 
 TEST_CASE("a file that cannot be written is an error before any model is evaluated") {

@@ -32,7 +32,6 @@ std::size_t CountDisagreements(const Manifest& manifest, const EvaluationRecord&
 
 void CompareProbes(const Manifest& manifest, const EvaluationRecord& found, double tolerance,
                    VerificationRecord* record) {
-  if (manifest.probes.empty()) return;
   double largest_diff = 0;
   double largest_expected = 0;
   for (const Probe& probe : manifest.probes) {
@@ -60,10 +59,10 @@ std::string ExplainDisagreement(const Manifest& manifest, const EvaluationRecord
                      std::to_string(record.disagreements) + " of " +
                          std::to_string(manifest.total) + " that differ (image" + images + ")"));
   }
-  if (record.max_abs_logit_diff.value_or(0) > record.allowed_logit_diff) {
+  if (record.max_abs_logit_diff > record.allowed_logit_diff) {
     add(ComposeError("probe logits",
                      "a difference of at most " + Scientific(record.allowed_logit_diff),
-                     Scientific(*record.max_abs_logit_diff)));
+                     Scientific(record.max_abs_logit_diff)));
   }
   return reason;
 }

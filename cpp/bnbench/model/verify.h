@@ -3,7 +3,6 @@
 #define BNBENCH_MODEL_VERIFY_H_
 
 #include <cstddef>
-#include <optional>
 #include <string>
 
 #include "bnbench/model/evaluate.h"
@@ -12,8 +11,8 @@
 namespace bnbench {
 
 struct VerificationRecord {
-  std::size_t disagreements = 0;             // predictions that differ
-  std::optional<double> max_abs_logit_diff;  // none if the manifest has no probes
+  std::size_t disagreements = 0;  // predictions that differ
+  double max_abs_logit_diff = 0;  // of the probes
   double allowed_logit_diff = 0;
   bool agreed = false;
   std::string reason;  // why the results disagree; empty if they agree

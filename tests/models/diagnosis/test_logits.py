@@ -276,3 +276,11 @@ def test_logits_that_are_no_numbers_are_a_fault(batchnorm: Exported) -> None:
     fault, text = batchnorm.diagnose(torch.full((NUM_IMAGES, 10), torch.nan))
     assert fault == "unknown"
     assert f"{NUM_IMAGES} images have logits that are no numbers" in text
+
+
+def test_logits_that_guess_as_well_suggest_that_no_weights_were_loaded(batchnorm: Exported) -> None:
+    generator = torch.Generator().manual_seed(0)
+    fault, text = batchnorm.diagnose(torch.randn((NUM_IMAGES, 10), generator=generator))
+    assert fault == "unknown"
+    assert "look first whether the weights were loaded at all" in text
+    assert f"'bnbench diagnose {batchnorm.path} --layers layers.npz'" in text

@@ -309,6 +309,52 @@ def test_what_a_callback_raises_stops_the_training(data: Data) -> None:
         _native.train_ensemble(*data, trials, 2, on_epoch=on_epoch)
 
 
+def test_labels_that_a_callback_changes_are_not_read(data: Data) -> None:
+    images, labels, *test = data
+    changed = labels.copy()
+
+    def on_epoch(trial: int, epoch: _native.EnsembleEpoch) -> None:
+        changed[:] = 255
+
+    (expected,) = _native.train_ensemble(*data, [make_trial(0, epochs=3)])
+    (found,) = _native.train_ensemble(
+        images, changed, *test, [make_trial(0, epochs=3)], on_epoch=on_epoch
+    )
+    assert expected.parameters is not None
+    assert found.parameters is not None
+    assert expected.parameters.tobytes() == found.parameters.tobytes()
+
+
+def test_sizes_beyond_any_memory_are_refused(data: Data) -> None:
+    trial = _native.EnsembleTrial(
+        hidden_sizes=[2**62, 2**62],
+        parameters=np.zeros(10, np.float32),
+        random_state=torch.get_rng_state().numpy().tobytes(),
+    )
+    (result,) = _native.train_ensemble(*data, [trial])
+    assert result.status == "failed"
+    assert result.reason.startswith("size: expected a size that a computer can count to")
+    with pytest.raises(_native.UsageError, match="size: expected"):
+        _native.ensemble_gradients(
+            hidden_sizes=[2**62, 2**62],
+            parameters=np.zeros(10),
+            images=data[0],
+            labels=data[1],
+        )
+
+
+def test_results_that_a_callback_takes_are_kept_nowhere_else(data: Data) -> None:
+    taken: dict[int, NDArray[Any] | None] = {}
+
+    def on_trial(trial: int, result: _native.EnsembleResult) -> None:
+        taken[trial] = result.parameters
+
+    trials = [make_trial(0), make_trial(1)]
+    assert _native.train_ensemble(*data, trials, on_trial=on_trial) == []
+    for index, result in enumerate(_native.train_ensemble(*data, trials)):
+        assert np.array_equal(taken[index], result.parameters)
+
+
 @pytest.mark.slow
 def test_ctrl_c_stops_all_trials_within_a_second() -> None:
     program = textwrap.dedent(

@@ -1,0 +1,28 @@
+// Bytes of a damaged child are refused as a ModelError, or are the one answer that they encode.
+
+#include <cmath>
+#include <string>
+#include <string_view>
+
+#include "bnbench/errors.h"
+#include "bnbench/model/answer.h"
+#include "fuzz/fuzz.h"
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  constexpr std::size_t kNumLogits = 20;
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  try {
+    const bnbench::ModelAnswer answer = bnbench::DecodeAnswer(input, kNumLogits, "input");
+    if (!answer.error) {
+      bnbench::fuzz::Require(answer.logits.size() == kNumLogits, "there are as many as asked for");
+      for (const float x : answer.logits) bnbench::fuzz::Require(std::isfinite(x), "all finite");
+    }
+    const std::string encoded = bnbench::EncodeAnswer(answer);
+    const bnbench::ModelAnswer again = bnbench::DecodeAnswer(encoded, kNumLogits, "input");
+    bnbench::fuzz::Require(again.error.has_value() == answer.error.has_value() &&
+                               again.logits == answer.logits && again.seconds == answer.seconds,
+                           "an answer survives being told again");
+  } catch (const bnbench::ModelError&) {
+  }
+  return 0;
+}

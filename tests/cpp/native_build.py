@@ -1,0 +1,20 @@
+"""A pytest plugin: tests use the build of ``_native`` that the environment names, such as one with
+sanitizers, in place of the package's own (``BNBENCH_NATIVE=/path/to/_native.so pytest -p ...``).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+
+spec = importlib.util.spec_from_file_location("bnbench._native", os.environ["BNBENCH_NATIVE"])
+assert spec is not None
+assert spec.loader is not None
+module = importlib.util.module_from_spec(spec)
+sys.modules["bnbench._native"] = module
+spec.loader.exec_module(module)
+
+import bnbench  # noqa: E402
+
+bnbench._native = module  # type: ignore[attr-defined]
