@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bnbench.specs import ENGINE_NAMES, PURPOSES, Purpose, StudySpec, TrialSpec
+from bnbench.specs import ENGINE_NAMES, PURPOSES, EngineName, Purpose, StudySpec, TrialSpec
 
 TrialStatus = Literal["finished", "failed"]
 LOCAL_NODE = "local"
 """The name of the node in records of trials that ran in the process of the study."""
+OPTIMIZER_NAMES: dict[EngineName, str] = {
+    "reference": "torch.optim.sgd.SGD",
+    "native": "bnbench native SGD",
+}
+"""What each engine trains with, by the name it puts on record."""
+RECIPE_SETTINGS = ("lr", "momentum", "weight_decay")
+"""What an optimizer calls the learning rate, momentum and weight decay of a recipe."""
 VerificationStatus = Literal["agreed", "disagreed", "unusable", "unchecked"]
 CertificateStatus = Literal["bounded", "not covered", "out of range"]
 
@@ -45,6 +52,31 @@ class TrialRecord:
     """Why the trial failed; None if it finished."""
     node: str = LOCAL_NODE
     """Node that ran the trial: a name in ``nodes.json``, or `LOCAL_NODE`."""
+    optimizers: tuple[str, ...] = ()
+    """What trained, as `describe_optimizer` writes it: read before the first epoch and after each,
+    every state once. Empty in runs of versions that did not record it."""
+
+
+def describe_optimizer(name: str, settings: Mapping[str, object]) -> str:
+    """Write an optimizer as text: ``SGD(lr=0.1, momentum=0, weight_decay=0)``.
+
+    Settings that are off (None, False or 0) are left out, except those that every recipe names.
+    """
+    shown = {key: settings[key] for key in RECIPE_SETTINGS if key in settings}
+    shown |= {key: value for key, value in settings.items() if key in shown or value}
+    texts = [
+        f"{key}={value:.15g}" if type(value) in (int, float) else f"{key}={value!r}"
+        for key, value in shown.items()
+    ]
+    return f"{name}({', '.join(texts)})"
+
+
+def describe_recipe(trial: TrialSpec) -> str:
+    """Write the optimizer that a trial asks of its engine, as `describe_optimizer` does."""
+    recipe = trial.recipe
+    values = (recipe.learning_rate, recipe.momentum, recipe.weight_decay)
+    settings = dict(zip(RECIPE_SETTINGS, values, strict=True))
+    return describe_optimizer(OPTIMIZER_NAMES[trial.engine], settings)
 
 
 def make_trial_order(study: StudySpec) -> Callable[[TrialRecord], tuple[float, ...]]:

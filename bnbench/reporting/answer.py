@@ -1,20 +1,21 @@
-"""The answer at the top of the report: a headline, then a few sentences that qualify it.
-
-Only where each variant had a learning rate chosen for it, with the same effort for all, does the
-headline say that a technique helps. At one learning rate it says what happens at that rate.
-"""
+"""The answer at the top of the report: the headline, then how sure it is, time and models."""
 
 from __future__ import annotations
 
-from bnbench.reporting.sections.accuracy import ContrastSummary, say_decision, say_probability
+from bnbench.reporting.headline import find_lead, list_contrasts, say_headline
+from bnbench.reporting.sections.accuracy import (
+    ContrastSummary,
+    say_decision,
+    say_probability,
+)
 from bnbench.reporting.sections.epoch_time import say_epoch_time
 from bnbench.reporting.sections.models import say_models
+from bnbench.reporting.sections.training import say_departures
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.wording import (
     format_count,
     format_percent,
     format_points,
-    join_words,
     name_variant,
     start_sentence,
 )
@@ -22,105 +23,131 @@ from bnbench.stats import Outcome
 
 
 def compose_answer(summary: RunSummary) -> tuple[str, ...]:
-    """Answer the study's question: a headline, what it rests on, then time, then the models."""
-    headline, num_pending = say_headline(summary), summary.failures.num_pending
-    if num_pending:
-        missing = format_count(num_pending, "trial")
-        opening = [
-            f"This run is incomplete: it lacks {missing}, so its result may change.",
-            f"So far: {headline}",
-        ]
-    else:
-        opening = [start_sentence(headline)]
-    time = say_epoch_time(summary.epoch_time)
-    return (*opening, *filter(None, (_qualify(summary), time, say_models(summary.models))))
+    """Answer the study's question, one paragraph each: verdict, how sure, time, models."""
+    lead, num_pending = find_lead(summary), summary.failures.num_pending
+    incomplete = (
+        f"This run is incomplete: it lacks {format_count(num_pending, 'trial')}, "
+        "so its result may change."
+    )
+    paragraphs = (
+        say_headline(summary),
+        incomplete if num_pending else None,
+        say_departures(summary.training),
+        _say_alone(summary) if lead is None else _say_how_sure(summary, lead),
+        _say_ranks(summary),
+        None if lead is None else say_epoch_time(summary.epoch_time, lead.candidate),
+        say_models(summary.models),
+    )
+    return tuple(filter(None, paragraphs))
 
 
-def say_headline(summary: RunSummary) -> str:
-    """The verdict in at most 120 characters and three numbers, no interval, no capital."""
-    accuracy, is_tuned = summary.accuracy, summary.study.tuning is not None
-    device = accuracy.contrasts[0].device if accuracy.contrasts else None
-    finished = [
-        variant.variant
-        for variant in accuracy.variants
-        if variant.num_failed < variant.num_trials and device in (None, variant.device)
-    ]
-    if not finished:
-        return "no trial finished, so there is no result."
-    if not accuracy.contrasts:
-        names = join_words([name_variant(name) for name in finished])
-        return f"only {names} has results, so nothing is compared."
-    contrast = accuracy.contrasts[0]
-    compared = (contrast.baseline, contrast.candidate)
-    trained = [name_variant(name) for name in compared if name in finished]
-    failed = [name_variant(name) for name in compared if name not in finished]
-    condition = "" if is_tuned else f"at learning rate {summary.study.recipe.learning_rate:g}, "
-    if not trained:
-        return f"no trial of {failed[1]} or {failed[0]} finished."
-    if failed:
-        return f"{condition}only {trained[0]} trains: every trial of {failed[0]} failed."
-    if contrast.decision.outcome is Outcome.NO_CONCLUSION:
-        return f"{say_decision(contrast)}."
-    verdict = _say_gain(contrast, is_tuned) or say_decision(contrast)
-    return f"{condition}{verdict}{' at tuned learning rates' if is_tuned else ''}."
-
-
-def _say_gain(contrast: ContrastSummary, is_tuned: bool) -> str | None:
-    """By how many points the candidate is ahead; None where mean and verdict disagree."""
-    gain, outcome = contrast.differences[-1].value, contrast.decision.outcome
-    if gain is None or outcome is not (Outcome.BETTER if gain > 0 else Outcome.WORSE):
-        return None
-    candidate, baseline = name_variant(contrast.candidate), name_variant(contrast.baseline)
-    size = abs(gain) * 100
-    points = f"{size:.1f} points" if size >= 0.1 else f"{size:.2g} points"
-    is_against_baseline = contrast.baseline == "baseline"
-    if not is_tuned:
-        place = "ahead" if gain > 0 else "behind"
-        if is_against_baseline:
-            return f"{candidate} ends {points} {place}"
-        return f"{candidate} ends {points} {place}{' of' if gain > 0 else ''} {baseline}"
-    if is_against_baseline:
-        return f"{candidate} {'helps by' if gain > 0 else 'costs'} {points}"
-    return f"{candidate} {'beats' if gain > 0 else 'loses to'} {baseline} by {points}"
-
-
-def _qualify(summary: RunSummary) -> str:
-    """What the headline rests on: difference, win probability, learning rates, other variants."""
-    accuracy = summary.accuracy
+def _say_alone(summary: RunSummary) -> str:
+    """What each variant reaches where none is compared."""
     epochs = format_count(summary.study.recipe.epochs, "epoch")
-    if not accuracy.contrasts:
-        return " ".join(
-            start_sentence(
-                f"{name_variant(variant.variant)} reaches "
-                f"{format_percent(variant.curve[-1].mean.value)} test accuracy after {epochs}."
-            )
-            for variant in accuracy.variants
-            if variant.curve[-1].mean.value is not None
+    return " ".join(
+        start_sentence(
+            f"{name_variant(variant.variant)} reaches "
+            f"{format_percent(variant.curve[-1].mean.value)} test accuracy after {epochs}."
         )
-    contrast = accuracy.contrasts[0]
-    final, device = contrast.differences[-1], contrast.device
-    seeds = format_count(contrast.num_pairs, "seed")
-    sentences = [
-        f"In none of {seeds} did both networks finish {epochs}."
-        if final.value is None
-        else f"The difference in test accuracy after {epochs} is {format_points(final)}, "
-        f"over {seeds}.",
-        say_probability(contrast),
-    ]
-    if summary.study.tuning is None:
+        for variant in summary.accuracy.variants
+        if variant.curve[-1].mean.value is not None
+    )
+
+
+def _say_how_sure(summary: RunSummary, lead: ContrastSummary) -> str:
+    """Difference and win probability of the headline's contrast, and under what they hold."""
+    seeds = format_count(lead.num_pairs, "seed")
+    epochs = format_count(summary.study.recipe.epochs, "epoch")
+    is_tuned = summary.study.tuning is not None
+    final, over = lead.differences[-1], f"over {seeds}"
+    if lead.nested is not None and lead.nested.estimate.has_interval:
+        final, over = lead.nested.estimate, f"over {seeds} and the choice of both learning rates"
+    elif is_tuned:
+        over += " at these learning rates"
+    against = (
+        f" of {name_variant(lead.candidate)} and {name_variant(lead.baseline)}"
+        if summary.ranking
+        else ""
+    )
+    sentences = []
+    if final.value is None:
+        sentences.append(f"In none of {seeds} did both networks finish {epochs}.")
+    else:
         sentences.append(
-            "One learning rate for both does not tell the technique from the tuning; "
+            f"The difference{against} after {epochs} is {format_points(final)} of test accuracy, "
+            f"{over}."
+        )
+        if final.has_interval:
+            sentences.append(_explain_brackets(summary))
+    sentences.append(say_probability(lead))
+    sentences.append(_explain_probability(lead.decision.probability.value))
+    if lead.decision.outcome is Outcome.NO_CONCLUSION and lead.decision.num_more_pairs:
+        sentences.append(
+            f"To decide, run {format_count(lead.decision.num_more_pairs, 'more seed')}."
+        )
+    if is_tuned:
+        sentences.append(_say_rates(summary, lead))
+    else:
+        whom = "all" if summary.ranking else "both"
+        sentences.append(
+            f"One learning rate for {whom} does not tell the technique from the tuning; "
             "the fair study does."
         )
-    else:
-        rates = {v.variant: v.learning_rate for v in accuracy.variants if v.device == device}
+    failed = [
+        f"{format_count(each.num_failed, 'trial')} of {name_variant(each.variant)}"
+        for each in summary.accuracy.variants
+        if each.num_failed and each.device == lead.device
+    ]
+    if failed:
         sentences.append(
-            "The learning rates were chosen on validation images: "
-            f"{rates[contrast.baseline]:.3g} for {name_variant(contrast.baseline)}, "
-            f"{rates[contrast.candidate]:.3g} for {name_variant(contrast.candidate)}."
+            f"{' and '.join(failed)} failed: accuracies leave them out, and each counts as lost."
         )
-    others = [other for other in accuracy.contrasts[1:] if other.device == device]
-    sentences.extend(start_sentence(f"{say_decision(other)}.") for other in others)
     if len(summary.study.devices) > 1:
-        sentences.append(f"This holds on {device}; the table has the other devices.")
+        sentences.append(f"This holds on {lead.device}; the table has the other devices.")
+    return " ".join(filter(None, sentences))
+
+
+def _explain_probability(probability: float | None) -> str:
+    if probability is None:
+        return ""
+    number = round(100 * probability)
+    often = {0: "almost none", 100: "almost all"}.get(number, f"about {number} of 100")
+    return f"So if you train one more of each, it wins in {often} cases."
+
+
+def _explain_brackets(summary: RunSummary) -> str:
+    if not summary.ranking and len(summary.accuracy.contrasts) < 2:
+        return "Brackets hold a 95 % interval: 95 of 100 such studies have the true value in it."
+    number = summary.ranking[0].num_contrasts if summary.ranking else len(summary.study.devices)
+    return (
+        f"Brackets are wide enough for {format_count(number, 'comparison')} at once: "
+        "in 95 of 100 such studies, all of them have the true values in them."
+    )
+
+
+def _say_rates(summary: RunSummary, lead: ContrastSummary) -> str:
+    rates = {
+        v.variant: v.learning_rate for v in summary.accuracy.variants if v.device == lead.device
+    }
+    return (
+        "Tuning chose the learning rates on validation images: "
+        f"{rates[lead.baseline]:.3g} for {name_variant(lead.baseline)}, "
+        f"{rates[lead.candidate]:.3g} for {name_variant(lead.candidate)}."
+    )
+
+
+def _say_ranks(summary: RunSummary) -> str | None:
+    """The verdict on the best two, and what the ranking's columns mean."""
+    if not summary.ranking or not list_contrasts(summary):
+        return None
+    baseline, leaders = name_variant(summary.study.variants[0].name), summary.ranking[0].leaders
+    sentences = []
+    if leaders is not None and leaders.decision.probability.value is not None:
+        sentences.append(f"The best two: {say_decision(leaders)}.")
+        if leaders.differences[-1].value is not None:
+            sentences.append(f"They differ by {format_points(leaders.differences[-1])}.")
+    sentences.append(
+        f"The table, best first, compares each variant with {baseline}: the difference in points, "
+        "how often a new trial of it wins (1 is always), and how much longer an epoch takes."
+    )
     return " ".join(sentences)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.sections.nodes import list_nodes, say_nodes
+from bnbench.reporting.sections.training import say_training
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.wording import format_count
 
@@ -15,6 +16,7 @@ REFERENCES = (
     "Bouthillier et al. (2021), Accounting for Variance in Machine Learning Benchmarks, "
     "arXiv 2103.03098",
     "Efron (1987), Better Bootstrap Confidence Intervals, JASA 82(397)",
+    "Dunn (1961), Multiple Comparisons Among Means, JASA 56(293)",
     "Kaplan and Meier (1958), Nonparametric Estimation from Incomplete Observations, JASA 53(282)",
 )
 
@@ -33,9 +35,8 @@ def compose_method(summary: RunSummary) -> Section:
         for variant in study.variants
     )
     training = (
-        f"Networks ({sizes}) are trained with cross-entropy loss and SGD: batch size "
-        f"{recipe.batch_size}, momentum {recipe.momentum:g}, weight decay "
-        f"{recipe.weight_decay:g}, {format_count(recipe.epochs, 'epoch')}. "
+        f"Networks ({sizes}) are trained with cross-entropy loss, batch size "
+        f"{recipe.batch_size}, {format_count(recipe.epochs, 'epoch')}. "
         f"The {summary.data.num_train_images:,} training images have pixels in [0, 1] and are "
         f"shuffled every epoch. The {summary.data.num_test_images:,} test images are evaluated "
         "after every epoch. For one seed, all variants start from the same random state, so "
@@ -55,18 +56,41 @@ def compose_method(summary: RunSummary) -> Section:
     timing = (
         "Time per epoch is training alone, without evaluation, on a monotonic clock. The device is "
         "synchronized before each reading, and a warm-up is thrown away. Variants alternate "
-        "(AB, BA, …), so drift of the machine affects both alike."
+        "(AB, BA, …), so drift of the machine affects all alike. Times are compared within such "
+        "pairs."
     )
     return Section(
         "Method",
         (
             training,
+            *say_training(summary.training, recipe),
             intervals,
+            *_say_correction(summary),
             verdict,
             timing,
             *say_nodes(summary.nodes),
             "References: " + "; ".join(REFERENCES) + ".",
         ),
+    )
+
+
+def _say_correction(summary: RunSummary) -> tuple[str, ...]:
+    """How intervals are widened where the study makes several comparisons."""
+    number = len(summary.study.devices) * (len(summary.study.variants) - 1)
+    if summary.ranking:
+        number = summary.ranking[0].num_contrasts
+    contrasts = summary.accuracy.contrasts
+    if number <= 1 or not contrasts:
+        return ()
+    level = 100 * contrasts[0].decision.probability.confidence
+    best_two = ", and the best two with each other" if summary.ranking else ""
+    return (
+        f"The study makes {number} comparisons: each variant with the first one on each device"
+        f"{best_two}. Their differences, probabilities and ratios of time have intervals of "
+        f"{level:.4g} % each, so that all {number} hold together in at least 95 % of studies "
+        "(Dunn 1961). Means, losses and times to a target are not compared by a verdict and have "
+        "95 % intervals of their own. Variants are ranked by mean accuracy after the last epoch, "
+        "where a failed trial counts as chance (10 %).",
     )
 
 

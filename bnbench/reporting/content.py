@@ -14,12 +14,37 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     details: tuple[str, ...] = ()
     """Columns that a terminal of 80 characters has no room for."""
+    constants: str = ""
+    """What holds for every row, said once above the table: ``device cpu, engine native``."""
 
     @classmethod
-    def from_rows(cls, rows: Iterable[Mapping[str, str]], details: tuple[str, ...] = ()) -> Table:
-        """Make a table of rows that give each column its text; at least one, all with the same."""
+    def from_rows(
+        cls,
+        rows: Iterable[Mapping[str, str]],
+        details: tuple[str, ...] = (),
+        qualifiers: tuple[str, ...] = (),
+    ) -> Table:
+        """Make a table of rows that give each column its text.
+
+        Args:
+            rows: at least one, all with the same columns.
+            details: columns that a narrow terminal leaves out.
+            qualifiers: columns that are said above the table if they are the same in all rows,
+                and else beside the row's name; so the results come next to the names.
+        """
         listed = list(rows)
-        return cls(tuple(listed[0]), tuple(tuple(row.values()) for row in listed), details)
+        same = [name for name in qualifiers if len({row[name] for row in listed}) == 1]
+        name, *columns = [column for column in listed[0] if column not in qualifiers]
+        names = [name, *(each for each in qualifiers if each not in same)]
+        return cls(
+            (", ".join(names), *columns),
+            tuple(
+                (", ".join(row[each] for each in names), *(row[column] for column in columns))
+                for row in listed
+            ),
+            details,
+            ", ".join(f"{each} {listed[0][each]}" for each in same),
+        )
 
 
 @dataclass(frozen=True)
@@ -45,3 +70,5 @@ class ReportContent:
     answer: tuple[str, ...]
     """Paragraphs; the first one is the headline."""
     sections: tuple[Section, ...]
+    ranking: Table | None = None
+    """All variants, best first, shown below the headline; None where there are only two."""

@@ -11,8 +11,14 @@ from bnbench.reporting.content import ReportContent, Section, Table
 from bnbench.reporting.figures import Figure
 
 LONGEST_NUMBER = 24
-"""Characters from which on a cell is taken for a text, which is left-aligned and may wrap."""
+"""Characters from which on a cell beside the names is a text, left-aligned, that may wrap."""
 
+MOST_COLUMNS = 5
+"""Columns of a table up to which a section without a figure may stand beside another one."""
+MOST_ROWS = 12
+"""Rows of a table up to which it is printed on one page."""
+
+WIDE = ' class="wide"'
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What the page may load: nothing. The browser holds it to that."""
 
@@ -33,12 +39,16 @@ PAGE = """\
 <body>
 <main>
 <header>
-<h1>{title}</h1>
+<h1 id="title">{title}</h1>
 <div class="answer">
+{headline}
+{ranking}
 {answer}
 </div>
 </header>
+<div class="sections">
 {sections}
+</div>
 </main>
 </body>
 </html>
@@ -60,7 +70,9 @@ def render_html(content: ReportContent, figures: Mapping[str, Figure]) -> str:
         description=html.escape(" ".join(content.answer)),
         title=html.escape(content.title),
         css=resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8"),
-        answer=_write_paragraphs(content.answer),
+        headline=_write_paragraphs(content.answer[:1]),
+        ranking="" if content.ranking is None else _write_table(content.ranking, "title"),
+        answer=_write_paragraphs(content.answer[1:]),
         sections="\n".join(
             _write_section(section, number, figures)
             for number, section in enumerate(content.sections, start=1)
@@ -70,19 +82,21 @@ def render_html(content: ReportContent, figures: Mapping[str, Figure]) -> str:
 
 def _write_section(section: Section, number: int, figures: Mapping[str, Figure]) -> str:
     """Write a titled section: figure, paragraphs, table, command."""
-    heading = f"section-{number}"
+    heading, table = f"section-{number}", section.table
+    has_figure = section.figure is not None and section.figure in figures
+    is_wide = table is not None and len(table.columns) > MOST_COLUMNS and not has_figure
     parts = [
-        f'<section aria-labelledby="{heading}">',
+        f'<section{WIDE if is_wide else ""} aria-labelledby="{heading}">',
         f'<h2 id="{heading}">{html.escape(section.title)}</h2>',
     ]
-    if section.figure is not None and section.figure in figures:
+    if section.figure is not None and has_figure:
         figure = figures[section.figure]
         caption = _write_inline(figure.caption)
         parts.append(f"<figure>\n{figure.svg}<figcaption>{caption}</figcaption>\n</figure>")
     if section.paragraphs:
         parts.append(_write_paragraphs(section.paragraphs))
-    if section.table is not None:
-        parts.append(_write_table(section.table, heading))
+    if table is not None:
+        parts.append(_write_table(table, heading))
     if section.code is not None:
         code = html.escape(section.code)
         parts.append(
@@ -96,11 +110,20 @@ def _write_paragraphs(paragraphs: tuple[str, ...]) -> str:
 
 
 def _write_inline(text: str) -> str:
-    """Escape a text, mark up its code and its web addresses, and keep ``5 %`` on one line."""
-    pieces = re.split(r"`([^`]+)`", re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text))
+    """Escape a text, and mark up its code and its web addresses."""
+    pieces = re.split(r"`([^`]+)`", _keep_numbers_whole(text))
     return "".join(
         f"<code>{html.escape(piece)}</code>" if index % 2 else _write_links(piece)
         for index, piece in enumerate(pieces)
+    )
+
+
+def _keep_numbers_whole(text: str) -> str:
+    """Keep ``5 %`` and ``[1, 2]`` on one line."""
+    return re.sub(
+        r"\[[-+.\d][^\[\]]*\]|(?<=\d) (?=%)",
+        lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"),
+        text,
     )
 
 
@@ -118,14 +141,22 @@ def _write_links(text: str) -> str:
 def _write_table(table: Table, heading: str) -> str:
     """Write a table that scrolls sideways by itself, and by keyboard, where it is too wide."""
     kinds = [
-        ' class="text"' if any(len(row[place]) > LONGEST_NUMBER for row in table.rows) else ""
+        ' class="text"'
+        if place and any(len(row[place]) > LONGEST_NUMBER for row in table.rows)
+        else ""
         for place in range(len(table.columns))
     ]
     head = ['th scope="col"'] * len(kinds)
     body = ['th scope="row"', *["td"] * (len(kinds) - 1)]
     rows = "\n".join(_write_row(row, kinds, body) for row in table.rows)
-    return (
-        f'<div class="table" role="region" aria-labelledby="{heading}" tabindex="0">\n<table>\n'
+    kind = " ".join(
+        ["table"]
+        + ["short"] * (len(table.rows) <= MOST_ROWS)
+        + ["many"] * (len(table.columns) > MOST_COLUMNS)
+    )
+    above = f'<p class="constants">For all rows: {html.escape(table.constants)}.</p>\n'
+    return (above if table.constants else "") + (
+        f'<div class="{kind}" role="region" aria-labelledby="{heading}" tabindex="0">\n<table>\n'
         f"<thead>{_write_row(table.columns, kinds, head)}</thead>\n<tbody>\n{rows}\n</tbody>\n"
         "</table>\n</div>"
     )
@@ -133,7 +164,13 @@ def _write_table(table: Table, heading: str) -> str:
 
 def _write_row(cells: Sequence[str], kinds: Sequence[str], tags: Sequence[str]) -> str:
     written = (
-        f"<{tag}{kind}>{html.escape(cell)}</{tag[:2]}>"
+        f"<{tag}{kind}>{_write_cell(cell, tag)}</{tag[:2]}>"
         for cell, kind, tag in zip(cells, kinds, tags, strict=True)
     )
     return f"<tr>{''.join(written)}</tr>"
+
+
+def _write_cell(text: str, tag: str) -> str:
+    """Escape a cell's text; a heading may wrap after each ``_`` of a variant's name."""
+    escaped = html.escape(_keep_numbers_whole(text))
+    return escaped.replace("_", "_<wbr>") if tag.startswith("th") else escaped

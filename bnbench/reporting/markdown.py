@@ -14,7 +14,12 @@ def render_markdown(content: ReportContent, figures: Mapping[str, str]) -> str:
         content: what the report says.
         figures: alternative text of each figure by its name; figure NAME lies in ``NAME.png``.
     """
-    lines = [f"# {_escape(content.title)}", "", _escape(" ".join(content.answer)), ""]
+    headline, *rest = map(_escape, content.answer)
+    lines = [f"# {_escape(content.title)}", "", f"**{headline}**", ""]
+    if content.ranking is not None:
+        lines += [*_render_table(content.ranking), ""]
+    for paragraph in rest:
+        lines += [paragraph, ""]
     for section in content.sections:
         lines.extend(_render_section(section, figures))
     return "\n".join(lines).rstrip() + "\n"
@@ -34,9 +39,11 @@ def _render_section(section: Section, figures: Mapping[str, str]) -> list[str]:
 
 
 def _render_table(table: Table) -> list[str]:
+    above = [_escape(f"For all rows: {table.constants}."), ""] if table.constants else []
     alignments = ["---", *["---:"] * (len(table.columns) - 1)]
     return [
-        "| " + " | ".join(map(_escape, cells)) + " |" for cells in (table.columns, alignments)
+        *above,
+        *("| " + " | ".join(map(_escape, cells)) + " |" for cells in (table.columns, alignments)),
     ] + ["| " + " | ".join(map(_escape, row)) + " |" for row in table.rows]
 
 

@@ -24,6 +24,7 @@ from bnbench.reporting.sections.inside import compose_gradients, compose_inputs
 from bnbench.reporting.sections.losses import compose_losses
 from bnbench.reporting.sections.mistakes import compose_disagreements, compose_mistakes
 from bnbench.reporting.sections.models import compose_models
+from bnbench.reporting.sections.ranking import tabulate_ranking
 from bnbench.reporting.sections.rates import compose_rates
 from bnbench.reporting.sections.time_to_target import compose_time_to_target
 from bnbench.reporting.summary import RunSummary, summarize_run
@@ -31,7 +32,7 @@ from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import join_words
 from bnbench.store import RunStore
 
-SUMMARY_FORMAT_VERSION = 3
+SUMMARY_FORMAT_VERSION = 4
 
 SECTIONS: tuple[Callable[[RunSummary], Section | None], ...] = (
     lambda summary: compose_accuracy(summary.accuracy, summary.study),
@@ -97,4 +98,5 @@ def compose_report(summary: RunSummary) -> ReportContent:
         title=f"{names} on {summary.data.name}: the {summary.study.name} study",
         answer=compose_answer(summary),
         sections=tuple(section for section in sections if section is not None),
+        ranking=tabulate_ranking(summary.ranking, summary.accuracy, summary.epoch_time),
     )

@@ -18,8 +18,10 @@ from bnbench.reporting.sections.losses import LossSummary, summarize_losses
 from bnbench.reporting.sections.mistakes import ClassesSummary, summarize_mistakes
 from bnbench.reporting.sections.models import ModelsSummary, summarize_models
 from bnbench.reporting.sections.nodes import NodesSummary, summarize_nodes
+from bnbench.reporting.sections.ranking import RankingSummary, summarize_ranking
 from bnbench.reporting.sections.rates import SensitivitySummary, summarize_rates
 from bnbench.reporting.sections.time_to_target import TargetsSummary, summarize_time_to_target
+from bnbench.reporting.sections.training import TrainingSummary, summarize_training
 from bnbench.reporting.trials import RunTrials
 from bnbench.specs import StudySpec
 from bnbench.store import RunStore
@@ -40,6 +42,10 @@ class RunSummary:
     models: ModelsSummary
     failures: FailuresSummary
     nodes: NodesSummary
+    training: tuple[TrainingSummary, ...]
+    """Empty in runs of versions that did not record the optimizer."""
+    ranking: tuple[RankingSummary, ...]
+    """One per device; empty for two variants or fewer."""
     losses: tuple[LossSummary, ...]
     mistakes: tuple[ClassesSummary, ...]
     inspection: InspectionRecord | None
@@ -57,17 +63,20 @@ def summarize_run(store: RunStore, records: Sequence[TrialRecord]) -> RunSummary
     certificates, verifications = read_verification(store.folder)
     rates = find_rates(store, records)
     inspection = read_inspection(store.folder)
+    accuracy = summarize_accuracy(trials, rates)
     return RunSummary(
         study=store.study,
         data=store.data,
         environment=store.environment,
-        accuracy=summarize_accuracy(trials, rates),
+        accuracy=accuracy,
         rates=summarize_rates(trials),
         time_to_target=summarize_time_to_target(trials),
         epoch_time=summarize_epoch_time(trials),
         models=summarize_models(verifications, certificates),
         failures=summarize_failures(trials, store.engines, rates),
         nodes=summarize_nodes(trials, store.read_nodes()),
+        training=summarize_training(trials),
+        ranking=summarize_ranking(trials, accuracy),
         losses=summarize_losses(trials),
         mistakes=summarize_mistakes(inspection),
         inspection=inspection,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table as RichTable
 
 from bnbench.reporting.content import ReportContent, Table
@@ -11,12 +11,14 @@ from bnbench.reporting.sections.models import TITLE as MODELS_TITLE
 
 
 def print_content(content: ReportContent, console: Console) -> None:
-    """Print the main tables, then the answer."""
+    """Print the main tables, then the answer, with the ranking below its headline."""
     for section in content.sections:
         if section.table is not None and section.in_terminal:
             console.print(_lay_out(section.title, section.table))
-    for sentence in content.answer:
+    for place, sentence in enumerate(content.answer):
         console.print(sentence, highlight=False, markup=False)
+        if place == 0 and content.ranking is not None:
+            console.print(_lay_out("Best first", content.ranking))
     console.print()
 
 
@@ -38,13 +40,15 @@ def print_rows(table: Table, console: Console) -> None:
 
 
 def _lay_out(title: str, table: Table) -> RichTable:
+    title = f"{title} ({table.constants})" if table.constants else title
     laid_out = RichTable(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     shown = []
     for index, column in enumerate(table.columns):
-        says_nothing = column == "device" and len({row[index] for row in table.rows}) == 1
-        if column not in table.details and not says_nothing:
+        if column not in table.details:
             shown.append(index)
-            laid_out.add_column(column, justify="right" if shown[1:] else "left", no_wrap=True)
+            # Only a name may wrap.
+            kind: JustifyMethod = "right" if shown[1:] else "left"
+            laid_out.add_column(column, justify=kind, no_wrap=bool(shown[1:]), overflow="fold")
     for row in table.rows:
         laid_out.add_row(*(row[index] for index in shown))
     return laid_out

@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from bnbench import stats
 from bnbench.records import DataRecord, TrialRecord
 from bnbench.specs import StudySpec, VariantSpec
 from bnbench.tables import Matrix
@@ -68,6 +69,15 @@ class RunTrials:
             for device in self.study.devices
             for candidate in self.study.variants[1:]
         ]
+
+    @property
+    def confidence(self) -> float:
+        """The level of each contrast's intervals, so that those of all contrasts hold together."""
+        if len(self.study.variants) < 2:
+            return stats.DEFAULT_CONFIDENCE
+        return stats.correct_confidence(
+            stats.count_contrasts(len(self.study.variants), len(self.study.devices))
+        )
 
     @property
     def scored(self) -> list[list[TrialRecord]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from bnbench.stats import Estimate
@@ -22,7 +23,7 @@ def name_variant(variant: str) -> str:
 
 def start_sentence(text: str) -> str:
     """Begin with a capital, unless the text begins with a variant's own name."""
-    starts = (*VARIANT_NAMES.values(), "at ", "no ", "only ", "whether ")
+    starts = tuple(VARIANT_NAMES.values())
     return text[0].upper() + text[1:] if text.startswith(starts) else text
 
 
@@ -77,6 +78,19 @@ def format_seconds(seconds: float | None) -> str:
     if seconds is None:
         return "not known"
     return f"{seconds:.0f} s" if seconds >= 1000 else f"{seconds:#.3g}".rstrip(".") + " s"
+
+
+def format_together(numbers: Sequence[float | None]) -> list[str]:
+    """Write positive numbers that are read together with the same decimals.
+
+    The smallest has three digits, or two where the largest is ten times as large.
+    """
+    known = [number for number in numbers if number]
+    decimals = 0
+    if known:
+        digits = 3 if max(known) < 10 * min(known) else 2
+        decimals = max(digits - 1 - math.floor(math.log10(min(known))), 0)
+    return ["not known" if each is None else f"{each:,.{decimals}f}" for each in numbers]
 
 
 def format_count(number: int, noun: str, plural: str | None = None) -> str:

@@ -18,6 +18,7 @@ which ``None`` means undefined. The same input and generator seed give the same 
 ``epoch_time``       seconds per epoch, outliers, and the ratio of two variants
 ``learning_rate``    the best rate of a grid
 ``nested``           the difference of tuned variants, with the choice of their rates
+``simultaneous``     the level of each of several intervals that hold together
 ``sensitivity``      which rates work, and where trials diverge
 ``means``            means and their intervals
 ``medians``          medians of many rows at once
@@ -69,6 +70,7 @@ from bnbench.stats.sensitivity import (
     RateSummary,
     summarize_sensitivity,
 )
+from bnbench.stats.simultaneous import correct_confidence, count_contrasts
 from bnbench.stats.speed_up import SpeedUp, estimate_speed_up
 from bnbench.stats.survival import estimate_median_time
 
@@ -103,6 +105,8 @@ __all__ = [
     "classify_change",
     "compare_epoch_time",
     "compare_pairs",
+    "correct_confidence",
+    "count_contrasts",
     "count_required_pairs",
     "decide_change",
     "decide_improvement",

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from scipy import stats
 
-from bnbench.stats.estimates import Estimate
+from bnbench.stats.estimates import DEFAULT_CONFIDENCE, Estimate
 
 MEANINGFUL_PROBABILITY = 0.75
 """gamma: the least P(candidate > baseline) that counts as a meaningful improvement."""
@@ -139,7 +139,9 @@ def _count_more_pairs(probability: Estimate) -> int:
     value and a border at ``n' = n * (d / g)^2`` seeds. The nearest border counts.
     """
     value, low, high = probability.value, probability.low, probability.high
-    count, required = probability.count, count_required_pairs()
+    # An interval that is one of several has a smaller error rate; see `correct_confidence`.
+    share = (1.0 - probability.confidence) / (1.0 - DEFAULT_CONFIDENCE)
+    count, required = probability.count, count_required_pairs(alpha=FALSE_ALARM_RATE * share)
     if value is None or low is None or high is None or count < required:
         return max(required - count, 1)
     shrinkages = []

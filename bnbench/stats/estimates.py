@@ -12,16 +12,6 @@ DEFAULT_CONFIDENCE = 0.95
 DEFAULT_NUM_RESAMPLES = 9999
 """Bootstrap resamples; with 9,999 the ends of a 95 % interval move by about 1 % of its width."""
 
-MIN_COUNT_FOR_INTERVAL = 6
-"""Fewest values for a 95 % interval that assumes no distribution.
-
-The interval from the least to the greatest of n values misses the median with probability
-``2 * 0.5 ** n``: 6.25 % for 5 values, 3.1 % for 6. A bootstrap interval is no wider.
-
-Source: Thompson (1936), "On confidence ranges for the median and other expectation
-distributions", Annals of Mathematical Statistics 7(3).
-"""
-
 
 class Method(StrEnum):
     """How the interval of an :class:`Estimate` was found."""
@@ -86,6 +76,22 @@ def check_confidence(confidence: float) -> None:
         raise ValueError(
             f"confidence: expected a fraction in (0, 1), got {confidence}; divide percent by 100"
         )
+
+
+def find_min_count(confidence: float = DEFAULT_CONFIDENCE) -> int:
+    """Find the fewest values for an interval that assumes no distribution: 6 at 95 %.
+
+    The interval from the least to the greatest of n values misses the median with probability
+    ``2 * 0.5 ** n``: 6.25 % for 5 values, 3.1 % for 6. A bootstrap interval is no wider.
+
+    Args:
+        confidence: confidence level, in (0, 1).
+
+    Source: Thompson (1936), "On confidence ranges for the median and other expectation
+    distributions", Annals of Mathematical Statistics 7(3).
+    """
+    check_confidence(confidence)
+    return math.ceil(1.0 - math.log2(1.0 - confidence))
 
 
 def omit_interval(

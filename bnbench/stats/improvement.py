@@ -12,9 +12,9 @@ from bnbench.stats.arrays import FloatArray, IntArray, read_accuracy_pair
 from bnbench.stats.estimates import (
     DEFAULT_CONFIDENCE,
     DEFAULT_NUM_RESAMPLES,
-    MIN_COUNT_FOR_INTERVAL,
     Estimate,
     Method,
+    find_min_count,
     omit_interval,
 )
 from bnbench.stats.resampling import draw_seeds, find_bca_limits, widen_confidence
@@ -39,6 +39,7 @@ def estimate_improvement(
     candidate_accuracy: ArrayLike,
     generator: np.random.Generator,
     *,
+    confidence: float = DEFAULT_CONFIDENCE,
     num_resamples: int = DEFAULT_NUM_RESAMPLES,
 ) -> Improvement:
     """Estimate the probability that a new candidate trial beats a new baseline trial.
@@ -53,7 +54,7 @@ def estimate_improvement(
     over pairs: both trials of a seed are drawn together. It is taken as BCa and widened for few
     pairs. No interval claims more than n wins out of n would: the lower end is at most
     ``(alpha / 2) ** (1 / n)``, and the upper end at least one minus that. Fewer than 6 pairs have
-    no interval.
+    no 95 % interval.
 
     Measured coverage of the 95 % interval with 30 pairs (1,000 studies each of 999 resamples,
     simulation error 0.7 points):
@@ -71,10 +72,11 @@ def estimate_improvement(
             it loses to every other trial and ties with another diverged one.
         candidate_accuracy: same shape, the same seeds in the same order.
         generator: source of the resamples.
+        confidence: confidence level, in (0, 1).
         num_resamples: bootstrap resamples, at least 1.
 
     Returns:
-        The probability with its 95 % interval, and wins, ties and losses by seed.
+        The probability with its interval, and wins, ties and losses by seed.
 
     Raises:
         ValueError: if the shapes differ or a value is outside its range.
@@ -87,7 +89,7 @@ def estimate_improvement(
     half_wins = _count_half_wins(baseline, candidate)
     same_seed = np.diagonal(half_wins)
     return Improvement(
-        probability=_estimate_probability(half_wins, generator, num_resamples),
+        probability=_estimate_probability(half_wins, generator, confidence, num_resamples),
         num_wins=int(np.sum(same_seed == 2)),
         num_ties=int(np.sum(same_seed == 1)),
         num_losses=int(np.sum(same_seed == 0)),
@@ -107,16 +109,15 @@ def _count_half_wins(baseline: FloatArray, candidate: FloatArray) -> IntArray:
 
 
 def _estimate_probability(
-    half_wins: IntArray, generator: np.random.Generator, num_resamples: int
+    half_wins: IntArray, generator: np.random.Generator, confidence: float, num_resamples: int
 ) -> Estimate:
     """Estimate the share of wins with its interval from all comparisons."""
     count = len(half_wins)
     total = int(half_wins.sum())
     greatest = 2 * count * count
     value = total / greatest
-    if count < MIN_COUNT_FOR_INTERVAL:
-        return omit_interval(value, count)
-    confidence = DEFAULT_CONFIDENCE
+    if count < find_min_count(confidence):
+        return omit_interval(value, count, confidence)
     most_claimed = ((1.0 - confidence) / 2.0) ** (1.0 / count)
     if total == greatest:
         return Estimate(value, most_claimed, 1.0, confidence, Method.COMPLETE_SEPARATION, count)

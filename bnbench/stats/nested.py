@@ -103,7 +103,11 @@ def list_alternates(
 
 
 def estimate_nested_difference(
-    baseline: TunedAccuracy, candidate: TunedAccuracy, generator: np.random.Generator
+    baseline: TunedAccuracy,
+    candidate: TunedAccuracy,
+    generator: np.random.Generator,
+    *,
+    confidence: float = DEFAULT_CONFIDENCE,
 ) -> NestedDifference | None:
     """Estimate the difference of two tuned variants, with the choice of their rates.
 
@@ -112,6 +116,12 @@ def estimate_nested_difference(
     (`widen_confidence`). In 1,500 simulated studies each, with 5 or 15 tuning seeds and 10 or 30
     scored ones, it covered 95 % to 98 %; the interval over scored seeds alone covered 92.5 % with
     5 tuning seeds (``tests/stats/test_nested.py``).
+
+    Args:
+        baseline: what it reached, by rate.
+        candidate: the same, over the same seeds.
+        generator: source of the resamples.
+        confidence: confidence level, in (0, 1).
 
     Returns:
         None if a variant learned at no rate, or was not scored at the chosen one.
@@ -147,7 +157,9 @@ def estimate_nested_difference(
     was_scored = np.logical_and(*(one == other for one, other in zip(choices, free, strict=True)))
     covered_share = float(was_scored.mean())
     if num_pairs < MIN_SEEDS:
-        return NestedDifference(omit_interval(value, num_pairs), None, None, covered_share)
+        return NestedDifference(
+            omit_interval(value, num_pairs, confidence), None, None, covered_share
+        )
     seed_draws = draw_seeds(baseline.scored.shape[1], DEFAULT_NUM_RESAMPLES, generator)
     means = np.empty(DEFAULT_NUM_RESAMPLES)
     given_choice = np.empty(DEFAULT_NUM_RESAMPLES)
@@ -156,14 +168,14 @@ def estimate_nested_difference(
         difference = candidate.scored[pair[1]] - baseline.scored[pair[0]]
         means[drawn] = _average_finite(difference[seed_draws[drawn]])
         given_choice[drawn] = _average_finite(difference)
-    tail = (1.0 - widen_confidence(DEFAULT_CONFIDENCE, num_pairs)) / 2.0
+    tail = (1.0 - widen_confidence(confidence, num_pairs)) / 2.0
     low, high = np.nanquantile(means, [tail, 1.0 - tail])
     return NestedDifference(
         Estimate(
             value,
             min(float(low), value),
             max(float(high), value),
-            DEFAULT_CONFIDENCE,
+            confidence,
             Method.PERCENTILE,
             num_pairs,
         ),

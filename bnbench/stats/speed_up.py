@@ -18,9 +18,9 @@ from bnbench.stats.arrival import find_arrivals
 from bnbench.stats.estimates import (
     DEFAULT_CONFIDENCE,
     DEFAULT_NUM_RESAMPLES,
-    MIN_COUNT_FOR_INTERVAL,
     Estimate,
     Method,
+    find_min_count,
 )
 from bnbench.stats.medians import find_pooled_medians
 from bnbench.stats.resampling import draw_seeds, find_percentile_limits
@@ -114,7 +114,7 @@ def estimate_speed_up(
     count = len(steps[0])
     factors = _compute_factors(steps, costs, np.arange(count, dtype=np.int64)[None, :])
     resampled = None
-    if count >= MIN_COUNT_FOR_INTERVAL:
+    if count >= find_min_count():
         resampled = _compute_factors(steps, costs, draw_seeds(count, num_resamples, generator))
     estimates = []
     for index, value in enumerate(factors):

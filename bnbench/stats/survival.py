@@ -12,9 +12,9 @@ from scipy import stats
 from bnbench.stats.arrays import FloatArray, read_vector
 from bnbench.stats.estimates import (
     DEFAULT_CONFIDENCE,
-    MIN_COUNT_FOR_INTERVAL,
     Estimate,
     Method,
+    find_min_count,
     omit_interval,
 )
 
@@ -73,7 +73,7 @@ def estimate_median_time(times: ArrayLike, arrived: ArrayLike) -> Estimate:
     curve = stats.ecdf(stats.CensoredData.right_censored(durations, ~observed)).sf
     moments, survival = np.asarray(curve.quantiles), np.asarray(curve.probabilities)
     median = _find_crossing(moments, survival)
-    if count < MIN_COUNT_FOR_INTERVAL or not observed.any():
+    if count < find_min_count() or not observed.any():
         return omit_interval(median, count)
     with warnings.catch_warnings():
         # Undefined limits are expected: before the first event, and where no trial is left.

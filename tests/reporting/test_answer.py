@@ -1,84 +1,20 @@
 import dataclasses
-from collections.abc import Callable
 
-import pytest
-
-from bnbench.reporting.answer import compose_answer, say_headline
-from bnbench.reporting.wording import start_sentence
-from bnbench.specs import TrialSpec, TuningSpec, VariantSpec
-from bnbench.store import RunStore
-from tests.reporting.conftest import Accuracies, MakeRun, diverge, overlap, separate, summarize
+from bnbench.reporting.answer import compose_answer
+from bnbench.reporting.report import compose_report
+from bnbench.reporting.summary import summarize_run
+from bnbench.specs import TimingSpec, TuningSpec, VariantSpec
+from tests.reporting.conftest import MakeRun, diverge, separate, summarize
 
 THIRTY = tuple(range(30))
+FOUR = (
+    VariantSpec("baseline", (8,)),
+    VariantSpec("batchnorm", (8,), "batch"),
+    VariantSpec("wide", (16,)),
+    VariantSpec("deep", (8, 8)),
+)
 TUNING = TuningSpec((0.1, 1.0), (100,), 20)
 RATES = {("baseline", "cpu"): 1.0, ("batchnorm", "cpu"): 0.1}
-
-
-def exchange(accuracies: Accuracies) -> Accuracies:
-    """Give each network what the other one reaches."""
-
-    def reach(trial: TrialSpec) -> list[float] | None:
-        other = "baseline" if trial.variant.name == "batchnorm" else "batchnorm"
-        variant = dataclasses.replace(trial.variant, name=other)
-        return accuracies(dataclasses.replace(trial, variant=variant))
-
-    return reach
-
-
-Make = Callable[[MakeRun], RunStore]
-HEADLINES: dict[str, tuple[Make, str]] = {
-    "tuned, better": (
-        lambda make: make(separate, seeds=THIRTY, tuning=TUNING, rates=RATES),
-        "Batch normalization helps by 20.0 points at tuned learning rates.",
-    ),
-    "tuned, worse": (
-        lambda make: make(exchange(separate), seeds=THIRTY, tuning=TUNING, rates=RATES),
-        "Batch normalization costs 20.0 points at tuned learning rates.",
-    ),
-    "tuned, not meaningfully better": (
-        lambda make: make(overlap, seeds=THIRTY, tuning=TUNING, rates=RATES),
-        "Batch normalization is not meaningfully better than the baseline at tuned learning rates.",
-    ),
-    "no conclusion": (
-        lambda make: make(separate, seeds=(0, 1)),
-        "Whether batch normalization beats the baseline is open after 2 seeds: run 27 more seeds.",
-    ),
-    "one rate, better": (
-        lambda make: make(separate, seeds=THIRTY),
-        "At learning rate 0.1, batch normalization ends 20.0 points ahead.",
-    ),
-    "one rate, worse": (
-        lambda make: make(exchange(separate), seeds=THIRTY),
-        "At learning rate 0.1, batch normalization ends 20.0 points behind.",
-    ),
-    "one rate, not meaningfully better": (
-        lambda make: make(overlap, seeds=THIRTY),
-        "At learning rate 0.1, batch normalization is not meaningfully better than the baseline.",
-    ),
-    "one variant": (
-        lambda make: make(separate, variants=(VariantSpec("batchnorm", (8,), "batch"),)),
-        "Only batch normalization has results, so nothing is compared.",
-    ),
-    "one variant diverged": (
-        lambda make: make(diverge, seeds=THIRTY),
-        "At learning rate 0.1, only batch normalization trains: every trial of the baseline "
-        "failed.",
-    ),
-    "all diverged": (
-        lambda make: make(lambda trial: None),
-        "No trial finished, so there is no result.",
-    ),
-}
-
-
-@pytest.mark.parametrize(("make", "sentence"), HEADLINES.values(), ids=HEADLINES)
-def test_the_headline_says_the_verdict_in_one_short_sentence(
-    make_run: MakeRun, make: Make, sentence: str
-) -> None:
-    headline = say_headline(summarize(make(make_run)))
-    assert start_sentence(headline) == sentence
-    assert len(headline) <= 120
-    assert "[" not in headline
 
 
 def test_at_one_learning_rate_the_answer_does_not_credit_the_technique(make_run: MakeRun) -> None:
@@ -91,31 +27,104 @@ def test_the_second_paragraph_has_difference_probability_and_chosen_rates(
 ) -> None:
     store = make_run(separate, seeds=THIRTY, tuning=TUNING, rates=RATES)
     text = compose_answer(summarize(store))[1]
-    assert "The difference in test accuracy after 2 epochs is +20.00 points [" in text
+    assert "The difference after 2 epochs is +20.00 points [" in text
+    assert "over 30 seeds at these learning rates." in text
     assert "A new trial of batch normalization beats one of the baseline with probability" in text
-    assert "chosen on validation images: 1 for the baseline, 0.1 for batch normalization." in text
+    assert "on validation images: 1 for the baseline, 0.1 for batch normalization." in text
 
 
-def test_further_variants_are_named_after_the_first_one(make_run: MakeRun) -> None:
-    variants = (
-        VariantSpec("baseline", (8,)),
-        VariantSpec("batchnorm", (8,), "batch"),
-        VariantSpec("wide", (16,)),
+def test_brackets_and_probability_are_explained_where_they_come_first(make_run: MakeRun) -> None:
+    text = compose_answer(summarize(make_run(separate, seeds=THIRTY)))[1]
+    assert text.index("[") < text.index("Brackets hold a 95 % interval: 95 of 100 such studies")
+    assert "So if you train one more of each, it wins in almost all cases." in text
+
+
+def test_two_seeds_have_no_brackets_to_explain_and_ask_for_more(make_run: MakeRun) -> None:
+    store = make_run(separate, seeds=(0,))
+    text = compose_answer(summarize(store))[1]
+    assert "[" not in text
+    assert "Brackets" not in text
+    assert "To decide, run 28 more seeds." in text
+
+
+def test_several_variants_are_ranked_with_intervals_that_hold_together(make_run: MakeRun) -> None:
+    summary = summarize(make_run(separate, seeds=THIRTY, variants=FOUR))
+    content = compose_report(summary)
+    (ranking,) = summary.ranking
+    assert ranking.variants == ("batchnorm", "baseline", "wide", "deep")
+    assert (ranking.num_contrasts, ranking.confidence) == (4, 0.9875)
+    assert {each.improvement.probability.confidence for each in summary.accuracy.contrasts} == {
+        0.9875
+    }
+    assert {each.result.paired_ratio.confidence for each in summary.epoch_time} == {0.9875}
+    assert content.ranking is not None
+    assert content.ranking.columns[:4] == (
+        "variant",
+        "test accuracy",
+        "verdict",
+        "difference, points",
     )
-    answer = compose_answer(summarize(make_run(separate, seeds=THIRTY, variants=variants)))
-    assert answer[0].startswith("At learning rate 0.1, batch normalization ends 20.0 points")
-    assert "wide is not meaningfully better than the baseline." in answer[1]
+    assert [row[0] for row in content.ranking.rows] == list(ranking.variants)
+    assert [row[2] for row in content.ranking.rows] == [
+        "better",
+        "–",
+        "not meaningfully better",
+        "not meaningfully better",
+    ]
+    assert "Brackets are wide enough for 4 comparisons at once" in content.answer[1]
+    assert "The best two: batch normalization is better than the baseline." in content.answer[2]
 
 
-def test_an_interrupted_run_says_so_first(make_run: MakeRun) -> None:
+def test_two_variants_have_no_ranking_and_no_correction(make_run: MakeRun) -> None:
+    summary = summarize(make_run(separate, seeds=THIRTY))
+    assert (summary.ranking, compose_report(summary).ranking) == ((), None)
+    assert summary.accuracy.contrasts[0].improvement.probability.confidence == 0.95
+
+
+def test_each_device_counts_as_a_comparison(make_run: MakeRun) -> None:
+    summary = summarize(make_run(separate, seeds=THIRTY, devices=("cpu", "cuda:1")))
+    assert {each.improvement.probability.confidence for each in summary.accuracy.contrasts} == {
+        0.975
+    }
+    assert "Brackets are wide enough for 2 comparisons" in compose_answer(summary)[1]
+
+
+def test_a_variant_whose_trials_fail_is_ranked_as_if_they_guessed(make_run: MakeRun) -> None:
+    summary = summarize(make_run(diverge, seeds=THIRTY, variants=FOUR))
+    assert summary.ranking[0].variants[0] == "batchnorm"
+    assert "30 trials of the baseline and 30 trials of wide" in compose_answer(summary)[1]
+
+
+def test_an_interrupted_run_says_so_next(make_run: MakeRun) -> None:
     store = make_run(separate, only=lambda trial: trial.seed == 0)
     answer = compose_answer(summarize(store))
-    assert answer[0] == "This run is incomplete: it lacks 4 trials, so its result may change."
-    assert answer[1].startswith("So far: whether batch normalization beats the baseline is open")
+    assert answer[0].startswith("So far, whether batch normalization is ahead is open")
+    assert answer[1] == "This run is incomplete: it lacks 4 trials, so its result may change."
+
+
+def test_another_optimizer_than_the_recipes_is_said_before_the_result(make_run: MakeRun) -> None:
+    store = make_run(separate, seeds=THIRTY)
+    records = [
+        dataclasses.replace(record, optimizers=("torch.optim.adam.Adam(lr=0.1)",))
+        for record in store.read_trials()
+    ]
+    answer = compose_answer(summarize_run(store, records))
+    assert answer[1] == (
+        "Another optimizer trained than the recipe asks for. 60 scored trials of the baseline and "
+        "batch normalization: torch.optim.adam.Adam(lr=0.1)."
+    )
 
 
 def test_time_follows_accuracy_and_models_follow_time(make_run: MakeRun) -> None:
-    answer = compose_answer(summarize(make_run(separate, engine="native", seeds=THIRTY)))
+    timing = TimingSpec(num_pairs=8)
+    store = make_run(separate, engine="native", seeds=THIRTY, timing=timing)
+    answer = compose_answer(summarize(store))
     assert answer[2].startswith("An epoch of batch normalization takes 20 % longer than one")
     assert "plain PyTorch loop on cpu" in answer[2]
     assert "not re-evaluated" in answer[3]
+
+
+def test_a_run_without_timed_trials_says_nothing_of_time(make_run: MakeRun) -> None:
+    timing = TimingSpec(num_pairs=0)
+    store = make_run(separate, engine="native", seeds=THIRTY, timing=timing)
+    assert not any("An epoch of" in paragraph for paragraph in compose_answer(summarize(store)))

@@ -15,7 +15,7 @@ from bnbench.store import RunStore
 from tests.conftest import BASELINE, BATCHNORM, REFERENCE, SYNTHETIC, make_epochs
 from tests.reporting.conftest import read_trials, summarize
 
-VOID = {"meta", "link", "br", "hr", "img"}
+VOID = {"meta", "link", "br", "hr", "img", "wbr"}
 
 FIGURE = Figure(
     caption="Each line is one trial.",
@@ -166,16 +166,37 @@ def test_a_section_whose_figure_could_not_be_drawn_shows_none() -> None:
 
 def test_a_table_scrolls_in_a_box_of_its_own_that_the_keyboard_reaches(page: str) -> None:
     parsed = Page(page)
-    boxes = [attributes for attributes in parsed.find("div") if attributes["class"] == "table"]
+    boxes = [attributes for attributes in parsed.find("div") if "role" in attributes]
     assert boxes == [
-        {"class": "table", "role": "region", "aria-labelledby": "section-1", "tabindex": "0"}
+        {"class": "table short", "role": "region", "aria-labelledby": "section-1", "tabindex": "0"}
     ]
     assert parsed.find("h2")[0] == {"id": "section-1"}
 
 
+def test_only_a_section_whose_table_needs_the_width_takes_a_row_of_its_own() -> None:
+    narrow, wide = (Table(tuple("abcdefgh"[:count]), (("1",) * count,)) for count in (5, 6))
+    sections = (Section("Narrow", table=narrow), Section("Wide", table=wide))
+    pictured = Section("Pictured", figure="accuracy", table=wide)
+    page = render_html(ReportContent("T", ("A.",), (*sections, pictured)), {"accuracy": FIGURE})
+    assert [section.get("class") for section in Page(page).find("section")] == [None, "wide", None]
+
+
+def test_a_long_name_of_a_variant_may_wrap_where_its_words_end() -> None:
+    section = Section("Names", table=Table(("variant", "a_long"), (("wide_net", "in_a_cell"),)))
+    page = render_html(ReportContent("Title", ("Answer.",), (section,)), {})
+    assert '<th scope="col">a_<wbr>long</th>' in page
+    assert '<th scope="row">wide_<wbr>net</th><td>in_a_cell</td>' in page
+
+
+def test_intervals_are_kept_on_one_line() -> None:
+    page = render_html(ReportContent("Title", ("It is 5 % [-1.5, +2 %] now [see there].",), ()), {})
+    assert "It is 5\N{NO-BREAK SPACE}% [-1.5,\N{NO-BREAK SPACE}+2\N{NO-BREAK SPACE}%] now" in page
+    assert "[see there]" in page
+
+
 def test_long_cells_wrap_and_numbers_do_not(page: str) -> None:
     assert '<td class="text">a text that is long' in page
-    assert "<td>58.0 %</td>" in page
+    assert "<td>58.0\N{NO-BREAK SPACE}%</td>" in page
     assert '<th scope="row">baseline</th>' in page
 
 

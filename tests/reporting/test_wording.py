@@ -33,3 +33,22 @@ def make(value: float | None, low: float | None = None, high: float | None = Non
 )
 def test_numbers_are_written_the_same_way_everywhere(text: str, expected: str) -> None:
     assert text == expected
+
+
+@pytest.mark.parametrize(
+    ("numbers", "texts"),
+    [
+        ([0.401, 10.7], ["0.40", "10.70"]),
+        ([0.896, 0.138], ["0.896", "0.138"]),
+        ([12.34, 45.6], ["12.3", "45.6"]),
+        ([1234.5, 2000.0], ["1,234", "2,000"]),
+        ([None, 2.0], ["not known", "2.00"]),
+        ([None], ["not known"]),
+        ([0.0], ["0"]),
+    ],
+    ids=str,
+)
+def test_numbers_read_together_have_equal_digits(
+    numbers: list[float | None], texts: list[str]
+) -> None:
+    assert wording.format_together(numbers) == texts

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from bnbench.stats.estimates import MIN_COUNT_FOR_INTERVAL, Estimate, Method
+from bnbench.stats.estimates import Estimate, Method, find_min_count
 
 
 def test_an_estimate_is_plain_json_in_which_the_undefined_is_null() -> None:
@@ -41,9 +41,11 @@ def test_a_confidence_in_percent_is_refused() -> None:
         Estimate(1.0, None, None, 95, None, 3)
 
 
-def test_six_is_the_least_count_for_a_95_percent_interval() -> None:
-    # 2 / 2^5 = 6.25 % is more than 5 %; 2 / 2^6 = 3.125 % is not.
-    assert 2 * 0.5**MIN_COUNT_FOR_INTERVAL <= 0.05 < 2 * 0.5 ** (MIN_COUNT_FOR_INTERVAL - 1)
+@pytest.mark.parametrize(("confidence", "count"), [(0.95, 6), (0.975, 7), (0.9875, 8), (0.99, 8)])
+def test_surer_intervals_need_more_values(confidence: float, count: int) -> None:
+    # At 95 %: 2 / 2^5 = 6.25 % is more than 5 %; 2 / 2^6 = 3.125 % is not.
+    assert find_min_count(confidence) == count
+    assert 2 * 0.5**count <= 1 - confidence < 2 * 0.5 ** (count - 1)
 
 
 def test_has_interval_is_true_if_one_end_is_known() -> None:

@@ -75,7 +75,7 @@ def summarize_accuracy(
     chosen = {(rate.variant, rate.device): rate.learning_rate for rate in rates}
     return AccuracySummary(
         tuple(_summarize_variant(trials, records, chosen) for records in trials.scored),
-        tuple(_summarize_contrast(trials, *pair) for pair in trials.scored_pairs),
+        tuple(summarize_contrast(trials, *pair) for pair in trials.scored_pairs),
     )
 
 
@@ -129,16 +129,18 @@ def _summarize_variant(
     )
 
 
-def _summarize_contrast(
+def summarize_contrast(
     trials: RunTrials,
     of_baseline: list[TrialRecord],
     of_candidate: list[TrialRecord],
     seeds: list[int],
 ) -> ContrastSummary:
+    """Compare the scored trials of two variants on a device, over the seeds that both have."""
     baseline = trials.tabulate(of_baseline, seeds).accuracy
     candidate = trials.tabulate(of_candidate, seeds).accuracy
     finals = baseline[:, -1], candidate[:, -1]
-    improvement = stats.estimate_improvement(*finals, make_generator())
+    confidence = trials.confidence
+    improvement = stats.estimate_improvement(*finals, make_generator(), confidence=confidence)
     trial, candidate_name = of_baseline[0].trial, of_candidate[0].trial.variant.name
     return ContrastSummary(
         baseline=trial.variant.name,
@@ -146,7 +148,9 @@ def _summarize_contrast(
         device=trial.device,
         engine=trial.engine,
         num_pairs=len(seeds),
-        differences=stats.compare_pairs(baseline, candidate, make_generator()),
+        differences=stats.compare_pairs(
+            baseline, candidate, make_generator(), confidence=confidence
+        ),
         pairing=stats.summarize_pairing(*finals),
         improvement=improvement,
         decision=stats.decide_improvement(improvement.probability),
@@ -167,7 +171,10 @@ def _estimate_nested(
         return stats.TunedAccuracy(rates, tuning, scored)
 
     return stats.estimate_nested_difference(
-        tabulate(baseline), tabulate(candidate), make_generator()
+        tabulate(baseline),
+        tabulate(candidate),
+        make_generator(),
+        confidence=trials.confidence,
     )
 
 
@@ -178,15 +185,16 @@ def _tabulate_variants(summary: AccuracySummary, num_epochs: int) -> Table:
                 "variant": variant.variant,
                 "device": variant.device,
                 "engine": variant.engine,
-                "learning rate": f"{variant.learning_rate:.3g}",
-                "finished": f"{variant.num_trials - variant.num_failed}/{variant.num_trials}",
-                "after the first": format_accuracy(variant.curve[0].mean),
                 f"after epoch {num_epochs}": format_accuracy(variant.curve[-1].mean),
                 "lowest – highest": _format_range(variant.curve[-1]),
+                "after epoch 1": format_accuracy(variant.curve[0].mean),
+                "learning rate": f"{variant.learning_rate:.3g}",
+                "finished": f"{variant.num_trials - variant.num_failed}/{variant.num_trials}",
             }
             for variant in summary.variants
         ),
-        details=("after the first", "lowest – highest"),
+        details=("after epoch 1", "lowest – highest"),
+        qualifiers=("device", "engine"),
     )
 
 

@@ -61,15 +61,18 @@ def compose_failures(summary: FailuresSummary) -> Section | None:
             "trial loses against every trial that finished. Mean accuracies leave it out.",
         ),
         table=Table.from_rows(
-            {
-                "variant": record.trial.variant.name,
-                "device": record.trial.device,
-                "seed": str(record.trial.seed),
-                "learning rate": f"{record.trial.recipe.learning_rate:.3g}",
-                "epochs": str(len(record.epochs)),
-                "reason": record.reason or "",
-            }
-            for record in failed
+            (
+                {
+                    "variant": record.trial.variant.name,
+                    "device": record.trial.device,
+                    "reason": record.reason or "",
+                    "seed": str(record.trial.seed),
+                    "learning rate": f"{record.trial.recipe.learning_rate:.3g}",
+                    "epochs": str(len(record.epochs)),
+                }
+                for record in failed
+            ),
+            qualifiers=("device",),
         ),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bnbench.models.contract import CONTRACT
 from bnbench.records import CertificateRecord, VerificationRecord
 from bnbench.reporting.content import Section, Table
-from bnbench.reporting.wording import format_count, format_percent, join_words
+from bnbench.reporting.wording import format_count, format_percent, join_words, name_variant
 
 TITLE = "The same models in other runtimes"
 
@@ -155,16 +155,15 @@ def _tabulate_models(summary: ModelsSummary) -> Table:
     return Table.from_rows(
         (
             {
-                "runtime": row.runtime,
-                "version": row.version,
-                "variant": row.variant,
+                "runtime, variant": f"{row.runtime}, {row.variant}",
                 "agree": f"{row.num_agreed}/{row.num_models}",
-                "predictions that differ": f"{row.num_differing:,} of {row.num_predictions:,}",
                 "unexplained": f"{row.num_unexplained:,}",
                 "difference": _format_small(row.max_abs_diff),
                 "of bound": "no bound"
                 if row.max_bound_share is None
                 else format_percent(row.max_bound_share),
+                "predictions that differ": f"{row.num_differing:,} of {row.num_predictions:,}",
+                "version": row.version,
             }
             for row in summary.verifications
         ),
@@ -188,23 +187,35 @@ def say_models(summary: ModelsSummary) -> str:
             f"Rounding can NOT explain what {names} gives in "
             f"{format_count(num_off, 'evaluation')} of {models}."
         )
-    share = say_share_certified(summary.certificates)
-    certified = "" if share is None else f"; {share} are certified for {CONTRACT.summary}"
     num_predictions = sum(v.num_predictions for v in verifications)
+    certified = say_certified(summary.certificates)
     return (
         f"In {join_words(runtimes)}, {models} give the predictions of the binary64 reference "
-        f"within rounding, all {num_predictions:,}{certified}."
+        f"within rounding, all {num_predictions:,}." + (f" {certified}" if certified else "")
     )
 
 
-def say_share_certified(certificates: Sequence[CertificateSummary]) -> str | None:
-    """The share of predictions that rounding cannot change, in words; None if unknown."""
-    known = [summary for summary in certificates if summary.num_certified is not None]
-    if not known or len(known) < len(certificates):
+def say_certified(certificates: Sequence[CertificateSummary]) -> str | None:
+    """How many predictions of which variant rounding cannot change; None if nothing is known."""
+    if not certificates:
         return None
-    share = sum(s.num_certified or 0 for s in known) / sum(s.num_predictions for s in known)
-    # Rounded down: 99.996 % is not all of them.
-    return f"{int(share * 10_000) / 100:.2f} %"
+    proven = [each for each in certificates if each.num_certified is not None]
+    unproven = [name_variant(each.variant) for each in certificates if each.num_certified is None]
+    if not proven:
+        return "No prediction is certified for other runtimes."
+    totals = {each.num_predictions for each in proven}
+    of_each = "" if len(totals) > 1 else f"Of {totals.pop():,} predictions of each variant, "
+    counts = [
+        f"{each.num_certified:,} of {name_variant(each.variant)}"
+        if of_each
+        else f"{each.num_certified:,} of {each.num_predictions:,} of {name_variant(each.variant)}"
+        for each in proven
+    ]
+    none = f", and none of {join_words(unproven)}" if unproven else ""
+    return (
+        f"{of_each}{'c' if of_each else 'C'}ertified are {join_words(counts)}{none}. Certified "
+        f"means that rounding cannot change the prediction in {CONTRACT.summary}."
+    )
 
 
 def _say_certificate(summary: CertificateSummary) -> str:

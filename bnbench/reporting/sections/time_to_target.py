@@ -72,10 +72,10 @@ def compose_time_to_target(summary: TargetsSummary, study: StudySpec) -> Section
         {
             "variant": arrival.variant,
             "device": arrival.device,
-            "arrived": f"{found.num_arrived}/{found.num_trials}",
-            "epochs": _format_median(found.epochs, 0),
-            "steps": _format_median(found.steps, 0),
             "seconds of training": _format_median(found.train_seconds, 2),
+            "steps": _format_median(found.steps, 0),
+            "epochs": _format_median(found.epochs, 0),
+            "arrived": f"{found.num_arrived}/{found.num_trials}",
         }
         for arrival in summary.arrivals
         if (found := arrival.convergence) is not None
@@ -96,7 +96,7 @@ def compose_time_to_target(summary: TargetsSummary, study: StudySpec) -> Section
         "Time to the target accuracy",
         (*targets, *(_analyze_speed_up(speed_up) for speed_up in summary.speed_ups)),
         figure="time_to_target",
-        table=Table.from_rows(rows, details=("epochs",)),
+        table=Table.from_rows(rows, details=("epochs",), qualifiers=("device",)),
         in_terminal=True,
     )
 

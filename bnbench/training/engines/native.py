@@ -16,7 +16,7 @@ import torch
 from bnbench import _native
 from bnbench.data import Dataset
 from bnbench.networks import build_network
-from bnbench.records import EpochRecord, TrialRecord
+from bnbench.records import EpochRecord, TrialRecord, describe_recipe
 from bnbench.specs import TrialSpec, VariantSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 
@@ -60,12 +60,16 @@ class NativeEngine:
         def take_trial(index: int, result: _native.EnsembleResult) -> None:
             trial, ended = trials[index], tuple(epochs[index])
             if result.parameters is None:
-                record = TrialRecord(trial, "failed", ended, result.reason)
+                record = TrialRecord(
+                    trial, "failed", ended, result.reason, optimizers=(describe_recipe(trial),)
+                )
                 on_trial(TrainedTrial(record, None))
             else:
                 num_batches = math.ceil(len(train) / trial.recipe.batch_size) * len(ended)
                 state = _unflatten(trial, result.parameters, num_batches)
-                on_trial(TrainedTrial(TrialRecord(trial, "finished", ended), state))
+                # The C++ code has one optimizer; the recipe's numbers are all that it is given.
+                record = TrialRecord(trial, "finished", ended, optimizers=(describe_recipe(trial),))
+                on_trial(TrainedTrial(record, state))
 
         train, test = self._dataset.train, self._dataset.test
         _native.train_ensemble(

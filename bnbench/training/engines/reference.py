@@ -20,9 +20,10 @@ from torch.nn import functional
 from bnbench.data import Dataset, LabeledImages
 from bnbench.errors import TrialFailure
 from bnbench.networks import build_network
-from bnbench.records import EpochRecord, TrialRecord
+from bnbench.records import EpochRecord, TrialRecord, TrialStatus
 from bnbench.specs import RecipeSpec, TrialSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
+from bnbench.training.engines.optimizer import read_optimizer
 
 State = dict[str, torch.Tensor]
 """A network's ``state_dict``."""
@@ -54,20 +55,27 @@ class ReferenceEngine:
 
     def _train_one(self, trial: TrialSpec, on_epoch: EpochObserver) -> TrainedTrial:
         epochs: list[EpochRecord] = []
-        training = self._run_epochs(trial)
+        optimizers: dict[str, None] = {}
+        training = self._run_epochs(trial, lambda seen: optimizers.update({seen: None}))
+
+        def make_record(status: TrialStatus, reason: str | None = None) -> TrialRecord:
+            seen = tuple(optimizers)
+            return TrialRecord(trial, status, tuple(epochs), reason, optimizers=seen)
+
         while True:
             try:
                 epochs.append(next(training))
             except StopIteration as ended:
-                return TrainedTrial(TrialRecord(trial, "finished", tuple(epochs)), ended.value)
+                return TrainedTrial(make_record("finished"), ended.value)
             except Exception as error:  # whatever ends a trial must not end the study
-                reason = describe_failure(error)
-                return TrainedTrial(TrialRecord(trial, "failed", tuple(epochs), reason), None)
+                return TrainedTrial(make_record("failed", describe_failure(error)), None)
             on_epoch(trial, epochs[-1])
 
-    def _run_epochs(self, trial: TrialSpec) -> Generator[EpochRecord, None, State]:
+    def _run_epochs(
+        self, trial: TrialSpec, on_optimizer: Callable[[str], None]
+    ) -> Generator[EpochRecord, None, State]:
         """Train a network, yield each epoch as it ends, and return the trained weights."""
-        network = yield from _train_trial(trial, self._prepare(trial))
+        network = yield from _train_trial(trial, self._prepare(trial), on_optimizer)
         return {name: value.cpu() for name, value in network.state_dict().items()}
 
     def _prepare(self, trial: TrialSpec) -> _DeviceData:
@@ -141,16 +149,23 @@ class _DeviceData:
         return cls(*convert(dataset.train), *convert(dataset.test))
 
 
-def _train_trial(trial: TrialSpec, data: _DeviceData) -> Generator[EpochRecord, None, nn.Module]:
-    """Train a network, yielding each epoch as it ends; return the network."""
+def _train_trial(
+    trial: TrialSpec, data: _DeviceData, on_optimizer: Callable[[str], None]
+) -> Generator[EpochRecord, None, nn.Module]:
+    """Train a network, yielding each epoch as it ends; return the network.
+
+    The optimizer is passed on as text, before the first epoch and after each.
+    """
     recipe, device = trial.recipe, torch.device(trial.device)
     torch.manual_seed(trial.seed)
     network = build_network(trial.variant).to(device)
     optimizer = _make_optimizer(network, recipe)
+    on_optimizer(read_optimizer(optimizer))
     for epoch in range(1, recipe.epochs + 1):
         started = read_clock(device)
         train_loss = _train_epoch(network, optimizer, data, recipe.batch_size)
         trained = read_clock(device)
+        on_optimizer(read_optimizer(optimizer))
         if not math.isfinite(train_loss):
             raise TrialFailure(f"diverged: training loss is {train_loss} in epoch {epoch}")
         draw_loader_seed()  # the test loader's iterator

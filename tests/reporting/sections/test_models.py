@@ -4,8 +4,8 @@ from bnbench.models.contract import CONTRACT
 from bnbench.records import CertificateRecord, VerificationRecord
 from bnbench.reporting.sections.models import (
     compose_models,
+    say_certified,
     say_models,
-    say_share_certified,
     summarize_certificates,
     summarize_models,
     summarize_verifications,
@@ -78,12 +78,27 @@ def test_one_model_without_a_bound_leaves_its_variant_without_a_certificate() ->
     (summary,) = summarize_certificates([CERTIFICATE, OUT_OF_RANGE])
     assert summary.refusal == "out of range (baseline-seed1-cpu.pt: linear1.weight: too large)"
     assert (summary.num_certified, summary.lowest_certified) == (None, None)
-    assert say_share_certified([summary]) is None
+    assert say_certified([summary]) == "No prediction is certified for other runtimes."
 
 
-def test_a_share_just_below_all_is_not_rounded_to_all() -> None:
-    record = dataclasses.replace(CERTIFICATE, total=1_000_000, certified=999_999)
-    assert say_share_certified(summarize_certificates([record])) == "99.99 %"
+def test_a_network_without_a_certificate_is_not_covered_by_anothers() -> None:
+    cnn = dataclasses.replace(OUT_OF_RANGE, variant="cnn", model="cnn-seed0-cpu.pt")
+    batchnorm = dataclasses.replace(CERTIFICATE, variant="batchnorm", certified=98)
+    said = say_certified(summarize_certificates([CERTIFICATE, batchnorm, cnn]))
+    assert said is not None
+    assert said.startswith(
+        "Of 100 predictions of each variant, certified are 99 of the baseline and 98 of batch "
+        "normalization, and none of cnn. Certified means that rounding cannot change"
+    )
+
+
+def test_variants_with_other_numbers_of_predictions_each_name_theirs() -> None:
+    more = dataclasses.replace(CERTIFICATE, variant="batchnorm", total=200, certified=200)
+    said = say_certified(summarize_certificates([CERTIFICATE, more]))
+    assert said is not None
+    assert said.startswith(
+        "Certified are 99 of 100 of the baseline and 200 of 200 of batch normalization."
+    )
 
 
 def test_the_section_has_a_row_for_each_runtime_and_variant() -> None:
@@ -92,14 +107,13 @@ def test_the_section_has_a_row_for_each_runtime_and_variant() -> None:
     assert section.table is not None
     row = dict(zip(section.table.columns, section.table.rows[0], strict=True))
     assert row == {
-        "runtime": "eager",
-        "version": "torch 2",
-        "variant": "baseline",
+        "runtime, variant": "eager, baseline",
         "agree": "1/1",
-        "predictions that differ": "1 of 100",
         "unexplained": "0",
         "difference": "2.0e-06",
         "of bound": "1.00 %",
+        "predictions that differ": "1 of 100",
+        "version": "torch 2",
     }
     assert "99 of 100 predictions of 1 model are certified" in section.paragraphs[1]
 
@@ -138,7 +152,10 @@ def test_the_answer_says_whether_all_runtimes_agree_and_under_which_condition() 
     assert "not re-evaluated" in say_models(summarize_models([], []))
     sentence = say_models(summarize_models([AGREED, other], [CERTIFICATE]))
     assert "In eager and libtorch, 1 exported model give" in sentence
-    assert "all 200; 99.00 % are certified for any runtime that rounds each" in sentence
+    assert (
+        "all 200. Of 100 predictions of each variant, certified are 99 of the baseline. "
+        in sentence
+    )
     off = dataclasses.replace(other, status="disagreed", reason="off")
     sentence = say_models(summarize_models([AGREED, off], [CERTIFICATE]))
     assert "can NOT explain what libtorch gives in 1 evaluation of 1 exported model" in sentence
