@@ -62,7 +62,7 @@ def test_a_mistake_is_answered_in_a_line_or_two_with_exit_code_2(
     [
         (["history", "x.jsonl"], "No such command 'history'. Did you mean 'bnbench gate history'?"),
         (["rnu"], "Did you mean 'bnbench run'?"),
-        (["gate", "chekc"], "Did you mean 'bnbench gate check'?"),
+        (["gate", "certifi"], "Did you mean 'bnbench gate certify'?"),
         (["gate", "--base", "x"], "Did you mean 'bnbench gate check'?"),
         (["--seeds", "0-4"], "No such option '--seeds'. Did you mean 'bnbench run'?"),
         (["frobnicate"], "No such command 'frobnicate'."),
