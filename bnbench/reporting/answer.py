@@ -79,8 +79,7 @@ def _say_how_sure(summary: RunSummary, lead: ContrastSummary) -> str:
         )
         if final.has_interval:
             sentences.append(_explain_brackets(summary))
-    sentences.append(say_probability(lead))
-    sentences.append(_explain_probability(lead.decision.probability.value))
+    sentences.append(_say_wins(lead))
     if lead.decision.outcome is Outcome.NO_CONCLUSION and lead.decision.num_more_pairs:
         sentences.append(
             f"To decide, run {format_count(lead.decision.num_more_pairs, 'more seed')}."
@@ -107,12 +106,15 @@ def _say_how_sure(summary: RunSummary, lead: ContrastSummary) -> str:
     return " ".join(filter(None, sentences))
 
 
-def _explain_probability(probability: float | None) -> str:
-    if probability is None:
-        return ""
-    number = round(100 * probability)
+def _say_wins(lead: ContrastSummary) -> str:
+    """How often the candidate wins, in a student's words."""
+    probability = lead.decision.probability
+    if probability.value is None or not probability.has_interval:
+        seeds = format_count(lead.num_pairs, "seed")
+        return f"From {seeds} it is not known how often {name_variant(lead.candidate)} would win."
+    number = round(100 * probability.value)
     often = {0: "almost none", 100: "almost all"}.get(number, f"about {number} of 100")
-    return f"So if you train one more of each, it wins in {often} cases."
+    return f"{say_probability(lead)} So if you train one more of each, it wins in {often} cases."
 
 
 def _explain_brackets(summary: RunSummary) -> str:

@@ -87,8 +87,9 @@ def _say_correction(summary: RunSummary) -> tuple[str, ...]:
     return (
         f"The study makes {number} comparisons: each variant with the first one on each device"
         f"{best_two}. Their differences, probabilities and ratios of time have intervals of "
-        f"{level:.4g} % each, so that all {number} hold together in at least 95 % of studies "
-        "(Dunn 1961). Means, losses and times to a target are not compared by a verdict and have "
+        f"{level:.4g} % each. So all {number} differences hold together in at least 95 % of "
+        "studies, and likewise all probabilities, and all ratios of one engine (Dunn 1961). "
+        "Means, losses and times to a target are not compared by a verdict and have "
         "95 % intervals of their own. Variants are ranked by mean accuracy after the last epoch, "
         "where a failed trial counts as chance (10 %).",
     )

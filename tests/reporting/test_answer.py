@@ -39,11 +39,12 @@ def test_brackets_and_probability_are_explained_where_they_come_first(make_run: 
     assert "So if you train one more of each, it wins in almost all cases." in text
 
 
-def test_two_seeds_have_no_brackets_to_explain_and_ask_for_more(make_run: MakeRun) -> None:
+def test_one_seed_has_no_brackets_to_explain_and_ask_for_more(make_run: MakeRun) -> None:
     store = make_run(separate, seeds=(0,))
     text = compose_answer(summarize(store))[1]
     assert "[" not in text
     assert "Brackets" not in text
+    assert "From 1 seed it is not known how often batch normalization would win." in text
     assert "To decide, run 28 more seeds." in text
 
 
