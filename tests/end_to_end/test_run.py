@@ -108,7 +108,7 @@ def test_every_runtime_agrees_and_nearly_all_predictions_are_certified(
     assert len(certificates) == 4
     assert all(int(row["certified"]) >= 9_900 for row in certificates)
     assert (
-        "are certified for any runtime that rounds each"
+        "Certified means the same prediction in any runtime that rounds each"
         in (finished_run.folder / "report.md").read_text()
     )
 

@@ -193,7 +193,8 @@ def _tabulate_variants(summary: AccuracySummary, num_epochs: int) -> Table:
             }
             for variant in summary.variants
         ),
-        details=("after epoch 1", "lowest – highest"),
+        # After one epoch the first column of results is the last one.
+        details=("lowest – highest", *(["after epoch 1"] if num_epochs > 1 else [])),
         qualifiers=("device", "engine"),
     )
 
