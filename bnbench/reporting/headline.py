@@ -1,7 +1,8 @@
 """The report's first sentence: the verdict and two accuracies, in at most 120 characters.
 
 Only where each variant had a learning rate chosen for it, with the same effort for all, does it
-say that a technique helps. At one learning rate it says who is ahead there.
+say that a technique helps. At one learning rate, or where another choice of the rates might turn
+the difference around, it says who is ahead.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def _judge(summary: RunSummary, lead: ContrastSummary, name: Name) -> tuple[str,
     One candidate is judged by itself; of several, the best.
     """
     outcomes = {each.decision.outcome for each in list_contrasts(summary)}
-    is_tuned = summary.study.tuning is not None
+    is_tuned = summary.study.tuning is not None and not _may_be_the_choice(lead)
     than = "instead of" if lead.decision.outcome in DECIDED else "against"
     if not summary.ranking:
         return _say_verdict(lead, name, is_tuned), 1, than
@@ -112,6 +113,14 @@ def _judge(summary: RunSummary, lead: ContrastSummary, name: Name) -> tuple[str,
         return f"whether any of {count - 1} variants {verb} is open", 1, "at best against"
     gains = "helps meaningfully" if is_tuned else "is meaningfully ahead"
     return f"none of {count - 1} variants {gains}", 1, "at best against"
+
+
+def _may_be_the_choice(contrast: ContrastSummary) -> bool:
+    """Whether other tuning seeds might have chosen rates at which the difference has no sign."""
+    if contrast.nested is None:
+        return False
+    low, high = contrast.nested.estimate.low, contrast.nested.estimate.high
+    return low is not None and high is not None and low <= 0.0 <= high
 
 
 def _say_verdict(contrast: ContrastSummary, name: Name, is_tuned: bool) -> str:

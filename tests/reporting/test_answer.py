@@ -1,8 +1,9 @@
 import dataclasses
 
+from bnbench import stats
 from bnbench.reporting.answer import compose_answer
 from bnbench.reporting.report import compose_report
-from bnbench.reporting.summary import summarize_run
+from bnbench.reporting.summary import RunSummary, summarize_run
 from bnbench.specs import TimingSpec, TuningSpec, VariantSpec
 from tests.reporting.conftest import MakeRun, diverge, separate, summarize
 
@@ -31,6 +32,43 @@ def test_the_second_paragraph_has_difference_probability_and_chosen_rates(
     assert "over 30 seeds at these learning rates." in text
     assert "A new trial of batch normalization beats one of the baseline with probability" in text
     assert "on validation images: 1 for the baseline, 0.1 for batch normalization." in text
+
+
+def test_with_alternates_the_interval_is_the_nested_one_and_the_section_has_both(
+    make_run: MakeRun,
+) -> None:
+    store = make_run(separate, seeds=THIRTY, tuning=TUNING, rates=RATES)
+    summary = add_nested(summarize(store), 0.11, 0.32)
+    text = compose_answer(summary)[1]
+    assert (
+        "is +20.00 points [+11.00, +32.00] of test accuracy, over 30 seeds and the choice" in text
+    )
+    section = compose_report(summary).sections[0].paragraphs[0]
+    assert "after the last epoch at these learning rates." in section
+    assert "0.30 points by the choice of the rates and 0.20 by the seeds." in section
+
+
+def test_a_technique_is_credited_only_if_another_choice_of_rates_would_not_turn_it_around(
+    make_run: MakeRun,
+) -> None:
+    summary = summarize(make_run(separate, seeds=THIRTY, tuning=TUNING, rates=RATES))
+    assert compose_answer(add_nested(summary, 0.01, 0.32))[0].startswith(
+        "Batch normalization helps"
+    )
+    assert compose_answer(add_nested(summary, -0.01, 0.32))[0].startswith(
+        "Batch normalization is ahead"
+    )
+
+
+def add_nested(summary: RunSummary, low: float, high: float) -> RunSummary:
+    """The summary as if other rates had been scored as well."""
+    contrast = summary.accuracy.contrasts[0]
+    estimate = stats.Estimate(0.2, low, high, 0.95, stats.Method.PERCENTILE, 30)
+    nested = stats.NestedDifference(estimate, 0.003, 0.002, 1.0)
+    contrasts = (dataclasses.replace(contrast, nested=nested), *summary.accuracy.contrasts[1:])
+    return dataclasses.replace(
+        summary, accuracy=dataclasses.replace(summary.accuracy, contrasts=contrasts)
+    )
 
 
 def test_brackets_and_probability_are_explained_where_they_come_first(make_run: MakeRun) -> None:

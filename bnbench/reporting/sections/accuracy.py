@@ -218,8 +218,21 @@ def _analyze_contrast(contrast: ContrastSummary) -> str:
     if first.value is not None:
         sentences.append(f"The difference is {format_points(first)} after epoch 1.")
     if last.value is not None and len(contrast.differences) > 1:
-        sentences.append(f"It is {format_points(last)} after the last epoch.")
-    return " ".join([*sentences, _say_pairing(contrast.pairing)])
+        at_rates = "" if contrast.nested is None else " at these learning rates"
+        sentences.append(f"It is {format_points(last)} after the last epoch{at_rates}.")
+    if contrast.nested is not None:
+        sentences.append(_say_sources(contrast.nested))
+    return " ".join([*filter(None, sentences), _say_pairing(contrast.pairing)])
+
+
+def _say_sources(nested: stats.NestedDifference) -> str:
+    """How much of the last difference's deviation the rates cause, and how much the seeds."""
+    if nested.choice_deviation is None or nested.seed_deviation is None:
+        return ""
+    return (
+        f"Its standard deviation is {nested.choice_deviation * 100:.2f} points by the choice of "
+        f"the rates and {nested.seed_deviation * 100:.2f} by the seeds."
+    )
 
 
 def _say_pairing(pairing: stats.Pairing) -> str:
