@@ -7,7 +7,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench.data import Dataset, LabeledImages
 from bnbench.networks import VARIANTS
-from bnbench.specs import RecipeSpec, TrialSpec
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.native import NativeEngine
 

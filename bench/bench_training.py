@@ -5,7 +5,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench.data import Dataset
 from bnbench.networks import VARIANTS
-from bnbench.specs import EngineName, RecipeSpec, TrialSpec
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import EngineName, TrialSpec
 from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import train_all
 

@@ -40,3 +40,19 @@ class GateError(BnbenchError):
 
 class TrialFailure(Exception):  # noqa: N818 - a recorded outcome, not a program error
     """A trial that cannot be finished; its reason is recorded and the study continues."""
+
+
+def require(spec: object, name: str, holds: bool, required: str) -> None:
+    """Refuse a spec whose field `name` is not as `required`.
+
+    Raises:
+        SpecError: `holds` is false.
+    """
+    if not holds:
+        raise SpecError(f"{name}: expected {required}, got {getattr(spec, name)!r}")
+
+
+def require_positive(spec: object, *names: str) -> None:
+    """Refuse a spec one of whose fields is below 1; raises as `require` does."""
+    for name in names:
+        require(spec, name, getattr(spec, name) >= 1, "a whole number of at least 1")

@@ -1,4 +1,4 @@
-"""What is asked for: variants, recipes, trials and studies, checked when they are made."""
+"""What is asked for: variants, trials and studies, checked when they are made."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
-from bnbench.errors import SpecError
+from bnbench.errors import SpecError, require, require_positive
+from bnbench.recipes import RecipeChange, RecipeSpec
 
-Normalization = Literal["none", "batch", "layer"]
-Activation = Literal["relu", "sigmoid", "tanh"]
+Normalization = Literal["none", "batch", "layer", "rms"]
+Placement = Literal["before", "after"]
+Activation = Literal["relu", "gelu", "silu", "sigmoid", "tanh"]
+Initialization = Literal["torch", "he", "orthogonal"]
 EngineName = Literal["reference", "native"]
 EngineChoice = Literal["auto", EngineName]
 Purpose = Literal["tune", "score", "alternate", "time"]
@@ -29,43 +32,51 @@ LARGEST_SEED = 2**32 - 1
 
 @dataclass(frozen=True)
 class VariantSpec:
-    """A network under comparison: 784 inputs, hidden layers, 10 classes."""
+    """What is compared: a network of 784 inputs, hidden layers and 10 classes, and its recipe.
+
+    A hidden layer is a linear layer, normalization, activation and dropout, in this order unless
+    `placement` says otherwise.
+    """
 
     name: str
     """Short name for tables and file names: letters, digits, ``_``, ``.`` and ``+``."""
     hidden_sizes: tuple[int, ...] = (64, 32)
     """Units of each hidden layer, first to last; each at least 1."""
     normalization: Normalization = "none"
-    """Normalization between each hidden linear layer and its activation."""
+    """Normalization in each hidden layer."""
     activation: Activation = "relu"
-    """Function after each hidden layer."""
+    """Function in each hidden layer."""
+    placement: Placement = "before"
+    """Place of the normalization: before the activation or after it."""
+    dropout: float = 0.0
+    """Share of a hidden layer's outputs that each training step sets to 0, in [0, 1)."""
+    residual: bool = False
+    """Whether each hidden layer but the first adds its inputs to its outputs, cut or filled with
+    zeros to their number (He et al. 2016, section 3.3, option A)."""
+    init: Initialization = "torch"
+    """First weights of the linear layers: torch's own; normal with variance 2 / inputs (He et al.
+    2015); or orthogonal (Saxe et al. 2014). The last two start biases at 0."""
+    recipe: RecipeChange = field(default_factory=RecipeChange)
+    """What this variant changes in the recipe of its study."""
 
     def __post_init__(self) -> None:
         _require_name(self.name, "_.+")
         sizes_hold = all(size >= 1 for size in self.hidden_sizes)
-        _require(self, "hidden_sizes", sizes_hold, "whole numbers of at least 1")
+        require(self, "hidden_sizes", sizes_hold, "whole numbers of at least 1")
+        require(self, "dropout", 0 <= self.dropout < 1, "a number in [0, 1)")
+        if self.normalization == "none":
+            require(self, "placement", self.placement == "before", "a normalization to place")
+        if self.recipe.evaluation_statistics == "precise":
+            holds = self.normalization == "batch"
+            require(self, "normalization", holds, "batch, for precise evaluation statistics")
 
+    def adapt(self, recipe: RecipeSpec) -> RecipeSpec:
+        """Change a recipe as this variant asks.
 
-@dataclass(frozen=True)
-class RecipeSpec:
-    """How a network is trained: cross-entropy and SGD over shuffled batches."""
-
-    epochs: int = 5
-    """Passes over the training set; at least 1."""
-    batch_size: int = 64
-    """Images per step; at least 1."""
-    learning_rate: float = 0.001
-    """SGD's step size; above 0."""
-    momentum: float = 0.0
-    """SGD's momentum, in [0, 1)."""
-    weight_decay: float = 0.0
-    """L2 penalty added to every gradient as ``torch.optim.SGD`` does; at least 0."""
-
-    def __post_init__(self) -> None:
-        _require_positive(self, "epochs", "batch_size")
-        _require(self, "learning_rate", 0 < self.learning_rate < math.inf, "a number above 0")
-        _require(self, "momentum", 0 <= self.momentum < 1, "a number in [0, 1)")
-        _require(self, "weight_decay", 0 <= self.weight_decay < math.inf, "a number of at least 0")
+        Raises:
+            SpecError: the changed recipe makes no sense.
+        """
+        return replace(recipe, **self.recipe.changes) if self.recipe.changes else recipe
 
 
 @dataclass(frozen=True)
@@ -108,13 +119,13 @@ class TuningSpec:
     def __post_init__(self) -> None:
         _require_distinct("learning_rates", self.learning_rates)
         in_range = all(0 < rate < math.inf for rate in self.learning_rates)
-        _require(self, "learning_rates", in_range, "numbers above 0")
+        require(self, "learning_rates", in_range, "numbers above 0")
         ascending = list(self.learning_rates) == sorted(self.learning_rates)
-        _require(self, "learning_rates", ascending, "an ascending list")
+        require(self, "learning_rates", ascending, "an ascending list")
         _require_seeds(self.seeds)
-        _require(self, "max_alternates", self.max_alternates >= 0, "a whole number of at least 0")
+        require(self, "max_alternates", self.max_alternates >= 0, "a whole number of at least 0")
         in_tens = self.num_validation_images >= 10 and self.num_validation_images % 10 == 0
-        _require(self, "num_validation_images", in_tens, "a multiple of 10, the number of classes")
+        require(self, "num_validation_images", in_tens, "a multiple of 10, the number of classes")
 
 
 @dataclass(frozen=True)
@@ -131,8 +142,8 @@ class TimingSpec:
     """Epochs of each trial; at least 1."""
 
     def __post_init__(self) -> None:
-        _require(self, "num_pairs", self.num_pairs >= 0, "a whole number of at least 0")
-        _require_positive(self, "epochs")
+        require(self, "num_pairs", self.num_pairs >= 0, "a whole number of at least 0")
+        require_positive(self, "epochs")
 
 
 @dataclass(frozen=True)
@@ -165,10 +176,22 @@ class StudySpec:
         _require_distinct("devices", self.devices)
         _require_seeds(self.seeds)
         if self.threads is not None:
-            _require_positive(self, "threads")
+            require_positive(self, "threads")
         if self.target_accuracy is not None:
             in_range = 0 < self.target_accuracy < 1
-            _require(self, "target_accuracy", in_range, "a fraction between 0 and 1")
+            require(self, "target_accuracy", in_range, "a fraction between 0 and 1")
+        for index, variant in enumerate(self.variants):
+            try:
+                self._timed(variant)
+            except SpecError as error:
+                raise SpecError(f"variants[{index}].recipe.{error}") from None
+        if self.recipe.evaluation_statistics == "precise":
+            has_batch = any(variant.normalization == "batch" for variant in self.variants)
+            if not has_batch:
+                raise SpecError(
+                    "recipe.evaluation_statistics: expected running without a variant that has "
+                    "batch normalization, got 'precise'"
+                )
         shared = set(self.seeds) & set(self.tuning.seeds if self.tuning else ())
         if shared:
             raise SpecError(
@@ -190,7 +213,7 @@ class StudySpec:
         if tuning is None:
             return ()
         return tuple(
-            TrialSpec(variant, self._at(rate), seed, device, engines[device], "tune")
+            TrialSpec(variant, self._at(variant, rate), seed, device, engines[device], "tune")
             for device in self.devices
             for seed in tuning.seeds
             for variant in self.variants
@@ -206,7 +229,7 @@ class StudySpec:
     ) -> tuple[TrialSpec, ...]:
         """List the trials at rates that tuning might have chosen; the arguments are as above."""
         return tuple(
-            TrialSpec(variant, self._at(rate), seed, device, engines[device], "alternate")
+            TrialSpec(variant, self._at(variant, rate), seed, device, engines[device], "alternate")
             for device in self.devices
             for seed in self.seeds
             for variant in self.variants
@@ -228,11 +251,11 @@ class StudySpec:
             rates: the chosen learning rate by (variant, device), in a study with tuning; a
                 variant without one is not scored.
         """
-        recipes = {key: self._at(rate) for key, rate in (rates or {}).items()}
+        chosen = rates or {}
         return tuple(
             TrialSpec(
                 variant,
-                recipes.get((variant.name, device), self.recipe),
+                self._at(variant, chosen.get((variant.name, device))),
                 seed,
                 device,
                 engines[device],
@@ -240,26 +263,30 @@ class StudySpec:
             for device in self.devices
             for index, seed in enumerate(self.seeds)
             for variant in (self.variants if index % 2 == 0 else self.variants[::-1])
-            if self.tuning is None or (variant.name, device) in recipes
+            if self.tuning is None or (variant.name, device) in chosen
         )
 
-    def _at(self, learning_rate: float) -> RecipeSpec:
-        return replace(self.recipe, learning_rate=learning_rate)
+    def _at(self, variant: VariantSpec, learning_rate: float | None = None) -> RecipeSpec:
+        """The recipe of a variant, at a learning rate if one is given."""
+        recipe = variant.adapt(self.recipe)
+        return recipe if learning_rate is None else replace(recipe, learning_rate=learning_rate)
 
     def list_timed_trials(self, engines: Mapping[str, EngineName]) -> tuple[TrialSpec, ...]:
         """List the trials that run alone to be timed.
 
         Devices of the reference engine need none: it trains one scored trial at a time.
         """
-        recipe = replace(self.recipe, epochs=self.timing.epochs)
         return tuple(
-            TrialSpec(variant, recipe, seed, device, engine, "time")
+            TrialSpec(variant, self._timed(variant), seed, device, engine, "time")
             for device in self.devices
             if engines[device] != REFERENCE_ENGINE
             for seed in range(self.timing.num_pairs)
             for engine in (REFERENCE_ENGINE, engines[device])
             for variant in (self.variants if seed % 2 == 0 else self.variants[::-1])
         )
+
+    def _timed(self, variant: VariantSpec) -> RecipeSpec:
+        return replace(self._at(variant), epochs=self.timing.epochs)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -282,16 +309,6 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             )
         seeds.extend(range(low, high + 1))
     return tuple(seeds)
-
-
-def _require(spec: object, name: str, holds: bool, required: str) -> None:
-    if not holds:
-        raise SpecError(f"{name}: expected {required}, got {getattr(spec, name)!r}")
-
-
-def _require_positive(spec: object, *names: str) -> None:
-    for name in names:
-        _require(spec, name, getattr(spec, name) >= 1, "a whole number of at least 1")
 
 
 def _require_name(name: str, marks: str) -> None:

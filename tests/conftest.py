@@ -12,8 +12,9 @@ import torch
 
 from bnbench.data import Dataset, LabeledImages, load_fashion_mnist
 from bnbench.models.export import make_model_files, write_model_files
+from bnbench.recipes import RecipeSpec
 from bnbench.records import DataRecord, EnvironmentRecord, EpochRecord, TrialRecord
-from bnbench.specs import EngineName, RecipeSpec, StudySpec, TrialSpec, VariantSpec
+from bnbench.specs import EngineName, StudySpec, TrialSpec, VariantSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 
 # A shell that runs the tests in the background has them, and all that they start, ignore Ctrl-C.

@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 
 from bnbench.mapping import MappingError, build_from_mapping
-from bnbench.specs import RecipeSpec, StudySpec, TrialSpec, VariantSpec
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import StudySpec, TrialSpec, VariantSpec
 
 
 def test_what_asdict_takes_apart_is_put_together_again() -> None:

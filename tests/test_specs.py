@@ -1,14 +1,8 @@
 import pytest
 
 from bnbench.errors import SpecError
-from bnbench.specs import (
-    RecipeSpec,
-    StudySpec,
-    TrialSpec,
-    TuningSpec,
-    VariantSpec,
-    parse_seeds,
-)
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import StudySpec, TrialSpec, TuningSpec, VariantSpec, parse_seeds
 
 
 @pytest.mark.parametrize(

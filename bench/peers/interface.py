@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bnbench.specs import RecipeSpec, VariantSpec
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import VariantSpec
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Any
 from bench.peers.catalog import PeerSpec
 from bench.peers.interface import Trainer, TrainingJob
 from bnbench.networks import find_variant
-from bnbench.specs import RecipeSpec
+from bnbench.recipes import RecipeSpec
 
 
 class Worker:

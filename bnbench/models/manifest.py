@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from bnbench.errors import RunError, SpecError
 from bnbench.mapping import build_from_mapping
-from bnbench.specs import RecipeSpec, VariantSpec
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import VariantSpec
 
 FORMAT_VERSION = 1
 _SEAL_START = b',\n  "manifest_sha256": "'

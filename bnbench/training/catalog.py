@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from bnbench.errors import SpecError
 from bnbench.mapping import MappingError, build_from_mapping
 from bnbench.networks import VARIANTS, find_variant
-from bnbench.specs import RecipeSpec, StudySpec, TuningSpec, parse_seeds
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import StudySpec, TuningSpec, parse_seeds
 from bnbench.store import RunStore
 
 TUNING_DEFAULTS: dict[str, Any] = {"refine": True, "max_alternates": 5}
@@ -84,7 +85,7 @@ def read_study_file(path: Path) -> StudySpec:
                 table["seeds"] = parse_seeds(table["seeds"])
         if isinstance(content["variants"], list):
             content["variants"] = [
-                vars(find_variant(entry)) if isinstance(entry, str) else entry
+                asdict(find_variant(entry)) if isinstance(entry, str) else entry
                 for entry in content["variants"]
             ]
         return build_from_mapping(StudySpec, content)

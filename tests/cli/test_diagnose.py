@@ -12,7 +12,8 @@ from bnbench.cli import main
 from bnbench.data import Dataset
 from bnbench.models.reference import compute_logits
 from bnbench.models.stored_network import read_stored_network
-from bnbench.specs import RecipeSpec, TrialSpec
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.reference import ReferenceEngine
 from tests.conftest import BATCHNORM, export_model

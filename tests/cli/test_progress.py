@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from bnbench.cli.progress import LiveBar, StudyProgress, format_time, show_models, show_study
+from bnbench.recipes import RecipeSpec
 from bnbench.records import TrialRecord
-from bnbench.specs import Purpose, RecipeSpec, TrialSpec, VariantSpec
+from bnbench.specs import Purpose, TrialSpec, VariantSpec
 from tests.conftest import fake_record, make_epochs
 
 WIDTHS = (60, 80, 120)

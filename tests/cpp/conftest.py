@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bnbench.data import Dataset
-from bnbench.specs import RecipeSpec, TrialSpec
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.reference import ReferenceEngine
 from tests.conftest import BATCHNORM, export_model, write_idx_files

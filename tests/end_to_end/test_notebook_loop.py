@@ -9,7 +9,8 @@ from torchvision.transforms import ToTensor
 
 from bnbench.data import Dataset, LabeledImages
 from bnbench.networks import VARIANTS
-from bnbench.specs import RecipeSpec, TrialSpec
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.reference import ReferenceEngine
 

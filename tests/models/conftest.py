@@ -23,7 +23,8 @@ from bnbench.models.manifest import (
 from bnbench.models.runtimes import open_runtime
 from bnbench.models.runtimes.aotinductor import AOTInductorRuntime
 from bnbench.networks import build_network
-from bnbench.specs import RecipeSpec, TrialSpec, VariantSpec
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import TrialSpec, VariantSpec
 from tests.conftest import BATCHNORM, export_model, fake_record
 
 Exporter = Callable[[VariantSpec, int], Path]

@@ -10,7 +10,8 @@ from bnbench.models.export import serialize_torchscript
 from bnbench.models.manifest import TensorDescription, read_manifest
 from bnbench.models.stored_network import read_stored_network
 from bnbench.networks import build_network
-from bnbench.specs import RecipeSpec, TrialSpec
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import TrainedTrial, train_all
 from bnbench.training.engines.reference import ReferenceEngine
 from tests.conftest import BATCHNORM, export_model

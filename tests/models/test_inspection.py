@@ -10,8 +10,9 @@ from bnbench.data import Dataset
 from bnbench.inspection import InspectionRecord, ValuesRecord
 from bnbench.models import inspection
 from bnbench.models.inspection import inspect_run, summarize_values
+from bnbench.recipes import RecipeSpec
 from bnbench.records import TrialRecord
-from bnbench.specs import RecipeSpec, StudySpec, VariantSpec
+from bnbench.specs import StudySpec, VariantSpec
 from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import train_all
 from tests.conftest import BASELINE, BATCHNORM, REFERENCE, export_model

@@ -63,7 +63,7 @@ def test_what_is_no_manifest_is_refused(path: Path, content: bytes) -> None:
             "model.json: expected.probes.logits: expected 1 rows of 10, got others",
         ),
         (
-            lambda c: c["variant"].update(activation="gelu"),
+            lambda c: c["variant"].update(activation="swish"),
             "model.json: variant.activation: expected one of",
         ),
     ],

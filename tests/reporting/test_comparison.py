@@ -5,12 +5,13 @@ import math
 import pytest
 
 from bnbench.errors import RunError
+from bnbench.recipes import RecipeSpec
 from bnbench.reporting.comparison import (
     compare_runs,
     make_comparison_json,
     tabulate_comparison,
 )
-from bnbench.specs import RecipeSpec, TrialSpec, VariantSpec
+from bnbench.specs import TrialSpec, VariantSpec
 from bnbench.stats import Outcome
 from bnbench.store import RunStore
 from tests.conftest import BASELINE

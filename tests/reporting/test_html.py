@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from bnbench.recipes import RecipeSpec
 from bnbench.records import EnvironmentRecord, TrialRecord
 from bnbench.reporting.content import ReportContent, Section, Table
 from bnbench.reporting.figures import Figure, draw_figures
 from bnbench.reporting.figures.palette import CSS_VARIABLES
 from bnbench.reporting.html import render_html
-from bnbench.specs import RecipeSpec, StudySpec
+from bnbench.specs import StudySpec
 from bnbench.store import RunStore
 from tests.conftest import BASELINE, BATCHNORM, REFERENCE, SYNTHETIC, make_epochs
 from tests.reporting.conftest import read_trials, summarize

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from bnbench.errors import SpecError
+from bnbench.recipes import RecipeSpec
 from bnbench.records import EnvironmentRecord
-from bnbench.specs import RecipeSpec, StudySpec, TuningSpec, VariantSpec
+from bnbench.specs import StudySpec, TuningSpec, VariantSpec
 from bnbench.store import RunStore
 from bnbench.training.catalog import check_against_data, find_study, read_study_file
 from tests.conftest import REFERENCE, SYNTHETIC
@@ -14,10 +15,10 @@ from tests.conftest import REFERENCE, SYNTHETIC
 
 def test_the_notebook_study_is_the_notebooks() -> None:
     study = find_study("notebook")
-    assert study.recipe == RecipeSpec(5, 64, 0.001, 0.0, 0.0)
+    assert study.recipe == RecipeSpec(epochs=5, batch_size=64, learning_rate=0.001)
     assert study.variants == (
-        VariantSpec("baseline", (64, 32), "none", "relu"),
-        VariantSpec("batchnorm", (64, 32), "batch", "relu"),
+        VariantSpec("baseline", hidden_sizes=(64, 32)),
+        VariantSpec("batchnorm", hidden_sizes=(64, 32), normalization="batch"),
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bnbench.recipes import RecipeSpec
 from bnbench.records import TrialRecord, describe_recipe
 from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import format_count, join_words, name_variant
-from bnbench.specs import EXPLORING, EngineName, Purpose, RecipeSpec
+from bnbench.specs import EXPLORING, EngineName, Purpose
 
 KINDS: dict[Purpose, str] = {
     "tune": "tuning",

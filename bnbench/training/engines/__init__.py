@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bnbench.data import Dataset
 from bnbench.errors import SpecError
 from bnbench.machine import count_cores
+from bnbench.recipes import RecipeSpec
 from bnbench.specs import REFERENCE_ENGINE, EngineName, StudySpec, VariantSpec
 from bnbench.training.engines import native
 from bnbench.training.engines.interface import Engine
@@ -25,8 +26,10 @@ class EngineSpec:
     """Whether it trains several trials at once, each on one thread."""
     requirement: str = "nothing"
     """Variants and devices that it can train, for error texts."""
-    find_obstacle: Callable[[VariantSpec, str], str | None] = lambda _variant, _device: None
-    """Names the device or variant that it cannot train; None if it can train both."""
+    find_obstacle: Callable[[VariantSpec, RecipeSpec, str], str | None] = (
+        lambda _variant, _recipe, _device: None
+    )
+    """Names what it cannot train of a variant, recipe and device; None if it can train all."""
 
 
 ENGINES: dict[EngineName, EngineSpec] = {
@@ -56,7 +59,9 @@ def _resolve_engine(study: StudySpec, device: str) -> EngineName:
     for name, engine in ENGINES.items():
         if study.engine not in ("auto", name):
             continue
-        obstacles = [engine.find_obstacle(variant, device) for variant in study.variants]
+        obstacles = [
+            engine.find_obstacle(variant, study.recipe, device) for variant in study.variants
+        ]
         obstacle = next(filter(None, obstacles), None)
         if obstacle is None:
             return name
@@ -65,7 +70,9 @@ def _resolve_engine(study: StudySpec, device: str) -> EngineName:
                 f"engine: expected, for {name}, {engine.requirement}, got {obstacle}; "
                 f"use --engine {REFERENCE_ENGINE}"
             )
-    raise AssertionError("the reference engine trains every variant on every device")
+    raise AssertionError(
+        "the reference engine trains every variant by every recipe on every device"
+    )
 
 
 def make_engine(name: EngineName, dataset: Dataset, threads: int | None = None) -> Engine:

@@ -16,20 +16,42 @@ import torch
 from bnbench import _native
 from bnbench.data import Dataset
 from bnbench.networks import build_network
+from bnbench.recipes import RecipeSpec
 from bnbench.records import EpochRecord, TrialRecord, describe_recipe
 from bnbench.specs import TrialSpec, VariantSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 
-NORMALIZATIONS = ("none", "batch")
-"""Normalizations that the C++ code has."""
-REQUIREMENT = f"the CPU and normalization {' or '.join(NORMALIZATIONS)}"
+HAS_VARIANTS: dict[str, tuple[object, ...]] = {
+    "normalization": ("none", "batch"),
+    "activation": ("relu", "sigmoid", "tanh"),
+    "placement": ("before",),
+    "dropout": (0.0,),
+    "residual": (False,),
+}
+"""Values of a variant's fields that the C++ code has; it has all of the fields not named here."""
+HAS_RECIPES: dict[str, tuple[object, ...]] = {
+    "optimizer": ("sgd",),
+    "schedule": ("constant",),
+    "warmup_steps": (0,),
+    "nesterov": (False,),
+    "drop_last": (False,),
+    "label_smoothing": (0.0,),
+    "evaluation_statistics": ("running",),
+    "weight_averaging": ("none",),
+}
+"""Values of a recipe's fields that the C++ code has."""
+REQUIREMENT = "the CPU, and of the techniques only those that it has"
 
 
-def find_obstacle(variant: VariantSpec, device: str) -> str | None:
-    """Name the device or variant that the C++ code cannot train; None if it can train both."""
+def find_obstacle(variant: VariantSpec, recipe: RecipeSpec, device: str) -> str | None:
+    """Name what the C++ code cannot train; None if it can train the variant by the recipe."""
     if device != "cpu":
         return f"device {device}"
-    return None if variant.normalization in NORMALIZATIONS else f"variant {variant.name}"
+    for spec, has in ((variant, HAS_VARIANTS), (variant.adapt(recipe), HAS_RECIPES)):
+        for name, values in has.items():
+            if getattr(spec, name) not in values:
+                return f"{name} {getattr(spec, name)} of variant {variant.name}"
+    return None
 
 
 class NativeEngine:

@@ -20,8 +20,9 @@ from torch.nn import functional
 from bnbench.data import Dataset, LabeledImages
 from bnbench.errors import TrialFailure
 from bnbench.networks import build_network
+from bnbench.recipes import RecipeSpec
 from bnbench.records import EpochRecord, TrialRecord, TrialStatus
-from bnbench.specs import RecipeSpec, TrialSpec
+from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 from bnbench.training.engines.optimizer import read_optimizer
 

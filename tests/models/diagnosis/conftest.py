@@ -16,8 +16,9 @@ from bnbench.models.diagnosis import diagnose_file, diagnose_logits
 from bnbench.models.exported_model import ExportedModel, read_model
 from bnbench.models.manifest import Manifest, read_manifest
 from bnbench.networks import build_network
+from bnbench.recipes import RecipeSpec
 from bnbench.records import TrialRecord
-from bnbench.specs import RecipeSpec, TrialSpec, VariantSpec
+from bnbench.specs import TrialSpec, VariantSpec
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.reference import ReferenceEngine
 from tests.conftest import BASELINE, BATCHNORM, export_model, make_synthetic_images

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from bnbench.inspection import InspectionRecord
+from bnbench.recipes import RecipeSpec
 from bnbench.records import EnvironmentRecord, TrialRecord
 from bnbench.reporting.figures import Figure, draw_figures
 from bnbench.reporting.sections.mistakes import summarize_mistakes
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.trials import RunTrials
-from bnbench.specs import EngineName, RecipeSpec, StudySpec, TrialSpec, TuningSpec
+from bnbench.specs import EngineName, StudySpec, TrialSpec, TuningSpec
 from bnbench.store import RunStore
 from tests.conftest import BASELINE, BATCHNORM, SYNTHETIC, make_epochs
 from tests.inspections import INSPECTION

@@ -5,9 +5,10 @@ from dataclasses import replace
 import matplotlib
 import pytest
 
+from bnbench.recipes import RecipeSpec
 from bnbench.reporting.figures import Figure, draw_figures
 from bnbench.reporting.figures.palette import CSS_VARIABLES
-from bnbench.specs import RecipeSpec, StudySpec
+from bnbench.specs import StudySpec
 from tests.conftest import BASELINE, BATCHNORM
 from tests.reporting.figures.conftest import (
     STUDY,

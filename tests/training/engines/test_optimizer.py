@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from bnbench.data import Dataset
+from bnbench.recipes import RecipeSpec
 from bnbench.records import describe_recipe
-from bnbench.specs import RecipeSpec, TrialSpec, VariantSpec
+from bnbench.specs import TrialSpec, VariantSpec
 from bnbench.training.engines import ENGINES, make_engine
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.optimizer import read_optimizer

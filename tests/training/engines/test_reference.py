@@ -7,8 +7,9 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from bnbench.data import Dataset
+from bnbench.recipes import RecipeSpec
 from bnbench.records import EpochRecord
-from bnbench.specs import RecipeSpec, StudySpec, TrialSpec
+from bnbench.specs import StudySpec, TrialSpec
 from bnbench.training.engines import make_engine, reference
 from bnbench.training.engines.interface import TrainedTrial, train_all
 from bnbench.training.engines.reference import ReferenceEngine, draw_epoch_order, read_clock

@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from bnbench.specs import EngineName, RecipeSpec, TrialSpec
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import EngineName, TrialSpec
 from bnbench.training.executors.batching import (
     MAX_EPOCHS_PER_BATCH,
     BatchQueue,

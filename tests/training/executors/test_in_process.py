@@ -3,7 +3,8 @@ from unittest.mock import Mock
 import pytest
 
 from bnbench.data import Dataset
-from bnbench.specs import EngineName, RecipeSpec, TrialSpec
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import EngineName, TrialSpec
 from bnbench.training.executors.in_process import InProcessExecutor
 from bnbench.training.executors.interface import CompletedTrial
 from tests.conftest import BASELINE, FakeEngine

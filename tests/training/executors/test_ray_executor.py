@@ -13,8 +13,9 @@ import pytest
 from bnbench.data import Dataset
 from bnbench.errors import RunError
 from bnbench.models.manifest import read_manifest
+from bnbench.recipes import RecipeSpec
 from bnbench.records import LOCAL_NODE, EnvironmentRecord, TrialRecord
-from bnbench.specs import RecipeSpec, StudySpec, TimingSpec, TrialSpec, TuningSpec
+from bnbench.specs import StudySpec, TimingSpec, TrialSpec, TuningSpec
 from bnbench.store import RunStore
 from bnbench.training.executors.in_process import InProcessExecutor
 from bnbench.training.executors.interface import CompletedTrial
