@@ -10,10 +10,10 @@ from typing import Any
 
 from bnbench.errors import SpecError
 from bnbench.mapping import MappingError, build_from_mapping
-from bnbench.networks import VARIANTS, find_variant
 from bnbench.recipes import RecipeSpec
 from bnbench.specs import StudySpec, TuningSpec, parse_seeds
 from bnbench.store import RunStore
+from bnbench.techniques import VARIANTS, find_variant
 
 TUNING_DEFAULTS: dict[str, Any] = {"refine": True, "max_alternates": 5}
 """Of new studies; runs of before that lack these keys had neither."""
