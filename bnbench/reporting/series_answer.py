@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bnbench.reporting.headline import LONGEST
 from bnbench.reporting.sections.recipes import (
     NOTEBOOK,
     RecipeSummary,
@@ -21,14 +20,16 @@ from bnbench.reporting.wording import (
 )
 from bnbench.stats import Outcome
 
+LONGEST = 110
+"""Characters of the sentence: two lines beside the table."""
 MARKS = {"ahead": "", "behind": "", "level": " (no meaningful gain)", "open": " (open)"}
 """What is said beside a difference that decides nothing."""
 
 
 def say_series_headline(rows: Sequence[RecipeSummary], candidate: str, num_left_out: int) -> str:
-    """Say in at most 120 characters in how many rows the candidate is ahead, and by how much.
+    """Say in how many rows the candidate leads, by how much at first and with the best recipe.
 
-    "Ahead" rather than "helps": the first row may compare both networks at one learning rate.
+    "Leads" rather than "helps": the first row may compare both networks at one learning rate.
 
     Args:
         rows: at least one, in order.
@@ -75,18 +76,18 @@ def compose_series_answer(
 
 
 def _count_standings(rows: Sequence[RecipeSummary], name: str) -> str:
-    """In how many rows the candidate is ahead or behind."""
+    """In how many rows the candidate leads or trails."""
     counts, total = Counter(row.standing for row in rows), len(rows)
     ahead, behind = counts["ahead"], counts["behind"]
     if total in (ahead, behind):
-        return f"{name} is {'ahead' if ahead else 'behind'} with every recipe"
+        return f"{name} {'leads' if ahead else 'trails'} with every recipe"
     if ahead:
-        but = f", behind with {behind}" if behind else ""
-        return f"{name} is ahead with {ahead} of {total} recipes{but}"
+        but = f", trails with {behind}" if behind else ""
+        return f"{name} leads with {ahead} of {total} recipes{but}"
     if behind:
-        return f"{name} is behind with {behind} of {total} recipes, ahead with none"
+        return f"{name} trails with {behind} of {total} recipes"
     if counts["open"]:
-        return f"whether {name} is ahead is open"
+        return f"whether {name} leads is open"
     return f"{name} has no meaningful gain with any recipe"
 
 
@@ -126,15 +127,15 @@ def _say_one(row: RecipeSummary, name: str) -> str:
         if variant is not None
     ]
     than = "instead of" if row.standing in ("ahead", "behind") else "against"
-    tail = f": {accuracies[0]} of test images right {than} {accuracies[-1]}"
+    tail = f": {accuracies[0]} right {than} {accuracies[-1]}"
     if "not known" in accuracies:
         tail = ": every trial of one network failed"
     size = "" if row.difference is None or row.difference.value is None else _say_size(row)
     return {
-        "ahead": f"{name} is ahead{size} {place}{tail}",
-        "behind": f"{name} is behind{size} {place}{tail}",
+        "ahead": f"{name} leads{size} {place}{tail}",
+        "behind": f"{name} trails{size} {place}{tail}",
         "level": f"{name} has no meaningful gain {place}{tail}",
-        "open": f"whether {name} is ahead {place} is open{tail}",
+        "open": f"whether {name} leads {place} is open{tail}",
     }[row.standing]
 
 
@@ -178,9 +179,9 @@ def _say_best(rows: Sequence[RecipeSummary], names: tuple[str, str]) -> str | No
     )
     return (
         f"The best recipe is the one whose better network is most accurate: {best.label}. "
-        f"There {name_variant(who)} has "
-        f"{format_percent(reached)}. Learning rates were chosen for each network on validation "
-        f"images{', except in the notebook row' if _has_notebook(rows) else ''}."
+        f"There {name_variant(who)} has {format_percent(reached)}. "
+        "Learning rates were chosen for each network on validation images"
+        f"{', except in the notebook row' if _has_notebook(rows) else ''}."
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from matplotlib.axes import Axes
+
 from bnbench.reporting.figures.canvas import (
     SMALL_FONT_SIZE,
     Panel,
@@ -20,10 +22,9 @@ from bnbench.reporting.figures.rate_panel import (
     draw_sensitivities,
     draw_strip,
 )
-from bnbench.reporting.sections.schedules import ScheduleSummary
+from bnbench.reporting.sections.schedules import TITLE, ScheduleSummary
 from bnbench.reporting.wording import shorten_name
 
-TITLE = "Validation accuracy by learning rate and schedule"
 LOOKS: tuple[tuple[Dashes, tuple[str, ...]], ...] = (
     ((0, (1.2, 1.2)), ("s", "o")),
     ((0, ()), ("D", "^")),
@@ -31,8 +32,12 @@ LOOKS: tuple[tuple[Dashes, tuple[str, ...]], ...] = (
     ((0, (5, 1, 1, 1)), ("<", ">")),
 )
 """Line style of each schedule, and its markers for both networks."""
-CLOSE_POINTS = 4.0
-"""Height of the panel that shows the best rates, in points of accuracy."""
+LONGEST_NAME = 11
+"""Characters of a network's name, beside which its schedule is written."""
+MARGIN = 1.0
+"""Points of accuracy below the best rates in the panel that enlarges them."""
+MOST_POINTS = 8.0
+"""Most points of accuracy from the best of all to the foot of that panel."""
 
 
 def draw_schedules(summaries: Sequence[ScheduleSummary]) -> Figure | None:
@@ -46,20 +51,10 @@ def draw_schedules(summaries: Sequence[ScheduleSummary]) -> Figure | None:
         [Panel(ROW_HEIGHT * len(shown), below=0.0), Panel(2.2), Panel(2.2)],
         measure_labels({"": labels}, SMALL_FONT_SIZE) + 0.04,
     )
-    tried = [each.tried for each in summaries]
-    for axes in (whole, close):
-        draw_sensitivities(axes, shown, tried, styles)
+    draw_sensitivities(whole, shown, [each.tried for each in summaries], styles)
+    draw_sensitivities(close, shown, [()] * len(shown), styles)
     draw_chance(whole)
-    top = max(
-        (
-            100 * each.accuracy.value
-            for s in shown
-            for each in s.result.rates
-            if each.accuracy.value
-        ),
-        default=100.0,
-    )
-    close.set_ylim(top - CLOSE_POINTS + 0.5, top + 0.5)
+    _enlarge_top(close, summaries)
     draw_strip(strip, shown, labels, styles)
     strip.set_xlim(whole.get_xlim())
     write_heading(strip, f"rates within {100 * shown[0].result.tolerance:g} points of the best")
@@ -68,9 +63,16 @@ def draw_schedules(summaries: Sequence[ScheduleSummary]) -> Figure | None:
     caption = (
         "Lines join the means over trials; dots are trials; vertical bars are the means' 95 % "
         "intervals; a ring marks each best rate. The lowest panel enlarges the top of the one "
-        "above. Accuracy is on the validation images."
+        "above, without the trials. Accuracy is on the validation images."
     )
     return make_figure(drawing, "schedules", caption, {"": labels}, _list_rows(summaries))
+
+
+def _enlarge_top(axes: Axes, summaries: Sequence[ScheduleSummary]) -> None:
+    """Limit the y axis to the best rates of all, if they are not too far apart."""
+    bests = [100 * (each.best.accuracy.value or 0.0) for each in summaries if each.best]
+    top = max(bests, default=100.0)
+    axes.set_ylim(max(min(bests, default=top) - MARGIN, top - MOST_POINTS), top + MARGIN / 2)
 
 
 def _style(summaries: Sequence[ScheduleSummary]) -> list[SeriesStyle]:
@@ -86,8 +88,8 @@ def _style(summaries: Sequence[ScheduleSummary]) -> list[SeriesStyle]:
 
 
 def _write_label(summary: ScheduleSummary) -> str:
-    best = "" if summary.best is None else f", best {summary.best.learning_rate:.3g}"
-    return f"{shorten_name(summary.sensitivity.variant)}\n{summary.schedule}{best}"
+    best = "" if summary.best is None else f"\nbest {summary.best.learning_rate:.3g}"
+    return f"{shorten_name(summary.sensitivity.variant, LONGEST_NAME)}, {summary.schedule}{best}"
 
 
 def _list_rows(summaries: Sequence[ScheduleSummary]) -> list[Row]:

@@ -12,8 +12,8 @@ from bnbench.records import TrialRecord
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import RunTrials, make_generator
 from bnbench.reporting.wording import (
-    format_accuracy,
     format_count,
+    format_percent,
     format_points,
     join_words,
     name_variant,
@@ -118,8 +118,8 @@ def compose_search(summary: SearchSummary | None) -> Section | None:
         table=Table.from_rows(
             {
                 "tuning trials": str(number),
-                summary.baseline: format_accuracy(shown[number].baseline),
-                summary.candidate: format_accuracy(shown[number].candidate),
+                summary.baseline: format_percent(shown[number].baseline.value),
+                summary.candidate: format_percent(shown[number].candidate.value),
                 "difference, points": format_points(shown[number].difference).replace(
                     " points", ""
                 ),

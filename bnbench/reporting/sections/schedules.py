@@ -12,6 +12,8 @@ from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import format_percent, name_variant, start_sentence
 from bnbench.stats import RateSummary
 
+TITLE = "Validation accuracy by rate and schedule"
+
 
 @dataclass(frozen=True)
 class ScheduleSummary:
@@ -50,7 +52,7 @@ def compose_schedules(summaries: Sequence[ScheduleSummary]) -> Section | None:
     if not summaries:
         return None
     return Section(
-        "Validation accuracy by learning rate and schedule",
+        TITLE,
         (" ".join(_say_best(summaries)),),
         figure="schedules",
         table=Table.from_rows(
