@@ -21,9 +21,9 @@ from bnbench.reporting.wording import (
 from bnbench.stats import Outcome
 
 LONGEST = 110
-"""Characters of the sentence: two lines beside the table."""
-MARKS = {"ahead": "", "behind": "", "level": " (no meaningful gain)", "open": " (open)"}
-"""What is said beside a difference that decides nothing."""
+"""Characters of the sentence that fit on two lines; a shorter form is taken if there is one."""
+MARKS = {"ahead": "", "behind": "", "level": " (negligible)", "open": " (open)"}
+"""What is said beside a difference where the rows differ in standing."""
 
 
 def say_series_headline(rows: Sequence[RecipeSummary], candidate: str, num_left_out: int) -> str:
@@ -48,7 +48,7 @@ def say_series_headline(rows: Sequence[RecipeSummary], candidate: str, num_left_
             # A variant's own name keeps its first letter.
             is_kept = is_own and text.startswith(name)
             texts.append(text if is_kept else text[0].upper() + text[1:])
-    return next((text for text in texts if len(text) <= LONGEST), texts[-1])
+    return next((text for text in texts if len(text) <= LONGEST), min(texts, key=len))
 
 
 def compose_series_answer(
@@ -98,17 +98,20 @@ def _list_ranges(rows: Sequence[RecipeSummary]) -> list[str]:
     if not known or best is None:
         return [""]
     first, place = known[0], _say_place(known[0])
+    # A standing that all rows have was said already.
+    marks = MARKS if len({row.standing for row in rows}) > 1 else dict.fromkeys(MARKS, "")
+    start = f"{_format_points(first)} points{marks[first.standing]}"
     if len(known) == 1:
-        return [f": {_say_points(first)} points {place}"]
+        return [f": {start} {place}"]
     if best is first:
         others = sorted(known[1:], key=_get_difference)
         texts = list(dict.fromkeys(map(_format_points, (others[0], others[-1]))))
         rest = f"{' to '.join(texts)} with the other{'s' if len(others) > 1 else ''}"
         return [
-            f": {_say_points(first)} points {place}, the best recipe, {rest}",
-            f": {_say_points(first)} points with the best, {rest}",
+            f": {start} {place}, the best recipe, {rest}",
+            f": {start} with the best, {rest}",
         ]
-    start, end = f"{_format_points(first)} points{MARKS[first.standing]}", _say_points(best)
+    end = f"{_format_points(best)}{marks[best.standing]}"
     return [
         f": from {start} {place} to {end} with the best recipe",
         f": from {start} {place} to {end} with the best",
@@ -162,10 +165,6 @@ def _format_points(row: RecipeSummary) -> str:
     if float(text) == 0:
         text = f"{points:+.2f}"
     return text if float(text) else "0"
-
-
-def _say_points(row: RecipeSummary) -> str:
-    return _format_points(row) + MARKS[row.standing]
 
 
 def _say_best(rows: Sequence[RecipeSummary], names: tuple[str, str]) -> str | None:
