@@ -1,11 +1,10 @@
-"""The networks under comparison: a variant is one entry in `VARIANTS`."""
+"""The network of a variant in PyTorch."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bnbench.errors import SpecError
 from bnbench.specs import Activation, Normalization, VariantSpec
 
 if TYPE_CHECKING:
@@ -14,39 +13,23 @@ if TYPE_CHECKING:
 NUM_PIXELS = 28 * 28
 NUM_CLASSES = 10
 
-VARIANTS: dict[str, VariantSpec] = {
-    spec.name: spec
-    for spec in (
-        VariantSpec("baseline"),
-        VariantSpec("batchnorm", normalization="batch"),
-        VariantSpec("layernorm", normalization="layer"),
-    )
+ACTIVATIONS: dict[Activation, str] = {
+    "relu": "ReLU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
 }
-
-ACTIVATIONS: dict[Activation, str] = {"relu": "ReLU", "sigmoid": "Sigmoid", "tanh": "Tanh"}
 """Class in `torch.nn` of each activation."""
 
-NORMALIZATIONS: dict[Normalization, str | None] = {
+NORMALIZATIONS: dict[Normalization, tuple[str, dict[str, Any]] | None] = {
     "none": None,
-    "batch": "BatchNorm1d",
-    "layer": "LayerNorm",
+    "batch": ("BatchNorm1d", {}),
+    "layer": ("LayerNorm", {}),
+    # torch's own eps is the smallest difference of the values' type.
+    "rms": ("RMSNorm", {"eps": 1e-5}),
 }
-"""Class in `torch.nn` of each normalization; None puts no layer in."""
-
-
-def find_variant(name: str) -> VariantSpec:
-    """Find a variant by its name.
-
-    Raises:
-        SpecError: no variant has that name; the text lists all names.
-    """
-    try:
-        return VARIANTS[name]
-    except KeyError:
-        raise SpecError(
-            f"variants: expected some of {', '.join(VARIANTS)}; got {name!r}; add a new "
-            "variant to bnbench/networks.py or to a study file as a [[variants]] table"
-        ) from None
+"""Class in `torch.nn` of each normalization and its settings; None puts no layer in."""
 
 
 def build_network(variant: VariantSpec) -> nn.Sequential:
@@ -62,14 +45,39 @@ def build_network(variant: VariantSpec) -> nn.Sequential:
     # Imported here: listing variants, or a typing mistake in one, must not take a second.
     from torch import nn
 
-    normalization = NORMALIZATIONS[variant.normalization]
+    from bnbench.layers import INITIALIZERS, Shortcut
+
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     num_inputs = NUM_PIXELS
     for number, num_units in enumerate(variant.hidden_sizes, start=1):
         layers[f"linear{number}"] = nn.Linear(num_inputs, num_units)
-        if normalization is not None:
-            layers[f"norm{number}"] = getattr(nn, normalization)(num_units)
-        layers[f"activation{number}"] = getattr(nn, ACTIVATIONS[variant.activation])()
+        hidden = _make_units(variant, number, num_units)
+        if variant.residual and number > 1:
+            hidden = OrderedDict({f"linear{number}": layers.pop(f"linear{number}"), **hidden})
+            hidden = OrderedDict({f"shortcut{number}": Shortcut(hidden)})
+        layers.update(hidden)
         num_inputs = num_units
     layers["output"] = nn.Linear(num_inputs, NUM_CLASSES)
-    return nn.Sequential(layers)
+    network = nn.Sequential(layers)
+    initialize = INITIALIZERS[variant.init]
+    if initialize is not None:
+        for layer in network.modules():
+            if isinstance(layer, nn.Linear):
+                initialize(layer)
+    return network
+
+
+def _make_units(variant: VariantSpec, number: int, num_units: int) -> OrderedDict[str, nn.Module]:
+    """Make what follows the linear layer of a hidden layer."""
+    from torch import nn
+
+    units: OrderedDict[str, nn.Module] = OrderedDict()
+    units[f"activation{number}"] = getattr(nn, ACTIVATIONS[variant.activation])()
+    normalization = NORMALIZATIONS[variant.normalization]
+    if normalization is not None:
+        kind, settings = normalization
+        units[f"norm{number}"] = getattr(nn, kind)(num_units, **settings)
+        units.move_to_end(f"norm{number}", last=variant.placement == "after")
+    if variant.dropout:
+        units[f"dropout{number}"] = nn.Dropout(variant.dropout)
+    return units

@@ -6,18 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bnbench.recipes import OptimizerName
 from bnbench.specs import ENGINE_NAMES, PURPOSES, EngineName, Purpose, StudySpec, TrialSpec
 
 TrialStatus = Literal["finished", "failed"]
 LOCAL_NODE = "local"
 """The name of the node in records of trials that ran in the process of the study."""
-OPTIMIZER_NAMES: dict[EngineName, str] = {
-    "reference": "torch.optim.sgd.SGD",
-    "native": "bnbench native SGD",
+OPTIMIZER_NAMES: dict[tuple[EngineName, OptimizerName], str] = {
+    ("reference", "sgd"): "torch.optim.sgd.SGD",
+    ("reference", "adam"): "torch.optim.adam.Adam",
+    ("reference", "adamw"): "torch.optim.adamw.AdamW",
+    ("native", "sgd"): "bnbench native SGD",
+    ("native", "adam"): "bnbench native Adam",
+    ("native", "adamw"): "bnbench native AdamW",
 }
 """What each engine trains with, by the name it puts on record."""
 RECIPE_SETTINGS = ("lr", "momentum", "weight_decay")
-"""What an optimizer calls the learning rate, momentum and weight decay of a recipe."""
+"""What an optimizer calls the settings that are shown even if they are 0."""
 VerificationStatus = Literal["agreed", "disagreed", "unusable", "unchecked"]
 CertificateStatus = Literal["bounded", "not covered", "out of range"]
 
@@ -74,9 +79,13 @@ def describe_optimizer(name: str, settings: Mapping[str, object]) -> str:
 def describe_recipe(trial: TrialSpec) -> str:
     """Write the optimizer that a trial asks of its engine, as `describe_optimizer` does."""
     recipe = trial.recipe
-    values = (recipe.learning_rate, recipe.momentum, recipe.weight_decay)
-    settings = dict(zip(RECIPE_SETTINGS, values, strict=True))
-    return describe_optimizer(OPTIMIZER_NAMES[trial.engine], settings)
+    settings: dict[str, object] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+    if recipe.optimizer == "sgd":
+        settings |= {"momentum": recipe.momentum, "nesterov": recipe.nesterov}
+    else:
+        settings |= {"betas": (recipe.beta1, recipe.beta2), "eps": recipe.epsilon}
+        settings["decoupled_weight_decay"] = recipe.optimizer == "adamw"
+    return describe_optimizer(OPTIMIZER_NAMES[trial.engine, recipe.optimizer], settings)
 
 
 def make_trial_order(study: StudySpec) -> Callable[[TrialRecord], tuple[float, ...]]:

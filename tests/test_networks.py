@@ -1,12 +1,14 @@
 import typing
+from collections import OrderedDict
 
 import pytest
 import torch
 from torch import nn
 
-from bnbench.errors import SpecError
-from bnbench.networks import ACTIVATIONS, NORMALIZATIONS, VARIANTS, build_network, find_variant
-from bnbench.specs import Activation, Normalization, VariantSpec
+from bnbench.layers import INITIALIZERS, Shortcut
+from bnbench.networks import ACTIVATIONS, NORMALIZATIONS, build_network
+from bnbench.specs import Activation, Initialization, Normalization, VariantSpec
+from bnbench.techniques import VARIANTS
 
 
 def list_layers(variant: VariantSpec) -> list[str]:
@@ -41,6 +43,50 @@ def test_a_variant_is_one_entry() -> None:
 def test_every_allowed_name_has_its_layer() -> None:
     assert set(ACTIVATIONS) == set(typing.get_args(Activation))
     assert set(NORMALIZATIONS) == set(typing.get_args(Normalization))
+    assert set(INITIALIZERS) == set(typing.get_args(Initialization))
+
+
+def list_kinds(variant: VariantSpec) -> list[str]:
+    return [layer.split("(")[0] for layer in list_layers(variant)]
+
+
+def test_a_normalization_may_stand_after_the_activation_and_dropout_stands_last() -> None:
+    variant = VariantSpec("v", (5,), "rms", "silu", placement="after", dropout=0.25)
+    assert list_kinds(variant) == ["Flatten", "Linear", "SiLU", "RMSNorm", "Dropout", "Linear"]
+
+
+def test_the_first_hidden_layer_has_no_shortcut() -> None:
+    variant = VariantSpec("v", (5, 4, 3), residual=True)
+    assert list_kinds(variant) == ["Flatten", "Linear", "ReLU", "Shortcut", "Shortcut", "Linear"]
+
+
+@pytest.mark.parametrize(
+    ("num_outputs", "added"),
+    [(2, [1.0, 2.0]), (3, [1.0, 2.0, 3.0]), (4, [1.0, 2.0, 3.0, 0.0])],
+    ids=["cut", "equal", "filled"],
+)
+def test_a_shortcut_adds_its_inputs_cut_or_filled_with_zeros(
+    num_outputs: int, added: list[float]
+) -> None:
+    shortcut = Shortcut(OrderedDict(linear=nn.Linear(3, num_outputs)))
+    inputs = torch.tensor([[1.0, 2.0, 3.0]])
+    outputs = shortcut(inputs) - shortcut[0](inputs)
+    assert torch.allclose(outputs, torch.tensor([added]))
+
+
+def test_he_weights_have_the_variance_that_relu_needs_and_no_biases() -> None:
+    torch.manual_seed(0)
+    linear = build_network(VariantSpec("v", init="he"))[1]
+    assert isinstance(linear, nn.Linear)
+    assert linear.weight.var().item() == pytest.approx(2 / 784, rel=0.05)
+    assert not linear.bias.any()
+
+
+def test_orthogonal_weights_have_orthogonal_rows_of_length_root_two_and_no_biases() -> None:
+    linear = build_network(VariantSpec("v", init="orthogonal"))[1]
+    assert isinstance(linear, nn.Linear)
+    assert torch.allclose(linear.weight @ linear.weight.T, 2 * torch.eye(64), atol=1e-4)
+    assert not linear.bias.any()
 
 
 @pytest.mark.parametrize("shape", [(3, 1, 28, 28), (3, 784)], ids=["images", "flat"])
@@ -63,8 +109,3 @@ def test_a_seeds_weights_are_those_of_the_network_written_by_hand() -> None:
         for found, wanted in zip(linear, expected, strict=True):
             assert torch.equal(found.weight, wanted.weight)
             assert torch.equal(found.bias, wanted.bias)
-
-
-def test_an_unknown_variant_is_refused_with_a_list_of_all() -> None:
-    with pytest.raises(SpecError, match=r"some of baseline, batchnorm, layernorm; got 'bn'"):
-        find_variant("bn")

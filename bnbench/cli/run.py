@@ -17,10 +17,10 @@ from bnbench.cli.report import show_report
 from bnbench.cli.verify import show_verdict, verify_models
 from bnbench.errors import RunError, SpecError
 from bnbench.machine import stop_spinning
-from bnbench.networks import find_variant
 from bnbench.records import DataRecord, VerificationRecord
 from bnbench.specs import ENGINE_NAMES, EXPLORING, REFERENCE_ENGINE, StudySpec, parse_seeds
 from bnbench.store import RunStore
+from bnbench.techniques import find_variant
 from bnbench.training.catalog import check_against_data, find_study
 from bnbench.training.executors import DEFAULT_EXECUTOR, EXECUTORS, check_executor
 

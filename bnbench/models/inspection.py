@@ -6,6 +6,7 @@ It describes the networks and decides nothing: `verification` is what compares r
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -101,18 +102,22 @@ def summarize_values(
     inputs: dict[str, list[NDArray[np.float32]]] = {}
     gradients: dict[str, list[NDArray[np.float32]]] = {}
     dead: dict[str, list[float]] = {}
+    pixels = images.unsqueeze(1).to(torch.float32).div_(255)
     for network in networks:
-        values = images.unsqueeze(1).to(torch.float32).div_(255)
         network.train()
-        for name, layer in network.named_children():
-            if isinstance(layer, _ACTIVATION_TYPES):
-                inputs.setdefault(name, []).append(values.detach().numpy())
+        layers = {name.rpartition(".")[2]: layer for name, layer in network.named_modules()}
+
+        def collect(layer: nn.Module, given: tuple[torch.Tensor, ...], name: str) -> None:
+            inputs.setdefault(name, []).append(given[0].detach().numpy())
             if isinstance(layer, nn.ReLU):
-                is_dead = (values <= 0).all(dim=0)
+                is_dead = (given[0] <= 0).all(dim=0)
                 dead.setdefault(name, []).append(float(is_dead.float().mean()))
-            values = layer(values)
-        functional.cross_entropy(values, labels.to(torch.int64)).backward()
-        for name, layer in network.named_children():
+
+        for name, layer in layers.items():
+            if isinstance(layer, _ACTIVATION_TYPES):
+                layer.register_forward_pre_hook(functools.partial(collect, name=name))
+        functional.cross_entropy(network(pixels), labels.to(torch.int64)).backward()
+        for name, layer in layers.items():
             if isinstance(layer, nn.Linear) and layer.weight.grad is not None:
                 gradients.setdefault(name, []).append(layer.weight.grad.numpy())
     shares = {name: float(np.mean(of_seeds)) for name, of_seeds in dead.items()}

@@ -17,6 +17,7 @@ import pickletools
 import re
 import zipfile
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,7 +28,7 @@ from bnbench.errors import RunError
 
 Images = NDArray[np.uint8]
 """Gray images, shape (num_images, 28, 28)."""
-ActivationKind = Literal["relu", "sigmoid", "tanh"]
+ActivationKind = Literal["relu", "gelu", "silu", "sigmoid", "tanh"]
 
 _STORAGE_TYPES = {
     "FloatStorage": "<f4",
@@ -35,7 +36,15 @@ _STORAGE_TYPES = {
     "HalfStorage": "<f2",
     "LongStorage": "<i8",
 }
-_ACTIVATIONS: dict[str, ActivationKind] = {"ReLU": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
+_ACTIVATIONS: dict[str, ActivationKind] = {
+    "ReLU": "relu",
+    "GELU": "gelu",
+    "SiLU": "silu",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+}
+_WITHOUT_EFFECT = ("Flatten", "Dropout")  # in evaluation mode
+_SHORTCUT = "Shortcut"
 _MAX_ARCHIVE_BYTES = 2**30
 # The operations that torch writes a tree of modules with.
 _PICKLE_OPERATIONS = (
@@ -86,6 +95,15 @@ class LayerNormLayer:
     eps: float
 
 
+@dataclass(frozen=True, eq=False)
+class RmsNormLayer:
+    """``z / sqrt(mean(z ** 2) + eps) * weight``, over an image's own units."""
+
+    name: str
+    weight: NDArray[np.float32]
+    eps: float
+
+
 @dataclass(frozen=True)
 class ActivationLayer:
     """An activation, unit by unit."""
@@ -94,11 +112,21 @@ class ActivationLayer:
     kind: ActivationKind
 
 
-Layer = LinearLayer | BatchNormLayer | LayerNormLayer | ActivationLayer
-_LAYER_TYPES: dict[str, type[Layer]] = {
+@dataclass(frozen=True, eq=False)
+class ShortcutLayer:
+    """Layers whose inputs are added to their outputs, cut or filled with zeros to their number."""
+
+    name: str
+    layers: tuple[Layer, ...]
+
+
+Normalization = BatchNormLayer | LayerNormLayer | RmsNormLayer
+Layer = LinearLayer | Normalization | ActivationLayer | ShortcutLayer
+_LAYER_TYPES: dict[str, type[LinearLayer | Normalization]] = {
     "Linear": LinearLayer,
     "BatchNorm1d": BatchNormLayer,
     "LayerNorm": LayerNormLayer,
+    "RMSNorm": RmsNormLayer,
 }
 
 
@@ -118,9 +146,18 @@ class StoredNetwork:
         """What stands in the file's code and in no tensor, such as ``norm1.eps``."""
         return {
             f"{layer.name}.eps": layer.eps
-            for layer in self.layers
-            if isinstance(layer, BatchNormLayer | LayerNormLayer)
+            for layer in list_layers(self.layers)
+            if isinstance(layer, Normalization)
         }
+
+
+def list_layers(layers: Sequence[Layer]) -> list[Layer]:
+    """List layers in the order in which they are applied, those of a shortcut one by one."""
+    return [
+        inner
+        for layer in layers
+        for inner in (list_layers(layer.layers) if isinstance(layer, ShortcutLayer) else [layer])
+    ]
 
 
 def read_stored_network(content: bytes) -> StoredNetwork:
@@ -228,15 +265,16 @@ class _Archive:
             raise ValueError("its data are no module")
         return root
 
-    def read_constant(self, module: _Module, name: str) -> float:
+    def read_constant(self, module: _Module, name: str) -> str:
+        """The value of a constant as it stands in the file's code."""
         # The class a.b.C stands in the file code/a/b.py.
         path, _, class_name = module.qualified_name.rpartition(".")
         source = self.read(f"code/{path.replace('.', '/')}.py").decode()
         body = source[source.index(f"class {class_name}(") :]
-        found = re.search(rf"^  {name} : Final\[float\] = (\S+)$", body, re.MULTILINE)
+        found = re.search(rf"^  {name} : Final\[\w+\] = (\S+)$", body, re.MULTILINE)
         if found is None:
             raise ValueError(f"{module.qualified_name} has no constant {name}")
-        return float(found.group(1))
+        return found.group(1)
 
     def read(self, name: str) -> bytes:
         return self._archive.read(self._prefix + name)
@@ -244,34 +282,51 @@ class _Archive:
 
 def _read_network(archive: _Archive) -> StoredNetwork:
     root = archive.read_tree()
-    modules = {name: child for name, child in vars(root).items() if isinstance(child, _Module)}
-    layers: list[Layer] = []
-    tensors: dict[str, NDArray[Any]] = {}
-    for name, module in modules.items():
-        own = {key: value for key, value in vars(module).items() if isinstance(value, np.ndarray)}
-        tensors.update({f"{name}.{key}": value for key, value in own.items()})
-        kind = module.qualified_name.rpartition(".")[2]
-        if kind in _ACTIVATIONS:
-            layers.append(ActivationLayer(name, _ACTIVATIONS[kind]))
-        elif kind in _LAYER_TYPES:
-            keys = [field.name for field in dataclasses.fields(_LAYER_TYPES[kind])][1:]
-            values: Any = {
-                k: own[k] if k != "eps" else archive.read_constant(module, k) for k in keys
-            }
-            layers.append(_LAYER_TYPES[kind](name, **values))
-        elif kind != "Flatten":
-            raise ValueError(f"{name} is a {kind}, which is none of the layers that can be read")
-    _check_stack(layers)
+    layers, tensors, modules = _read_layers(archive, root, "")
+    _check_stack(layers, 28 * 28, 10)
     in_training = [
         name for name, module in {"": root, **modules}.items() if vars(module).get("training")
     ]
     return StoredNetwork(tuple(layers), tensors, tuple(in_training))
 
 
-def _check_stack(layers: list[Layer]) -> None:
+def _read_layers(
+    archive: _Archive, parent: _Module, prefix: str
+) -> tuple[list[Layer], dict[str, NDArray[Any]], dict[str, _Module]]:
+    """Read the layers below a module, and their tensors and modules by their dotted names."""
+    layers: list[Layer] = []
+    tensors: dict[str, NDArray[Any]] = {}
+    modules: dict[str, _Module] = {}
+    for short, module in vars(parent).items():
+        if not isinstance(module, _Module):
+            continue
+        name, kind = prefix + short, module.qualified_name.rpartition(".")[2]
+        modules[name] = module
+        own = {key: value for key, value in vars(module).items() if isinstance(value, np.ndarray)}
+        tensors.update({f"{name}.{key}": value for key, value in own.items()})
+        if kind in _ACTIVATIONS:
+            if kind == "GELU" and archive.read_constant(module, "approximate") != '"none"':
+                raise ValueError(f"{name} is an approximate GELU, which can't be read")
+            layers.append(ActivationLayer(name, _ACTIVATIONS[kind]))
+        elif kind in _LAYER_TYPES:
+            keys = [field.name for field in dataclasses.fields(_LAYER_TYPES[kind])][1:]
+            values: Any = {
+                k: own[k] if k != "eps" else float(archive.read_constant(module, k)) for k in keys
+            }
+            layers.append(_LAYER_TYPES[kind](name, **values))
+        elif kind == _SHORTCUT and not prefix:
+            inner, inner_tensors, inner_modules = _read_layers(archive, module, f"{name}.")
+            layers.append(ShortcutLayer(name, tuple(inner)))
+            tensors.update(inner_tensors)
+            modules.update(inner_modules)
+        elif kind not in _WITHOUT_EFFECT:
+            raise ValueError(f"{name} is a {kind}, which is none of the layers that can be read")
+    return layers, tensors, modules
+
+
+def _check_stack(layers: Sequence[Layer], num_units: int, num_logits: int) -> None:
     """Every layer takes what the one before it gives, and all values are binary32."""
-    num_units = 28 * 28
-    for layer in layers:
+    for layer in list_layers(layers):
         if isinstance(layer, ActivationLayer):
             continue
         arrays = [value for value in vars(layer).values() if isinstance(value, np.ndarray)]
@@ -287,5 +342,5 @@ def _check_stack(layers: list[Layer]) -> None:
             arrays = [layer.bias]
         if any(array.shape != (num_units,) for array in arrays):
             raise ValueError(f"{layer.name} must have {num_units} units")
-    if num_units != 10:
-        raise ValueError(f"it must give 10 logits, and gives {num_units}")
+    if num_units != num_logits:
+        raise ValueError(f"it must give {num_logits} logits, and gives {num_units}")

@@ -48,7 +48,7 @@ def make_state(variant: VariantSpec, seed: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(seed)
     state = build_network(variant).state_dict()
     for name, value in state.items():
-        if name.startswith("norm") and value.is_floating_point():
+        if "norm" in name and value.is_floating_point():
             value.uniform_(0.5, 1.5)
     return state
 

@@ -6,21 +6,32 @@ from numpy.typing import NDArray
 from bnbench.models.exported_model import read_model
 from bnbench.models.reference import compute_logits, scale_pixels
 from bnbench.models.stored_network import read_stored_network
-from bnbench.networks import build_network
+from bnbench.networks import ACTIVATIONS, NORMALIZATIONS, build_network
 from bnbench.specs import Activation, Normalization, VariantSpec
 from tests.conftest import BASELINE
 from tests.models.conftest import Exporter, evaluate, make_state
 
 
-@pytest.mark.parametrize("normalization", ["none", "batch", "layer"])
-@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_logits_are_those_of_torch_in_float64(
     activation: Activation,
     normalization: Normalization,
     export: Exporter,
     images: NDArray[np.uint8],
 ) -> None:
-    variant = VariantSpec("v", (8, 6), normalization, activation)
+    check_logits(VariantSpec("v", (8, 6), normalization, activation), export, images)
+
+
+@pytest.mark.parametrize("sizes", [(6, 8), (8, 6), (6, 6)], ids=["filled", "cut", "equal"])
+def test_a_shortcuts_logits_are_those_of_torch_in_float64(
+    sizes: tuple[int, ...], export: Exporter, images: NDArray[np.uint8]
+) -> None:
+    variant = VariantSpec("v", sizes, "batch", placement="after", dropout=0.5, residual=True)
+    check_logits(variant, export, images)
+
+
+def check_logits(variant: VariantSpec, export: Exporter, images: NDArray[np.uint8]) -> None:
     network = build_network(variant).double()
     network.load_state_dict(make_state(variant, 2))
     pixels = torch.tensor(images).float().div(255).double()

@@ -19,9 +19,12 @@ from bnbench.models.stored_network import (
     BatchNormLayer,
     LayerNormLayer,
     LinearLayer,
+    RmsNormLayer,
+    ShortcutLayer,
     StoredNetwork,
     read_stored_network,
 )
+from bnbench.networks import ACTIVATIONS
 from bnbench.specs import VariantSpec
 from tests.conftest import BASELINE, BATCHNORM
 from tests.models.conftest import make_state
@@ -71,11 +74,35 @@ def test_layers_are_read_in_the_order_in_which_they_are_applied(
     assert [type(layer) for layer in network.layers] == [*hidden, *hidden, LinearLayer]
 
 
-@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activations_are_told_apart(activation: str) -> None:
     variant = VariantSpec("v", hidden_sizes=(3,), activation=activation)
     network = read_stored_network(serialize_torchscript(variant, make_state(variant, 0)))
     assert network.layers[1] == ActivationLayer("activation1", activation)
+
+
+def test_a_shortcut_holds_the_layers_it_leads_around() -> None:
+    variant = VariantSpec("v", (4, 3), "rms", placement="after", dropout=0.1, residual=True)
+    network = read_stored_network(serialize_torchscript(variant, make_state(variant, 0)))
+    assert [layer.name for layer in network.layers] == [
+        *("linear1", "activation1", "norm1", "shortcut2", "output")
+    ]
+    shortcut = network.layers[3]
+    assert isinstance(shortcut, ShortcutLayer)
+    assert [type(layer) for layer in shortcut.layers] == [
+        LinearLayer,
+        ActivationLayer,
+        RmsNormLayer,
+    ]
+    assert network.tensors.keys() == make_state(variant, 0).keys()
+    assert network.constants == {"norm1.eps": 1e-5, "shortcut2.norm2.eps": 1e-5}
+
+
+def test_an_approximate_gelu_is_refused() -> None:
+    with pytest.raises(RunError, match="act is an approximate GELU, which can't be read"):
+        read_stored_network(
+            script(flatten=nn.Flatten(), act=nn.GELU(approximate="tanh"), output=nn.Linear(784, 10))
+        )
 
 
 def test_an_exported_network_is_in_evaluation_mode() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,12 @@ from bnbench.models.diagnosis.hypothesis import (
 )
 from bnbench.models.reference import apply_layer, compute_logits, scale_pixels
 from bnbench.models.stored_network import (
+    ActivationKind,
     ActivationLayer,
     BatchNormLayer,
     Images,
     Layer,
-    LayerNormLayer,
+    Normalization,
     StoredNetwork,
 )
 
@@ -100,11 +102,11 @@ def list_layer_mistakes(network: StoredNetwork) -> Iterator[Hypothesis]:
         text = f"evaluated with {how}; apply the file's layers, all of them and in their order"
         return Hypothesis(Fault("layer_left_out", text), compute)
 
-    for kind in (BatchNormLayer | LayerNormLayer, ActivationLayer):
+    for kind in (Normalization, ActivationLayer):
         for names in list_all_or_one([layer.name for layer in layers if isinstance(layer, kind)]):
             others = [layer for layer in layers if layer.name not in names]
             yield suppose(f"{' and '.join(names)} left out", others)
-    for activation in ("relu", "sigmoid", "tanh"):
+    for activation in get_args(ActivationKind):
         other = [
             ActivationLayer(layer.name, activation) if isinstance(layer, ActivationLayer) else layer
             for layer in layers
@@ -178,6 +180,6 @@ def _round_bfloat16(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def _swap_normalizations(layers: Sequence[Layer]) -> list[Layer]:
     swapped = list(layers)
     for i in range(len(layers) - 1):
-        if isinstance(layers[i], BatchNormLayer | LayerNormLayer):
+        if isinstance(layers[i], Normalization):
             swapped[i], swapped[i + 1] = layers[i + 1], layers[i]
     return swapped

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from bnbench.models.diagnosis.hypothesis import Values
 from bnbench.models.reference import apply_layer, scale_pixels
-from bnbench.models.stored_network import Images, Layer, LayerNormLayer, LinearLayer, StoredNetwork
+from bnbench.models.stored_network import (
+    Images,
+    Layer,
+    LayerNormLayer,
+    LinearLayer,
+    RmsNormLayer,
+    ShortcutLayer,
+    StoredNetwork,
+)
 
 _STEP = 2.0**-20
 """Of difference quotients; their error is about a millionth, which a fit corrects."""
@@ -98,6 +106,24 @@ def _carry_back(layer: Layer, inputs: Values, outputs: Values) -> Values:
         mean = scaled.mean(axis=2, keepdims=True)
         carried: Values = (scaled - mean - normal * along) / deviation[:, None]
         return carried
+    if isinstance(layer, RmsNormLayer):
+        deviation = np.sqrt(np.square(inputs).mean(axis=1, keepdims=True) + layer.eps)
+        normal = (inputs / deviation)[:, None]
+        scaled = outputs * layer.weight
+        along = (scaled * normal).mean(axis=2, keepdims=True)
+        carried_rms: Values = (scaled - normal * along) / deviation[:, None]
+        return carried_rms
+    if isinstance(layer, ShortcutLayer):
+        within = [inputs]
+        for inner in layer.layers:
+            within.append(apply_layer(inner, within[-1]))
+        through = outputs
+        for inner, values in zip(reversed(layer.layers), reversed(within[:-1]), strict=True):
+            through = _carry_back(inner, values, through)
+        through = through.copy()
+        kept = min(through.shape[2], outputs.shape[2])
+        through[:, :, :kept] += outputs[:, :, :kept]
+        return through
     # All others work unit by unit.
     slope = (apply_layer(layer, inputs + _STEP) - apply_layer(layer, inputs)) / _STEP
     return outputs * slope[:, None]

@@ -1,13 +1,58 @@
-"""What trained a network, read from the optimizer object that was used."""
+"""The optimizer of the reference engine: made from a recipe, and read from the object itself."""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable, Iterable
 
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from bnbench.recipes import OptimizerName, RecipeSpec
 from bnbench.records import describe_optimizer
 
+OPTIMIZERS: dict[OptimizerName, Callable[[Iterable[nn.Parameter], RecipeSpec], Optimizer]] = {
+    "sgd": lambda parameters, recipe: torch.optim.SGD(
+        parameters,
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.nesterov,
+    ),
+    "adam": lambda parameters, recipe: torch.optim.Adam(
+        parameters,
+        lr=recipe.learning_rate,
+        betas=(recipe.beta1, recipe.beta2),
+        eps=recipe.epsilon,
+        weight_decay=recipe.weight_decay,
+    ),
+    "adamw": lambda parameters, recipe: torch.optim.AdamW(
+        parameters,
+        lr=recipe.learning_rate,
+        betas=(recipe.beta1, recipe.beta2),
+        eps=recipe.epsilon,
+        weight_decay=recipe.weight_decay,
+    ),
+}
+"""Makes each optimizer by its name in a recipe."""
 
-def read_optimizer(optimizer: torch.optim.Optimizer) -> str:
+
+def make_optimizer(network: nn.Module, recipe: RecipeSpec) -> Optimizer:
+    """Make the optimizer that a recipe asks for, at the highest learning rate."""
+    return OPTIMIZERS[recipe.optimizer](network.parameters(), recipe)
+
+
+def set_rate(optimizer: Optimizer, before: float, rate: float) -> None:
+    """Change the learning rate where it still is what it was set to `before`.
+
+    Another rate is not the schedule's, and is kept: it comes on record.
+    """
+    for group in optimizer.param_groups:
+        if group["lr"] == before:
+            group["lr"] = rate
+
+
+def read_optimizer(optimizer: Optimizer) -> str:
     """Describe an optimizer as it is: its class and the settings that are on.
 
     Settings that are off (None, False or 0) are left out, except those that every recipe names.
@@ -24,7 +69,7 @@ def read_optimizer(optimizer: torch.optim.Optimizer) -> str:
     return " and ".join(dict.fromkeys(groups))
 
 
-def _name(optimizer: torch.optim.Optimizer) -> str:
+def _name(optimizer: Optimizer) -> str:
     kind, step = type(optimizer), optimizer.step
     own = {f"{base.__module__}.{base.__qualname__}.step" for base in kind.__mro__}
     used = f"{getattr(step, '__module__', '')}.{getattr(step, '__qualname__', repr(step))}"

@@ -11,9 +11,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
@@ -23,8 +25,10 @@ from bnbench.networks import build_network
 from bnbench.recipes import RecipeSpec
 from bnbench.records import EpochRecord, TrialRecord, TrialStatus
 from bnbench.specs import TrialSpec
+from bnbench.training.engines.evaluated import WeightAverage, copy_with_precise_statistics
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
-from bnbench.training.engines.optimizer import read_optimizer
+from bnbench.training.engines.optimizer import make_optimizer, read_optimizer, set_rate
+from bnbench.training.schedule import compute_learning_rates
 
 State = dict[str, torch.Tensor]
 """A network's ``state_dict``."""
@@ -76,8 +80,7 @@ class ReferenceEngine:
         self, trial: TrialSpec, on_optimizer: Callable[[str], None]
     ) -> Generator[EpochRecord, None, State]:
         """Train a network, yield each epoch as it ends, and return the trained weights."""
-        network = yield from _train_trial(trial, self._prepare(trial), on_optimizer)
-        return {name: value.cpu() for name, value in network.state_dict().items()}
+        return (yield from _train_trial(trial, self._prepare(trial), on_optimizer))
 
     def _prepare(self, trial: TrialSpec) -> _DeviceData:
         """Put the data on the trial's device, and train a few batches to pay first-time costs."""
@@ -85,7 +88,7 @@ class ReferenceEngine:
             device = torch.device(trial.device)
             self._on_device[trial.device] = _DeviceData.move(self._dataset, device)
         data = self._on_device[trial.device]
-        kind = (trial.variant, trial.recipe.batch_size, trial.device)
+        kind = (trial.variant, replace(trial.recipe, learning_rate=1.0), trial.device)
         if kind not in self._warm:
             _warm_up(trial, data)
             self._warm.add(kind)
@@ -152,48 +155,75 @@ class _DeviceData:
 
 def _train_trial(
     trial: TrialSpec, data: _DeviceData, on_optimizer: Callable[[str], None]
-) -> Generator[EpochRecord, None, nn.Module]:
-    """Train a network, yielding each epoch as it ends; return the network.
+) -> Generator[EpochRecord, None, State]:
+    """Train a network, yielding each epoch as it ends; return what was evaluated last.
 
     The optimizer is passed on as text, before the first epoch and after each.
     """
     recipe, device = trial.recipe, torch.device(trial.device)
     torch.manual_seed(trial.seed)
-    network = build_network(trial.variant).to(device)
-    optimizer = _make_optimizer(network, recipe)
+    network: nn.Module = build_network(trial.variant).to(device)
+    optimizer = make_optimizer(network, recipe)
     on_optimizer(read_optimizer(optimizer))
+    average = WeightAverage(network, recipe)
+    num_steps = recipe.count_steps(len(data.train_labels))
+    rates = compute_learning_rates(recipe, recipe.epochs * num_steps).reshape(recipe.epochs, -1)
+    evaluated = network
     for epoch in range(1, recipe.epochs + 1):
         started = read_clock(device)
-        train_loss = _train_epoch(network, optimizer, data, recipe.batch_size)
+        average.start_epoch()
+        train_loss = _train_epoch(network, optimizer, data, recipe, rates[epoch - 1], average)
+        if math.isfinite(train_loss):
+            evaluated = average.network
+            if recipe.evaluation_statistics == "precise":
+                batches = data.train_images.split(recipe.batch_size)[:num_steps]
+                evaluated = copy_with_precise_statistics(evaluated, batches)
         trained = read_clock(device)
         on_optimizer(read_optimizer(optimizer))
         if not math.isfinite(train_loss):
             raise TrialFailure(f"diverged: training loss is {train_loss} in epoch {epoch}")
         draw_loader_seed()  # the test loader's iterator
         # The same batches as in training, since another batch size may round otherwise.
-        test_loss, test_accuracy = _evaluate(network, data, recipe.batch_size)
-        evaluated = read_clock(device)
+        test_loss, test_accuracy = _evaluate(evaluated, data, recipe.batch_size)
+        ended = read_clock(device)
         if not math.isfinite(test_loss):
             raise TrialFailure(f"diverged: test loss is {test_loss} after epoch {epoch}")
         yield EpochRecord(
-            epoch, train_loss, test_loss, test_accuracy, trained - started, evaluated - trained
+            epoch, train_loss, test_loss, test_accuracy, trained - started, ended - trained
         )
-    return network
+    # Averages and precise statistics have no count of batches of their own.
+    counts = {name: v for name, v in network.state_dict().items() if not v.is_floating_point()}
+    return {name: value.cpu() for name, value in {**evaluated.state_dict(), **counts}.items()}
 
 
 def _train_epoch(
-    network: nn.Module, optimizer: torch.optim.Optimizer, data: _DeviceData, batch_size: int
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    data: _DeviceData,
+    recipe: RecipeSpec,
+    rates: NDArray[np.float64],
+    average: WeightAverage,
 ) -> float:
+    """Train for as many steps as there are `rates`; return the mean loss over the images."""
     network.train()
-    num_images = len(data.train_labels)
-    order = draw_epoch_order(num_images).to(data.train_labels.device)
+    order = draw_epoch_order(len(data.train_labels)).to(data.train_labels.device)
     total_loss = torch.zeros((), device=order.device)
-    for batch in order.split(batch_size):
-        loss = functional.cross_entropy(network(data.train_images[batch]), data.train_labels[batch])
+    num_images, rate = 0, recipe.learning_rate
+    for batch, next_rate in zip(order.split(recipe.batch_size), rates.tolist(), strict=False):
+        set_rate(optimizer, rate, next_rate)
+        rate = next_rate
+        loss = functional.cross_entropy(
+            network(data.train_images[batch]),
+            data.train_labels[batch],
+            label_smoothing=recipe.label_smoothing,
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        average.add()
         total_loss += loss.detach() * len(batch)
+        num_images += len(batch)
+    set_rate(optimizer, rate, recipe.learning_rate)
     return float(total_loss.item()) / num_images
 
 
@@ -217,17 +247,11 @@ def _warm_up(trial: TrialSpec, data: _DeviceData) -> None:
 
     Every trial seeds the random stream anew, so these draws change none.
     """
+    recipe = replace(trial.recipe, epochs=1)
     network = build_network(trial.variant).to(data.train_labels.device)
-    num_images = WARM_UP_BATCHES * trial.recipe.batch_size
+    num_images = WARM_UP_BATCHES * recipe.batch_size
     part = _DeviceData(*(tensor[:num_images] for tensor in vars(data).values()))
-    _train_epoch(network, _make_optimizer(network, trial.recipe), part, trial.recipe.batch_size)
-    _evaluate(network, part, trial.recipe.batch_size)
-
-
-def _make_optimizer(network: nn.Module, recipe: RecipeSpec) -> torch.optim.Optimizer:
-    return torch.optim.SGD(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
+    rates = compute_learning_rates(recipe, recipe.count_steps(len(part.train_labels)))
+    average = WeightAverage(network, recipe)
+    _train_epoch(network, make_optimizer(network, recipe), part, recipe, rates, average)
+    _evaluate(network, part, recipe.batch_size)

@@ -28,6 +28,34 @@ def test_each_engine_puts_on_record_what_the_recipe_asks_for(
     assert found.endswith("SGD(lr=0.1, momentum=0.5, weight_decay=0)")
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (
+            {"momentum": 0.9, "nesterov": True},
+            "torch.optim.sgd.SGD(lr=0.1, momentum=0.9, weight_decay=0, nesterov=True)",
+        ),
+        (
+            {"optimizer": "adam", "schedule": "linear"},
+            "torch.optim.adam.Adam(lr=0.1, weight_decay=0, betas=(0.9, 0.999), eps=1e-08)",
+        ),
+        (
+            {"optimizer": "adamw", "beta1": 0.8, "weight_decay": 0.01},
+            "torch.optim.adamw.AdamW(lr=0.1, weight_decay=0.01, betas=(0.8, 0.999), eps=1e-08, "
+            "decoupled_weight_decay=True)",
+        ),
+    ],
+    ids=["nesterov", "adam", "adamw"],
+)
+def test_every_optimizer_is_on_record_as_the_recipe_asks_for_it(
+    synthetic_dataset: Dataset, changes: dict[str, object], text: str
+) -> None:
+    recipe = RecipeSpec(**{"epochs": 2, "learning_rate": 0.1, **changes})  # type: ignore[arg-type]
+    trial = TrialSpec(TRIAL.variant, recipe, 0, "cpu")
+    assert train(synthetic_dataset, trial) == (text,)
+    assert describe_recipe(trial) == text
+
+
 def test_another_optimizer_is_on_record_by_its_own_name(
     synthetic_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,12 +1,15 @@
 import dataclasses
 import math
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from bnbench.data import Dataset
+from bnbench.networks import build_network
 from bnbench.recipes import RecipeSpec
 from bnbench.records import EpochRecord
 from bnbench.specs import StudySpec, TrialSpec
@@ -66,8 +69,6 @@ def test_the_same_trial_has_the_same_results_whatever_ran_before(
 def test_the_last_epochs_accuracy_is_that_of_the_weights_handed_out(
     synthetic_dataset: Dataset,
 ) -> None:
-    from bnbench.networks import build_network
-
     (trained,) = train(synthetic_dataset, make_trial())
     assert trained.state is not None
     network = build_network(BATCHNORM)
@@ -156,6 +157,116 @@ def test_momentum_and_weight_decay_reach_the_optimizer(synthetic_dataset: Datase
         for momentum, decay in ((0.0, 0.0), (0.9, 0.0), (0.0, 0.1))
     }
     assert len(set(losses.values())) == 3
+
+
+TECHNIQUES: dict[str, dict[str, Any]] = {
+    "drop_last": {"drop_last": True},
+    "nesterov": {"momentum": 0.9, "nesterov": True},
+    "adam": {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.01},
+    "adamw": {"optimizer": "adamw", "learning_rate": 0.01, "beta2": 0.99, "weight_decay": 0.1},
+    "cosine": {"schedule": "cosine", "warmup_steps": 5},
+    "one-cycle": {"schedule": "one-cycle"},
+    "smoothing": {"label_smoothing": 0.1},
+}
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_a_recipe_trains_as_the_loop_that_is_usually_written_for_it(
+    synthetic_dataset: Dataset, technique: str
+) -> None:
+    trial = make_trial(**TECHNIQUES[technique])
+    (trained,) = train(synthetic_dataset, trial)
+    expected = train_by_hand(synthetic_dataset, trial, technique)
+    assert trained.state is not None
+    for name, value in expected.items():
+        assert torch.allclose(trained.state[name], value, rtol=1e-5, atol=1e-6), name
+
+
+def train_by_hand(dataset: Dataset, trial: TrialSpec, technique: str) -> dict[str, torch.Tensor]:
+    """The loop of a tutorial, with PyTorch's own loader, optimizers and schedulers."""
+    torch.manual_seed(trial.seed)
+    network, recipe = build_network(trial.variant), trial.recipe
+    train_set, test_set = (
+        TensorDataset(part.images.float().div(255), part.labels.long())
+        for part in (dataset.train, dataset.test)
+    )
+    loader = DataLoader(train_set, 32, shuffle=True, drop_last=technique == "drop_last")
+    optimizer: torch.optim.Optimizer = torch.optim.SGD(network.parameters(), recipe.learning_rate)
+    if technique == "nesterov":
+        optimizer = torch.optim.SGD(network.parameters(), 0.5, 0.9, nesterov=True)
+    elif technique == "adam":
+        optimizer = torch.optim.Adam(network.parameters(), 0.01, weight_decay=0.01)
+    elif technique == "adamw":
+        optimizer = torch.optim.AdamW(network.parameters(), 0.01, (0.9, 0.99), weight_decay=0.1)
+    num_steps = recipe.epochs * len(loader)
+    scheduler: Any = None
+    if technique == "cosine":
+        scheduler = torch.optim.lr_scheduler.SequentialLR(
+            optimizer,
+            [
+                torch.optim.lr_scheduler.LinearLR(optimizer, 0.2, 1.0, 4),
+                torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps - 5),
+            ],
+            [5],
+        )
+    elif technique == "one-cycle":
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, 0.5, total_steps=num_steps, cycle_momentum=False
+        )
+    smoothing = 0.1 if technique == "smoothing" else 0.0
+    step = 0
+    for _ in range(recipe.epochs):
+        network.train()
+        for images, labels in loader:
+            loss = nn.CrossEntropyLoss(label_smoothing=smoothing)(network(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            step += 1
+            if scheduler is not None and step < num_steps:
+                scheduler.step()
+        iter(DataLoader(test_set, 32))
+    return network.state_dict()
+
+
+def test_dropout_draws_from_the_trials_own_stream(synthetic_dataset: Dataset) -> None:
+    variant = dataclasses.replace(BASELINE, dropout=0.5)
+    trial = dataclasses.replace(make_trial(), variant=variant)
+    first, second = (train(synthetic_dataset, trial)[0] for _ in range(2))
+    plain = train(synthetic_dataset, dataclasses.replace(trial, variant=BASELINE))[0]
+    assert [e.train_loss for e in first.record.epochs] == [
+        e.train_loss for e in second.record.epochs
+    ]
+    assert first.record.epochs[0].train_loss > plain.record.epochs[0].train_loss
+
+
+def test_what_is_evaluated_and_handed_out_may_be_an_average_with_precise_statistics(
+    synthetic_dataset: Dataset,
+) -> None:
+    plain, averaged, precise = (
+        train(synthetic_dataset, make_trial(**changes))[0]
+        for changes in (
+            {},
+            {"weight_averaging": "last-epoch"},
+            {"evaluation_statistics": "precise"},
+        )
+    )
+    # Training is the same; what is evaluated is not.
+    losses = [epoch.train_loss for epoch in plain.record.epochs]
+    for other in (averaged, precise):
+        assert [epoch.train_loss for epoch in other.record.epochs] == losses
+        assert other.record.epochs[-1].test_loss != plain.record.epochs[-1].test_loss
+    assert plain.state is not None
+    assert averaged.state is not None
+    assert precise.state is not None
+    changed = {name for name, value in plain.state.items() if not value.equal(precise.state[name])}
+    assert changed == {
+        f"norm{layer}.running_{name}" for layer in (1, 2) for name in ("mean", "var")
+    }
+    assert not plain.state["linear1.weight"].equal(averaged.state["linear1.weight"])
+    assert plain.state["norm1.num_batches_tracked"] == 3 * 11
+    assert averaged.state["norm1.num_batches_tracked"] == 3 * 11
+    assert precise.state["norm1.num_batches_tracked"] == 3 * 11
 
 
 def test_a_device_is_done_before_the_time_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
