@@ -133,6 +133,7 @@ def test_the_figures_show_the_search_and_both_schedules(series: Path) -> None:
         assert f'id="{name}-' in (series / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_same_members_give_the_same_bytes(series: Path) -> None:
     write_series_report(series)
     first = {path.name: path.read_bytes() for path in series.iterdir() if path.is_file()}
