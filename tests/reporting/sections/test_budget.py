@@ -14,9 +14,10 @@ STUDY = StudySpec("tuned", (BASELINE, BATCHNORM), RecipeSpec(epochs=1), tuning=T
 
 def tune(study: StudySpec, lift: float = 0.0, finer: float | None = None) -> RunTrials:
     """Trials at 80 percent, batch normalization 10 points more; a finer rate gives 99."""
-    rates = None if finer is None else dict.fromkeys((("baseline", "cpu"),), (finer,))
     trials = [*study.list_tuning_trials(REFERENCE)]
-    trials += study.list_tuning_trials(REFERENCE, rates) if rates else ()
+    if finer is not None:
+        both = {("baseline", "cpu"): (finer,), ("batchnorm", "cpu"): (finer,)}
+        trials += study.list_tuning_trials(REFERENCE, both)
     records = [
         TrialRecord(
             trial,
