@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from bnbench.record_tables import write_table
 from bnbench.records import TrialRecord
 from bnbench.reporting.answer import compose_answer
 from bnbench.reporting.background import (
@@ -15,8 +14,7 @@ from bnbench.reporting.background import (
 )
 from bnbench.reporting.content import ReportContent, Section
 from bnbench.reporting.figures import draw_figures
-from bnbench.reporting.html import render_html
-from bnbench.reporting.markdown import render_markdown
+from bnbench.reporting.pages import write_pages
 from bnbench.reporting.sections.accuracy import compose_accuracy
 from bnbench.reporting.sections.epoch_time import compose_epoch_time
 from bnbench.reporting.sections.failures import compose_failures
@@ -74,20 +72,13 @@ def write_report(store: RunStore, records: Sequence[TrialRecord]) -> ReportConte
     content = compose_report(summary)
     figures = draw_figures(summary, RunTrials(store.study, store.data, tuple(records)))
     store.write_epochs(records)
-    for name, figure in figures.items():
-        store.write_bytes(f"{name}.png", figure.png)
-        columns = list(figure.rows[0])
-        rows = [[row.get(column) for column in columns] for row in figure.rows]
-        write_table(store.folder / f"{name}.csv", columns, rows)
     summarized = dataclasses.asdict(summary)
     del summarized["inspection"]  # a file of its own
     store.write_json(
         "summary.json",
         {"format_version": SUMMARY_FORMAT_VERSION, "answer": content.answer, **summarized},
     )
-    alt_texts = {name: figure.alt for name, figure in figures.items()}
-    store.write_bytes("report.md", render_markdown(content, alt_texts).encode())
-    store.write_bytes("report.html", render_html(content, figures).encode())
+    write_pages(store.folder, content, figures)
     return content
 
 
