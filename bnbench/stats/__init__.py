@@ -17,6 +17,7 @@ which ``None`` means undefined. The same input and generator seed give the same 
 ``speed_up``         the speed-up, split into fewer steps and costlier steps
 ``epoch_time``       seconds per epoch, outliers, and the ratio of two variants
 ``learning_rate``    the best rate of a grid
+``budget``           the best of a number of tuning trials
 ``nested``           the difference of tuned variants, with the choice of their rates
 ``simultaneous``     the level of each of several intervals that hold together
 ``sensitivity``      which rates work, and where trials diverge
@@ -29,6 +30,7 @@ which ``None`` means undefined. The same input and generator seed give the same 
 """
 
 from bnbench.stats.arrival import choose_target, find_arrivals
+from bnbench.stats.budget import BudgetSummary, estimate_budgets, weigh_best
 from bnbench.stats.change import (
     Change,
     ChangeOutcome,
@@ -80,6 +82,7 @@ __all__ = [
     "DEFAULT_NUM_RESAMPLES",
     "MEANINGFUL_PROBABILITY",
     "WORKING_TOLERANCE",
+    "BudgetSummary",
     "Change",
     "ChangeOutcome",
     "Convergence",
@@ -110,6 +113,7 @@ __all__ = [
     "count_required_pairs",
     "decide_change",
     "decide_improvement",
+    "estimate_budgets",
     "estimate_improvement",
     "estimate_means",
     "estimate_median_time",
@@ -122,4 +126,5 @@ __all__ = [
     "summarize_epoch_time",
     "summarize_pairing",
     "summarize_sensitivity",
+    "weigh_best",
 ]
