@@ -14,7 +14,7 @@ from bnbench.records import EpochRecord, TrialRecord
 from bnbench.specs import TrialSpec
 from bnbench.store import RunStore
 from bnbench.training.executors.interface import CompletedTrial, Executor
-from bnbench.tuning import choose_rates, list_finer_rates
+from bnbench.tuning import choose_rates, list_rounds
 
 
 class StudyObserver(Protocol):
@@ -82,9 +82,11 @@ def run_study(
         if study.tuning is not None:
             # The tuning trials get a data set that has no test image in it.
             split = cut_validation_split(dataset, study.tuning)
-            run_stage("tuning", study.list_tuning_trials(engines), split)
-            finer = list_finer_rates(study, store.read_trials())
-            run_stage("refining", study.list_tuning_trials(engines, finer), split)
+            for number in range(len(list_rounds(study, ()))):
+                each = list_rounds(study, store.read_trials())[number]
+                run_stage(
+                    each.name, study.list_tuning_trials(engines, each.rates, each.seeds), split
+                )
             chosen = store.read_rates()
             if chosen is None:
                 chosen = choose_rates(study, store.read_trials())
