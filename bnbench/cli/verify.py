@@ -30,7 +30,8 @@ def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> Non
     """Evaluate every model of RUN in several runtimes and compare each logit with binary64.
 
     RUN is a run or a series. Writes verification.csv, certificates.csv and inspection.json in the
-    folder of each run and updates its report. 'all' takes every installed runtime and lists the others.
+    folder of each run and updates its report. 'all' takes every installed runtime and lists the
+    others.
 
     Exit codes: 0 all agree; 5 a model disagrees in a runtime; 2 the input can't be used.
     """
