@@ -76,6 +76,11 @@ class RecipeSpec:
             required = "0 with the one-cycle schedule, which has its own warm-up"
             require(self, "warmup_steps", self.warmup_steps == 0, required)
 
+    def count_steps(self, num_images: int) -> int:
+        """Count an epoch's steps over `num_images` training images."""
+        whole, rest = divmod(num_images, self.batch_size)
+        return whole if self.drop_last or rest == 0 else whole + 1
+
 
 @dataclass(frozen=True)
 class RecipeChange:

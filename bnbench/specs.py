@@ -208,7 +208,8 @@ class StudySpec:
             try:
                 self._timed(variant)
             except SpecError as error:
-                raise SpecError(f"variants[{index}].recipe.{error}") from None
+                text = f"variants[{index}].recipe.{error}"
+                raise SpecError(text) from None
         if self.recipe.evaluation_statistics == "precise":
             has_batch = any(variant.normalization == "batch" for variant in self.variants)
             if not has_batch:

@@ -1,9 +1,10 @@
-import dataclasses
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
 from bnbench.errors import SpecError
-from bnbench.recipes import RecipeSpec
+from bnbench.recipes import RecipeChange, RecipeSpec
 from bnbench.specs import StudySpec, TrialSpec, TuningSpec, VariantSpec, parse_seeds
 
 
@@ -31,11 +32,95 @@ def test_seeds_that_do_not_parse_are_named(text: str) -> None:
         ("learning_rate", float("nan")),
         ("momentum", 1.0),
         ("weight_decay", -0.1),
+        ("warmup_steps", -1),
+        ("beta1", 1.0),
+        ("beta2", -0.1),
+        ("epsilon", 0.0),
+        ("label_smoothing", 1.0),
+        ("averaging_decay", 1.0),
+        ("nesterov", True),
     ],
 )
 def test_a_recipe_refuses_what_cannot_be_trained(field: str, value: float) -> None:
     with pytest.raises(SpecError, match=f"{field}: expected .*, got"):
         RecipeSpec(**{field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"optimizer": "adam", "momentum": 0.9}, "momentum: expected 0 with adam, which has beta1"),
+        ({"optimizer": "adamw", "nesterov": True}, "nesterov: expected false with adamw"),
+        (
+            {"schedule": "one-cycle", "warmup_steps": 3},
+            "warmup_steps: expected 0 with the one-cycle schedule",
+        ),
+    ],
+    ids=["momentum", "nesterov", "warm-up"],
+)
+def test_a_recipe_refuses_what_its_optimizer_or_schedule_does_not_have(
+    settings: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(SpecError, match=text):
+        RecipeSpec(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"dropout": 1.0}, r"dropout: expected a number in \[0, 1\), got 1.0"),
+        ({"placement": "after"}, "placement: expected a normalization to place, got 'after'"),
+        (
+            {"recipe": RecipeChange(evaluation_statistics="precise")},
+            "normalization: expected batch, for precise evaluation statistics, got 'none'",
+        ),
+    ],
+    ids=["dropout", "placement", "precise"],
+)
+def test_a_variant_refuses_what_its_network_does_not_have(
+    settings: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(SpecError, match=text):
+        VariantSpec("v", **settings)
+
+
+def test_a_variant_changes_the_recipe_of_its_study_in_every_trial() -> None:
+    fast = VariantSpec("fast", recipe=RecipeChange(momentum=0.9, learning_rate=0.5))
+    study = StudySpec("s", (VariantSpec("a"), fast), RecipeSpec(learning_rate=0.1), seeds=(0,))
+    scored = study.list_scored_trials({"cpu": "native"})
+    assert [(t.recipe.learning_rate, t.recipe.momentum) for t in scored] == [(0.1, 0.0), (0.5, 0.9)]
+    timed = study.list_timed_trials({"cpu": "native"})
+    assert {(t.variant.name, t.recipe.momentum, t.recipe.epochs) for t in timed} == {
+        ("a", 0.0, 1),
+        ("fast", 0.9, 1),
+    }
+
+
+def test_tuning_chooses_the_learning_rate_and_leaves_the_variants_other_changes() -> None:
+    fast = VariantSpec("fast", recipe=RecipeChange(momentum=0.9))
+    study = StudySpec("s", (fast,), seeds=(0,), tuning=TuningSpec((0.1, 0.2), seeds=(9,)))
+    tuned = study.list_tuning_trials({"cpu": "native"})
+    assert [(t.recipe.learning_rate, t.recipe.momentum) for t in tuned] == [(0.1, 0.9), (0.2, 0.9)]
+    (scored,) = study.list_scored_trials({"cpu": "native"}, {("fast", "cpu"): 0.2})
+    assert (scored.recipe.learning_rate, scored.recipe.momentum) == (0.2, 0.9)
+
+
+def test_a_change_that_makes_no_sense_in_the_study_is_named_with_its_variant() -> None:
+    adam = VariantSpec("adam", recipe=RecipeChange(optimizer="adam"))
+    with pytest.raises(SpecError, match=r"variants\[1\]\.recipe\.momentum: expected 0 with adam"):
+        StudySpec("s", (VariantSpec("a"), adam), RecipeSpec(momentum=0.9))
+
+
+def test_precise_statistics_need_a_variant_with_batch_normalization() -> None:
+    precise = RecipeSpec(evaluation_statistics="precise")
+    with pytest.raises(SpecError, match=r"recipe\.evaluation_statistics: expected running"):
+        StudySpec("s", (VariantSpec("a"),), precise)
+    StudySpec("s", (VariantSpec("a"), VariantSpec("b", normalization="batch")), precise)
+
+
+def test_a_change_has_the_fields_of_a_recipe() -> None:
+    changeable = {field.name for field in fields(RecipeSpec)} - {"epochs", "batch_size"}
+    assert {field.name for field in fields(RecipeChange)} == changeable
 
 
 def test_the_variants_order_turns_round_from_seed_to_seed() -> None:
@@ -107,8 +192,8 @@ def test_every_variant_is_tuned_on_the_same_grid_with_the_same_seeds() -> None:
 
 def test_alternates_have_the_first_of_the_scored_seeds() -> None:
     assert TUNED.tuning is not None
-    tuning = dataclasses.replace(TUNED.tuning, num_alternate_seeds=2)
-    study = dataclasses.replace(TUNED, tuning=tuning)
+    tuning = replace(TUNED.tuning, num_alternate_seeds=2)
+    study = replace(TUNED, tuning=tuning)
     trials = study.list_alternate_trials({"cpu": "native"}, {("b", "cpu"): (0.1,)})
     assert [(t.variant.name, t.recipe.learning_rate, t.seed) for t in trials] == [
         ("b", 0.1, 0),
@@ -161,3 +246,10 @@ def test_trials_that_share_the_machine_are_timed_again_one_at_a_time() -> None:
 def test_a_tuning_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(SpecError, match="expected"):
         TuningSpec(**{"learning_rates": (0.1,), "seeds": (0,), **changes})  # type: ignore[arg-type]
+
+
+def test_the_last_batch_counts_unless_it_is_left_out() -> None:
+    recipe = RecipeSpec(batch_size=64)
+    assert recipe.count_steps(60_000) == 938
+    assert recipe.count_steps(64_000) == 1000
+    assert RecipeSpec(batch_size=64, drop_last=True).count_steps(60_000) == 937

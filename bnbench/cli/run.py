@@ -15,9 +15,9 @@ from bnbench.cli.exit_codes import describe_disk_error, find_interruption_code, 
 from bnbench.cli.guard import run_guarded
 from bnbench.cli.training import Job, train
 from bnbench.errors import RunError, SpecError
-from bnbench.networks import find_variant
 from bnbench.series import SeriesSpec
 from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
+from bnbench.techniques import find_variant
 from bnbench.training.catalog import SERIES, find_study
 from bnbench.training.executors import DEFAULT_EXECUTOR, EXECUTORS, check_executor
 

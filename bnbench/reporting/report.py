@@ -24,7 +24,7 @@ from bnbench.reporting.sections.inside import compose_gradients, compose_inputs
 from bnbench.reporting.sections.losses import compose_losses
 from bnbench.reporting.sections.mistakes import compose_disagreements, compose_mistakes
 from bnbench.reporting.sections.models import compose_models
-from bnbench.reporting.sections.ranking import tabulate_ranking
+from bnbench.reporting.sections.ranking import compose_effects, tabulate_ranking
 from bnbench.reporting.sections.rates import compose_rates
 from bnbench.reporting.sections.time_to_target import compose_time_to_target
 from bnbench.reporting.summary import RunSummary, summarize_run
@@ -35,6 +35,7 @@ from bnbench.store import RunStore
 SUMMARY_FORMAT_VERSION = 4
 
 SECTIONS: tuple[Callable[[RunSummary], Section | None], ...] = (
+    lambda summary: compose_effects(summary.ranking),
     lambda summary: compose_accuracy(summary.accuracy, summary.study),
     lambda summary: compose_rates(summary.rates, summary.study),
     lambda summary: compose_time_to_target(summary.time_to_target, summary.study),

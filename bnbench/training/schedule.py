@@ -19,12 +19,6 @@ FIRST_SHARE = 1 / 25
 LAST_SHARE = FIRST_SHARE / 10_000
 
 
-def count_steps(recipe: RecipeSpec, num_images: int) -> int:
-    """Count an epoch's steps over `num_images` training images."""
-    whole, rest = divmod(num_images, recipe.batch_size)
-    return whole if recipe.drop_last or rest == 0 else whole + 1
-
-
 def compute_learning_rates(recipe: RecipeSpec, num_steps: int) -> NDArray[np.float64]:
     """Compute the learning rate of each of a training's steps.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bnbench.errors import SpecError
-from bnbench.recipes import RecipeSpec
+from bnbench.recipes import RecipeChange, RecipeSpec
 from bnbench.records import EnvironmentRecord
 from bnbench.specs import StudySpec, TuningSpec, VariantSpec
 from bnbench.store import RunStore
@@ -156,6 +156,24 @@ def test_a_batch_of_one_is_refused_for_batch_normalization(
         check_against_data(
             StudySpec("s", (VariantSpec("b", normalization="batch"),), recipe), num_images
         )
+
+
+def test_a_last_batch_of_one_is_fine_where_it_is_left_out() -> None:
+    recipe = RecipeSpec(batch_size=3, drop_last=True)
+    check_against_data(StudySpec("s", (VariantSpec("b", normalization="batch"),), recipe), 10)
+
+
+def test_a_warm_up_as_long_as_the_training_is_refused() -> None:
+    warm = VariantSpec("warm", recipe=RecipeChange(warmup_steps=10))
+    check_against_data(StudySpec("s", (warm,), RecipeSpec(epochs=2, batch_size=2)), 12)
+    with pytest.raises(SpecError, match="warmup_steps: expected fewer than the 10 steps .* warm"):
+        check_against_data(StudySpec("s", (warm,), RecipeSpec(epochs=2, batch_size=2)), 10)
+
+
+def test_a_batch_larger_than_the_training_set_is_refused_where_it_is_left_out() -> None:
+    recipe = RecipeSpec(batch_size=11, drop_last=True)
+    with pytest.raises(SpecError, match="batch_size: expected at most 10"):
+        check_against_data(StudySpec("s", (VariantSpec("a"),), recipe), 10)
 
 
 def test_a_batch_of_two_left_over_is_fine() -> None:

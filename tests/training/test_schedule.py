@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from bnbench.recipes import RecipeSpec, Schedule
-from bnbench.training.schedule import SCHEDULES, compute_learning_rates, count_steps
+from bnbench.training.schedule import SCHEDULES, compute_learning_rates
 
 NUM_STEPS = 90
 
@@ -56,10 +56,3 @@ def test_short_trainings_have_rates_above_zero_and_not_above_the_highest(
     assert rates.shape == (num_steps,)
     assert (rates > 0).all()
     assert (rates <= 0.5).all()
-
-
-def test_the_last_batch_counts_unless_it_is_left_out() -> None:
-    recipe = RecipeSpec(batch_size=64)
-    assert count_steps(recipe, 60_000) == 938
-    assert count_steps(recipe, 64_000) == 1000
-    assert count_steps(RecipeSpec(batch_size=64, drop_last=True), 60_000) == 937

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from bnbench.reporting.figures.accuracy import draw_accuracy
 from bnbench.reporting.figures.disagreements import draw_disagreements
+from bnbench.reporting.figures.effects import draw_effects
 from bnbench.reporting.figures.epoch_time import draw_epoch_time
 from bnbench.reporting.figures.inside import draw_activations, draw_gradients
 from bnbench.reporting.figures.learning_rate import draw_learning_rate
@@ -22,6 +23,7 @@ from bnbench.reporting.trials import RunTrials
 __all__ = ["Figure", "draw_figures"]
 
 FIGURES: dict[str, Callable[[RunSummary, RunTrials], Figure | None]] = {
+    "effects": draw_effects,
     "accuracy": draw_accuracy,
     "learning_rate": draw_learning_rate,
     "time_to_target": draw_time_to_target,

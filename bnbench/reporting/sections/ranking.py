@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnbench import stats
-from bnbench.reporting.content import Table
+from bnbench.reporting.content import Section, Table
 from bnbench.reporting.sections.accuracy import (
     AccuracySummary,
     ContrastSummary,
@@ -71,6 +71,11 @@ def tabulate_ranking(
                 row["time per epoch"] = format_ratio(time.result.paired_ratio) if time else "–"
             rows.append(row)
     return Table.from_rows(rows, details=("wins", "time per epoch"), qualifiers=("device",))
+
+
+def compose_effects(rankings: Sequence[RankingSummary]) -> Section | None:
+    """The differences of all variants as one figure; None where there are only two."""
+    return Section("All variants at a glance", figure="effects") if rankings else None
 
 
 def _describe_contrast(contrast: ContrastSummary | None) -> dict[str, str]:

@@ -28,7 +28,7 @@ from bnbench.specs import TrialSpec
 from bnbench.training.engines.evaluated import WeightAverage, copy_with_precise_statistics
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 from bnbench.training.engines.optimizer import make_optimizer, read_optimizer, set_rate
-from bnbench.training.schedule import compute_learning_rates, count_steps
+from bnbench.training.schedule import compute_learning_rates
 
 State = dict[str, torch.Tensor]
 """A network's ``state_dict``."""
@@ -166,7 +166,7 @@ def _train_trial(
     optimizer = make_optimizer(network, recipe)
     on_optimizer(read_optimizer(optimizer))
     average = WeightAverage(network, recipe)
-    num_steps = count_steps(recipe, len(data.train_labels))
+    num_steps = recipe.count_steps(len(data.train_labels))
     rates = compute_learning_rates(recipe, recipe.epochs * num_steps).reshape(recipe.epochs, -1)
     evaluated = network
     for epoch in range(1, recipe.epochs + 1):
@@ -251,7 +251,7 @@ def _warm_up(trial: TrialSpec, data: _DeviceData) -> None:
     network = build_network(trial.variant).to(data.train_labels.device)
     num_images = WARM_UP_BATCHES * recipe.batch_size
     part = _DeviceData(*(tensor[:num_images] for tensor in vars(data).values()))
-    rates = compute_learning_rates(recipe, count_steps(recipe, len(part.train_labels)))
+    rates = compute_learning_rates(recipe, recipe.count_steps(len(part.train_labels)))
     average = WeightAverage(network, recipe)
     _train_epoch(network, make_optimizer(network, recipe), part, recipe, rates, average)
     _evaluate(network, part, recipe.batch_size)
