@@ -71,12 +71,15 @@ class VariantSpec:
             require(self, "normalization", holds, "batch, for precise evaluation statistics")
 
     def adapt(self, recipe: RecipeSpec) -> RecipeSpec:
-        """Change a recipe as this variant asks.
+        """Change a recipe as this variant asks, and drop what has no effect on it.
 
         Raises:
             SpecError: the changed recipe makes no sense.
         """
-        return replace(recipe, **self.recipe.changes) if self.recipe.changes else recipe
+        changes = self.recipe.changes
+        if recipe.evaluation_statistics == "precise" and self.normalization != "batch":
+            changes["evaluation_statistics"] = "running"  # there are no statistics to replace
+        return replace(recipe, **changes) if changes else recipe
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from bnbench.training.executors import EXECUTORS
 
 if TYPE_CHECKING:
     from bnbench.data import Dataset
+    from bnbench.training.earlier import EarlierTrials
     from bnbench.training.executors.interface import Executor
 
 TRIAL_FAILED_EXIT_CODE = 1
@@ -102,7 +103,7 @@ def _require_same(store: RunStore, environment: EnvironmentRecord) -> None:
 def _complete_run(store: RunStore, dataset: Dataset, executor: Executor) -> int:
     """Run a run's missing trials, verify its models, write its report; return the exit code."""
     click.echo(f"Run folder: {store.folder}; engine: {_name_engines(store)}", err=True)
-    records = _run_trials(store, dataset, executor, "")
+    records = _run_trials(store, dataset, executor)
     verifications = verify_models(store, records, dataset) if _list_finished(records) else []
     show_report(store, records)
     return show_verdict(verifications) or _show_failures(records)
@@ -113,8 +114,9 @@ def _complete_series(
 ) -> int:
     """Complete the runs of a series one after the other and write the page that leads them."""
     from bnbench.reporting.report import write_report
+    from bnbench.training.earlier import EarlierTrials
 
-    series = read_series(folder)
+    series, earlier = read_series(folder), EarlierTrials()
     click.echo(f"Series folder: {folder}", err=True)
     codes = []
     for number, store in enumerate(stores, start=1):
@@ -125,7 +127,8 @@ def _complete_series(
         was_complete = _is_up_to_date(store, "summary.json")
         was_verified = not is_verified or _is_up_to_date(store, "verification.csv")
         num_before = len(store.read_trials())
-        records = _run_trials(store, dataset, executor, f"{place} {name}, ")
+        records = _run_trials(store, dataset, executor, f"{place} {name}, ", earlier)
+        earlier.add(store)
         is_new = len(records) > num_before
         if is_verified and _list_finished(records) and (is_new or not was_verified):
             codes.append(show_verdict(verify_models(store, records, dataset)))
@@ -140,7 +143,11 @@ def _complete_series(
 
 
 def _run_trials(
-    store: RunStore, dataset: Dataset, executor: Executor, place: str
+    store: RunStore,
+    dataset: Dataset,
+    executor: Executor,
+    place: str = "",
+    earlier: EarlierTrials | None = None,
 ) -> list[TrialRecord]:
     from rich.console import Console
 
@@ -148,7 +155,7 @@ def _run_trials(
     from bnbench.training.study import run_study
 
     with show_study(Console(stderr=True), place) as progress:
-        return run_study(store, dataset, progress, executor)
+        return run_study(store, dataset, progress, executor, earlier)
 
 
 def _is_up_to_date(store: RunStore, name: str) -> bool:

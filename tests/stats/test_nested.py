@@ -1,11 +1,12 @@
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+from bnbench.specs import StudySpec, TuningSpec
 from bnbench.stats.learning_rate import choose_learning_rate, list_finalists
 from bnbench.stats.nested import TunedAccuracy, estimate_nested_difference, list_alternates
+from bnbench.training.catalog import SERIES
 
 RATES = np.array([0.01, 0.1, 1.0])
 NAN = float("nan")
@@ -161,52 +162,38 @@ def test_numbers_of_tried_seeds_that_do_not_fit_are_refused(tried: list[int]) ->
         list_alternates(RATES, [[0.5] * 2] * 3, 3, make_generator(), tried)
 
 
-@dataclass(frozen=True)
-class Race:
-    """A tuning by rounds, as ``bnbench.tuning`` does it, on an octave grid of positions."""
+def race(
+    generator: np.random.Generator, truth: Truth, noise: float, plan: TuningSpec
+) -> TunedAccuracy:
+    """Tune as ``bnbench.tuning`` does, then score the best rate and its alternates.
 
-    grid: tuple[float, ...]
-    steps: tuple[float, ...]
-    num_seeds: int
-    num_first: int
-    num_finalists: int
-    max_alternates: int
-    num_alternate_seeds: int = 30
-
-
-FAIR_RACES = {
-    "constant": Race((0, 2, 4, 6, 8, 10, 12), (1.0, 0.5), 15, 5, 3, 1),
-    "linear": Race((0, 2, 4, 6, 8, 10, 12), (1.0, 0.5), 5, 2, 2, 1),
-}
-"""The budgets of the fair series."""
-
-
-def race(generator: np.random.Generator, truth: Truth, noise: float, plan: Race) -> TunedAccuracy:
-    """Tune by rounds, then score the best rate and its alternates; seeds share 70 % of variance."""
-    shared = generator.standard_normal(plan.num_seeds + 30)
+    Rates share 70 % of a seed's variance.
+    """
+    num_seeds, num_first = len(plan.seeds), len(plan.first_seeds)
+    shared = generator.standard_normal(num_seeds + 30)
     drawn: dict[float, np.ndarray] = {}
 
-    def draw(position: float) -> np.ndarray:
-        if position not in drawn:
+    def draw(octaves: float) -> np.ndarray:
+        if octaves not in drawn:
             own = generator.standard_normal(len(shared))
             mixed = np.sqrt(0.7) * shared + np.sqrt(0.3) * own
-            drawn[position] = np.clip(truth(position) + noise * mixed, 0.0, 1.0)
-        return drawn[position]
+            drawn[octaves] = np.clip(truth(octaves) + noise * mixed, 0.0, 1.0)
+        return drawn[octaves]
 
-    positions = list(plan.grid)
-    for step in plan.steps:
-        best = max(positions, key=lambda each: draw(each)[: plan.num_first].mean())
-        positions = sorted({*positions, best - step, best + step})
-    rates = 0.001 * 2.0 ** np.array(positions)
-    accuracy = np.array([draw(position) for position in positions])
-    finalists = list_finalists(rates, accuracy[:, : plan.num_first], plan.num_finalists)
+    tried = [float(np.log2(rate / 0.001)) for rate in plan.learning_rates]
+    for step in plan.refine_octaves:
+        best = max(tried, key=lambda each: draw(each)[:num_first].mean())
+        tried = sorted({*tried, best - step, best + step})
+    rates = 0.001 * 2.0 ** np.array(tried)
+    accuracy = np.array([draw(each) for each in tried])
+    finalists = list_finalists(rates, accuracy[:, :num_first], plan.num_finalists)
     is_complete = np.isin(rates, finalists)
-    num_tried = np.where(is_complete, plan.num_seeds, plan.num_first)
-    tuning = accuracy[:, : plan.num_seeds].copy()
-    tuning[~is_complete, plan.num_first :] = np.nan
+    num_tried = np.where(is_complete, num_seeds, num_first)
+    tuning = accuracy[:, :num_seeds].copy()
+    tuning[~is_complete, num_first:] = np.nan
     best_rate = choose_learning_rate(rates, tuning, num_tried)
     others = list_alternates(rates, tuning, plan.max_alternates, generator, num_tried)
-    scored = accuracy[:, plan.num_seeds :].copy()
+    scored = accuracy[:, num_seeds:].copy()
     scored[~np.isin(rates, [best_rate, *others])] = np.nan
     scored[np.isin(rates, others), plan.num_alternate_seeds :] = np.nan
     return TunedAccuracy(rates, tuning, scored, num_tried)
@@ -214,7 +201,7 @@ def race(generator: np.random.Generator, truth: Truth, noise: float, plan: Race)
 
 # The networks by octaves above 0.001: at a constant rate, trials differ by 1.6 points; with a rate
 # that falls to zero by 0.25, the baseline has a sharp best rate and the candidate nearly none.
-CASES = {
+CASES: dict[str, tuple[Truth, Truth, float]] = {
     "constant": (
         lambda octaves: 0.840 - 0.0012 * (octaves - 6.3) ** 2,
         lambda octaves: 0.855 - 0.0010 * (octaves - 3.4) ** 2,
@@ -229,15 +216,18 @@ CASES = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FAIR_RACES)
-def test_the_nested_interval_covers_the_difference_of_raced_rates(name: str) -> None:
+@pytest.mark.parametrize("study", SERIES["fair"].studies[1:], ids=lambda study: study.name)
+def test_the_nested_interval_covers_the_difference_in_every_study_of_fair(
+    study: StudySpec,
+) -> None:
+    assert study.tuning is not None
     generator = make_generator(9)
-    *truths, noise = CASES[name]
+    first, second, noise = CASES[study.recipe.schedule]
     octaves = np.linspace(0.0, 12.0, 1_201)
-    truth = truths[1](octaves).max() - truths[0](octaves).max()
+    truth = max(map(second, octaves)) - max(map(first, octaves))
     covered = 0
     for _ in range(300):
-        sides = [race(generator, each, noise, FAIR_RACES[name]) for each in truths]
+        sides = [race(generator, each, noise, study.tuning) for each in (first, second)]
         found = estimate_nested_difference(*sides, generator)
         assert found is not None
         assert found.estimate.low is not None
