@@ -216,7 +216,12 @@ CASES: dict[str, tuple[Truth, Truth, float]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("study", SERIES["fair"].studies[1:], ids=lambda study: study.name)
+@pytest.mark.parametrize(
+    "study",
+    # The study with precise statistics is tuned as the one before it.
+    [study for study in SERIES["fair"].studies if study.name not in ("notebook", "linear-precise")],
+    ids=lambda study: study.name,
+)
 def test_the_nested_interval_covers_the_difference_in_every_study_of_fair(
     study: StudySpec,
 ) -> None:

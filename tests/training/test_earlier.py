@@ -44,10 +44,7 @@ def train(
 ) -> tuple[RunStore, list[tuple[str, int]]]:
     store = RunStore.create(folder, study, REFERENCE, SYNTHETIC, environment)
     observer = Counted()
-    executor = InProcessExecutor(
-        1, lambda _name, data, threads: ReferenceEngine(data, threads or 1)
-    )
-    run_study(store, dataset, observer, executor, earlier)
+    run_study(store, dataset, observer, InProcessExecutor(1), earlier)
     return store, observer.stages
 
 
