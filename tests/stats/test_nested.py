@@ -195,7 +195,7 @@ def race(
     others = list_alternates(rates, tuning, plan.max_alternates, generator, num_tried)
     scored = accuracy[:, num_seeds:].copy()
     scored[~np.isin(rates, [best_rate, *others])] = np.nan
-    scored[np.isin(rates, others), plan.num_alternate_seeds :] = np.nan
+    scored[np.isin(rates, others), plan.num_alternate_seeds or 30 :] = np.nan
     return TunedAccuracy(rates, tuning, scored, num_tried)
 
 
