@@ -166,9 +166,9 @@ def _estimate_nested(
         return None
 
     def tabulate(variant: str) -> stats.TunedAccuracy:
-        rates, tuning = tabulate_tuning(study, trials.records, variant, device)
+        rates, tuning, num_tried = tabulate_tuning(study, trials.records, variant, device)
         scored = tabulate_scored(study, trials.records, variant, device, rates)
-        return stats.TunedAccuracy(rates, tuning, scored)
+        return stats.TunedAccuracy(rates, tuning, scored, num_tried)
 
     return stats.estimate_nested_difference(
         tabulate(baseline),
