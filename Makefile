@@ -39,7 +39,7 @@ export PATH := $(BIN):$(PATH)
 # Where cpp/prepare-system.sh unpacks headers that can't be installed.
 export CMAKE_PREFIX_PATH := $(abspath $(VENV))/system/usr:$(CMAKE_PREFIX_PATH)
 
-.PHONY: help study test test-slow test-all setup data check bench peers fuzz other-torch clean
+.PHONY: help study techniques test test-slow test-all setup data check bench peers fuzz other-torch clean
 .DELETE_ON_ERROR:
 
 help:
@@ -48,6 +48,11 @@ help:
 ## make study   set up, run the notebook study and four tuned ones, write their reports
 study: setup data
 	bnbench run --study fair $(ARGS)
+
+## make techniques   set up, run sixteen techniques each alone, then the best ones combined
+techniques: setup data
+	bnbench run --study techniques --out runs/techniques $(ARGS)
+	bnbench run --combine runs/techniques --out runs/combination
 
 ## make test    set up, run every test that takes about a second or less, Python and C++
 test: setup data
