@@ -51,8 +51,8 @@ study: setup data
 
 ## make techniques   set up, run sixteen techniques each alone, then the best ones combined
 techniques: setup data
-	bnbench run --study techniques --out runs/techniques $(ARGS)
-	bnbench run --combine runs/techniques --out runs/combination
+	bnbench run --study techniques $(ARGS)
+	bnbench run --combine "$$(ls -td runs/techniques-* | head -n 1)"
 
 ## make test    set up, run every test that takes about a second or less, Python and C++
 test: setup data
