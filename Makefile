@@ -29,6 +29,10 @@ CPP_SOURCES := CMakeLists.txt $(shell find cpp -type f -not -path 'cpp/fuzz/corp
 # What 'make check' gives to clang-tidy: sources without large headers, which take it 20 s each.
 TIDY_SOURCES := $(shell grep -LE 'ATen|torch/|caffe2|CLI/|nlohmann|training_mode.h' \
   $$(find cpp/app cpp/bnbench -name '*.cc' ! -name '*_test.cc' ! -name 'kernels_*'))
+# Prints what clang-tidy finds. On stderr it also counts the warnings of system headers, which it does
+# not show: that line alone is left out.
+TIDY := report=$$(clang-tidy -p "$$0" --quiet "$$@" 2>&1 >&3); status=$$?; \
+  printf "%s\n" "$$report" | grep -vxE "([0-9]+ warnings? generated\.)?" >&2; exit $$status
 # The one build of the C++ side: program, Python module and tests.
 CPP_BUILD := build/dev
 # Editable: Python sources are used as they are. A changed C++ source is built at the next 'make'.
@@ -70,7 +74,8 @@ check: setup
 	lint-imports
 	mypy
 	@if command -v clang-tidy >/dev/null; then \
-	  printf '%s\n' $(TIDY_SOURCES) | xargs -P $(TEST_PROCESSES) -n 4 clang-tidy -p $(CPP_BUILD) --quiet; \
+	  printf '%s\n' $(TIDY_SOURCES) | \
+	    xargs -P $(TEST_PROCESSES) -n 4 sh -c '$(TIDY)' $(CPP_BUILD) 3>&1; \
 	else echo "check: clang-tidy is missing, the C++ side was not checked; apt-get install clang-tidy" >&2; fi
 
 ## make bench   the benchmarks: pytest --benchmark-only
