@@ -43,7 +43,7 @@ export PATH := $(BIN):$(PATH)
 # Where cpp/prepare-system.sh unpacks headers that can't be installed.
 export CMAKE_PREFIX_PATH := $(abspath $(VENV))/system/usr:$(CMAKE_PREFIX_PATH)
 
-.PHONY: help study test test-slow test-all setup data check bench peers fuzz other-torch clean
+.PHONY: help study test test-slow test-all setup data check bench peers fuzz sanitize other-torch clean
 .DELETE_ON_ERROR:
 
 help:
@@ -97,6 +97,12 @@ fuzz: $(STAMPS)/build-tools
 	  ./fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
 	    -artifact_prefix=$$target- found/$$target "$(abspath cpp/fuzz/corpus)/$$target" || exit 1; \
 	done
+
+## make sanitize   run the C++ tests and Python's of _native with address and undefined-behavior sanitizers
+sanitize: setup
+	cmake --preset asan
+	cmake --build --preset asan --parallel $(TEST_PROCESSES)
+	ctest --preset asan --parallel $(TEST_PROCESSES)
 
 ## make other-torch   build the evaluator against OTHER_TORCH (a gigabyte), compare it with this one
 other-torch: setup data
