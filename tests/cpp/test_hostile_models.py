@@ -270,7 +270,9 @@ def test_a_tensor_record_shorter_than_its_shape_is_refused(data: Path, tmp_path:
 
 class Printing(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        print("}]", "\x1b[31m")  # noqa: T201
+        # Enough to leave the buffer that a process may lose at its end.
+        for _ in range(10_000):
+            print("}]", "\x1b[31m")  # noqa: T201
         return torch.flatten(x, 1)[:, :10]
 
 
