@@ -325,9 +325,10 @@ def test_labels_that_a_callback_changes_are_not_read(data: Data) -> None:
     assert expected.parameters.tobytes() == found.parameters.tobytes()
 
 
-def test_sizes_beyond_any_memory_are_refused(data: Data) -> None:
+@pytest.mark.parametrize("hidden_sizes", [[2**62, 2**62], [2**62, 4]], ids=["sum", "product"])
+def test_sizes_beyond_any_memory_are_refused(data: Data, hidden_sizes: list[int]) -> None:
     trial = _native.EnsembleTrial(
-        hidden_sizes=[2**62, 2**62],
+        hidden_sizes=hidden_sizes,
         parameters=np.zeros(10, np.float32),
         random_state=torch.get_rng_state().numpy().tobytes(),
     )
@@ -336,7 +337,7 @@ def test_sizes_beyond_any_memory_are_refused(data: Data) -> None:
     assert result.reason.startswith("size: expected a size that a computer can count to")
     with pytest.raises(_native.UsageError, match="size: expected"):
         _native.ensemble_gradients(
-            hidden_sizes=[2**62, 2**62],
+            hidden_sizes=hidden_sizes,
             parameters=np.zeros(10),
             images=data[0],
             labels=data[1],
