@@ -79,4 +79,4 @@ def test_each_row_agrees_with_a_loop_of_its_own(
     theirs = [train_by_hand(fashion_mnist, variant, recipe, rate, seed) for seed in SEEDS]
     error = math.sqrt((stdev(ours) ** 2 + stdev(theirs) ** 2) / len(SEEDS))
     assert abs(fmean(ours) - fmean(theirs)) < T_OF_4_AND_4_SEEDS * error
-    assert error < 0.01, "seeds differ too much for the comparison to mean anything"
+    assert error < 0.03, "seeds differ too much for the comparison to mean anything"
