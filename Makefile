@@ -1,5 +1,5 @@
-# 'make study' runs both studies and 'make test' the tests; both set up what they need first.
-#   make study ARGS="--seeds 0-9"      options of 'bnbench run', for both studies
+# 'make study' runs the studies and 'make test' the tests; both set up what they need first.
+#   make study ARGS="--seeds 0-9"      options of 'bnbench run', for all studies
 #   make study PYTHON=python3.12       the Python that makes the environment
 #   make study VENV=/path              the folder of the environment
 #   make test PYTEST_ARGS="-k gate"    more options of pytest
@@ -45,9 +45,8 @@ export CMAKE_PREFIX_PATH := $(abspath $(VENV))/system/usr:$(CMAKE_PREFIX_PATH)
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make study   set up, run both studies, verify them in C++, write their reports
+## make study   set up, run the notebook study and four tuned ones, write their reports
 study: setup data
-	bnbench run --study notebook $(ARGS)
 	bnbench run --study fair $(ARGS)
 
 ## make test    set up, run every test that takes about a second or less, Python and C++

@@ -56,7 +56,7 @@ from bnbench.stats.epoch_time import (
 )
 from bnbench.stats.estimates import DEFAULT_CONFIDENCE, DEFAULT_NUM_RESAMPLES, Estimate, Method
 from bnbench.stats.improvement import Improvement, estimate_improvement
-from bnbench.stats.learning_rate import CHANCE_ACCURACY, choose_learning_rate
+from bnbench.stats.learning_rate import CHANCE_ACCURACY, choose_learning_rate, list_finalists
 from bnbench.stats.means import estimate_means
 from bnbench.stats.nested import (
     NestedDifference,
@@ -121,6 +121,7 @@ __all__ = [
     "estimate_speed_up",
     "find_arrivals",
     "list_alternates",
+    "list_finalists",
     "summarize_convergence",
     "summarize_curve",
     "summarize_epoch_time",
