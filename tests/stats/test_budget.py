@@ -45,36 +45,51 @@ def test_many_trials_neither_overflow_nor_lose_weight() -> None:
 
 
 def test_one_trial_is_expected_to_reach_the_mean_and_two_more_than_that() -> None:
-    baseline = np.linspace(0.5, 0.69, 20)
+    # By seed: the mean of 1, 2, 4 tenths is 7/30 and of 2, 3, 6 it is 11/30; the best of two is
+    # 10/30 and (3 + 6 + 6) / 30; the best of three 4 and 6 tenths.
+    baseline = np.array([[0.1, 0.2], [0.2, 0.3], [0.4, 0.6]])
     found = estimate_budgets(baseline, baseline + 0.1, np.random.default_rng(0))
-    assert [each.num_trials for each in found] == [1, 2]
-    assert found[0].baseline.value == pytest.approx(0.595)
-    # Two of twenty equally spaced ones: 0.5 + 0.01 * (2 * 21 / 3 - 1).
-    assert found[1].baseline.value == pytest.approx(0.63)
+    assert [each.num_trials for each in found] == [1, 2, 3]
+    assert [each.baseline.value for each in found] == pytest.approx([9 / 30, 12.5 / 30, 0.5])
     for each in found:
-        # The trials are resampled together, so their difference does not vary.
-        assert (each.difference.low, each.difference.high) == pytest.approx((0.1, 0.1))
+        # Seeds are drawn for both together, so their difference does not vary.
+        ends = (each.difference.low, each.difference.value, each.difference.high)
+        assert ends == pytest.approx((0.1, 0.1, 0.1))
         assert each.baseline.low < each.baseline.value < each.baseline.high  # type: ignore[operator]
 
 
+def test_the_interval_allows_for_few_seeds() -> None:
+    """Two seeds 0.02 apart: deviations are times sqrt(2), and the extremes are the interval."""
+    found = estimate_budgets([[0.50, 0.52]], [[0.6, 0.6]], np.random.default_rng(0))[0]
+    assert (found.baseline.low, found.baseline.high) == pytest.approx(
+        (0.51 - 0.01 * 2**0.5, 0.51 + 0.01 * 2**0.5)
+    )
+
+
 def test_a_trial_that_failed_counts_as_chance() -> None:
-    accuracy = np.full(10, 0.8)
-    failed = np.where(np.arange(10) < 4, np.nan, accuracy)
-    (found,) = estimate_budgets(failed, accuracy, np.random.default_rng(0))
-    assert found.baseline.value == pytest.approx(0.6 * 0.8 + 0.4 * 0.1)
+    accuracy = np.full((5, 1), 0.8)
+    failed = np.where(np.arange(5)[:, None] < 2, np.nan, accuracy)
+    found = estimate_budgets(failed, accuracy, np.random.default_rng(0))
+    assert found[0].baseline.value == pytest.approx(0.6 * 0.8 + 0.4 * 0.1)
+    # Two of five: both failed in one of ten draws.
+    assert found[1].baseline.value == pytest.approx(0.9 * 0.8 + 0.1 * 0.1)
 
 
-def test_fewer_than_ten_trials_give_no_budget() -> None:
-    assert estimate_budgets([0.5] * 9, [0.6] * 9, np.random.default_rng(0)) == ()
+def test_one_seed_has_no_interval() -> None:
+    found = estimate_budgets([[0.5], [0.6]], [[0.6], [0.7]], np.random.default_rng(0))
+    assert not any(each.difference.has_interval for each in found)
 
 
 @pytest.mark.slow
 def test_the_interval_of_the_difference_covers_it() -> None:
-    """Uniform accuracies: the best of 4 is 0.8 of the width; 95 % of the intervals hold it."""
+    """Of four recipes at 70 to 80 percent, spread by 1 point, the candidate is 2 points ahead."""
     hits = 0
     for number in range(100):
         rng = np.random.default_rng([7, number])
-        baseline, candidate = 0.5 * rng.random(60), 0.2 + 0.5 * rng.random(60)
-        found = estimate_budgets(baseline, candidate, np.random.default_rng(0))[3].difference
-        hits += found.low <= 0.2 <= found.high  # type: ignore[operator]
-    assert hits >= 88
+        means = np.array([0.70, 0.76, 0.79, 0.80])[:, None]
+        baseline, candidate = (
+            means + lift + 0.01 * rng.standard_normal((4, 5)) for lift in (0.0, 0.02)
+        )
+        found = estimate_budgets(baseline, candidate, np.random.default_rng(0))[1].difference
+        hits += found.low <= 0.02 <= found.high  # type: ignore[operator]
+    assert hits >= 90
