@@ -20,6 +20,8 @@ from bnbench.reporting.wording import (
 from bnbench.specs import StudySpec
 
 TITLE = "Difference against the tuning budget"
+MIN_SEEDS = 4
+"""Seeds below which Student's interval of their mean is wider than two of their deviations."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,10 @@ def compose_search(summary: SearchSummary | None) -> Section | None:
         "3; drawn without replacement, which has no bias: Tang et al. 2020, arXiv 2004.13705). A "
         "trial that failed counts as chance."
     )
+    few = " From so few seeds they are wide." if summary.num_seeds < MIN_SEEDS else ""
     limits = (
-        "Brackets hold 95 % intervals over seeds; the grid is taken as given. A search keeps its "
-        "best trial, so luck raises what it shows. The study itself chooses by the mean over "
+        f"Brackets hold 95 % intervals over seeds; the grid is taken as given.{few} A search keeps "
+        "its best trial, so luck raises what it shows. The study itself chooses by the mean over "
         "seeds, among finer rates."
     )
     shown = {each.num_trials: each for each in summary.budgets}
