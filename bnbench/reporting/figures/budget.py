@@ -18,7 +18,7 @@ from bnbench.reporting.figures.canvas import (
 from bnbench.reporting.figures.output import Figure, Row, make_figure
 from bnbench.reporting.figures.palette import INK, MUTED, SERIES, SeriesStyle
 from bnbench.reporting.sections.budget import TITLE, SearchSummary
-from bnbench.reporting.wording import shorten_name
+from bnbench.reporting.wording import format_count, shorten_name
 from bnbench.stats import BudgetSummary, Estimate
 
 DIFFERENCE = SeriesStyle(INK, "D", (0, ()))
@@ -56,9 +56,10 @@ def draw_budget(search: SearchSummary | None) -> Figure | None:
     label_line_ends(bottom, [(*end, labels["difference"][0], INK)])
     write_heading(top, "best of k trials: validation accuracy, %")
     write_heading(bottom, f"{shorten_name(search.candidate)} minus baseline, points")
+    bands = "Bands are 95 % intervals over seeds. " if last.difference.has_interval else ""
     caption = (
-        f"Expected best of k tuning trials, from {search.num_trials:,} trials of each network. "
-        "Bands hold 95 % of the resamples of the trials. The dotted line is no difference."
+        "Expected best of k tuning trials, each of another recipe of the grid, mean over "
+        f"{format_count(search.num_seeds, 'seed')}. {bands}The dotted line is no difference."
     )
     return make_figure(drawing, "budget", caption, labels, _list_rows(search))
 
@@ -84,7 +85,10 @@ def _draw_line(
         [100 * (getattr(each, name) or 0.0) for each in estimates]
         for name in ("value", "low", "high")
     )
-    axes.fill_between(numbers, lows, highs, color=style.color, alpha=0.22, linewidth=0, zorder=3)
+    if estimates[0].has_interval:
+        axes.fill_between(
+            numbers, lows, highs, color=style.color, alpha=0.22, linewidth=0, zorder=3
+        )
     axes.plot(
         numbers,
         values,

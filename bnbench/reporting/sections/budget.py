@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bnbench import stats
-from bnbench.records import TrialRecord
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import RunTrials, make_generator
 from bnbench.reporting.wording import (
@@ -21,20 +20,22 @@ from bnbench.reporting.wording import (
 from bnbench.specs import StudySpec
 
 TITLE = "Difference against the tuning budget"
+MIN_SEEDS = 4
+"""Seeds below which Student's interval of their mean is wider than two of their deviations."""
 
 
 @dataclass(frozen=True)
 class SearchSummary:
-    """What random search among the tuning trials of some runs is expected to reach."""
+    """What random search on the grid of some runs is expected to reach."""
 
     baseline: str
     candidate: str
-    num_trials: int
-    """Trials per variant that the search draws from."""
     num_rates: int
-    num_seeds: int
     schedules: tuple[str, ...]
+    num_seeds: int
+    """Seeds that every recipe of the grid was tried with."""
     budgets: tuple[stats.BudgetSummary, ...]
+    """One per number of trials, up to the recipes of the grid."""
 
 
 def select_searches(runs: Sequence[RunTrials]) -> list[RunTrials]:
@@ -49,37 +50,40 @@ def select_searches(runs: Sequence[RunTrials]) -> list[RunTrials]:
 def summarize_search(searches: Sequence[RunTrials]) -> SearchSummary | None:
     """Summarize the search over learning rates and schedules.
 
-    Rates between those of the grid are left out: they were tried because of what the grid gave, so
-    they are no random draws.
+    Only trials that were planned before any result count: rates beside the best one, and further
+    seeds of the best rates, were tried because of what the others gave, so they are no random
+    draws.
 
     Args:
         searches: from `select_searches`.
 
     Returns:
-        None if the trials are too few for budgets of one and two trials.
+        None if the runs share no tuning seed, or have trials of fewer than two recipes.
     """
-    if not searches:
+    tunings = [run.study.tuning for run in searches if run.study.tuning is not None]
+    seeds = [
+        seed
+        for tuning in tunings[:1]
+        for seed in tuning.first_seeds
+        if all(seed in other.first_seeds for other in tunings)
+    ]
+    recipes = [(place, rate) for place, each in enumerate(tunings) for rate in each.learning_rates]
+    if len(recipes) < 2 or not seeds:
         return None
     baseline, candidate = (variant.name for variant in searches[0].study.variants[:2])
-    of_baseline, of_candidate = (_list_grid(searches, name) for name in (baseline, candidate))
-    shared = [key for key in of_baseline if key in of_candidate]
-    if not shared:
-        return None
-    budgets = stats.estimate_budgets(
-        [_get_accuracy(of_baseline[key]) for key in shared],
-        [_get_accuracy(of_candidate[key]) for key in shared],
-        make_generator(),
-    )
-    if len(budgets) < 2:
-        return None
+    accuracy = {}
+    for name in (baseline, candidate):
+        reached = [dict(_list_accuracies(run, name)) for run in searches]
+        accuracy[name] = [
+            [reached[place].get((rate, seed), np.nan) for seed in seeds] for place, rate in recipes
+        ]
     return SearchSummary(
         baseline=baseline,
         candidate=candidate,
-        num_trials=len(shared),
-        num_rates=len({rate for _, rate, _ in shared}),
-        num_seeds=len({seed for _, _, seed in shared}),
-        schedules=tuple(dict.fromkeys(schedule for schedule, _, _ in shared)),
-        budgets=budgets,
+        num_rates=len({rate for _, rate in recipes}),
+        schedules=tuple(dict.fromkeys(run.study.recipe.schedule for run in searches)),
+        num_seeds=len(seeds),
+        budgets=stats.estimate_budgets(accuracy[baseline], accuracy[candidate], make_generator()),
     )
 
 
@@ -94,21 +98,21 @@ def compose_search(summary: SearchSummary | None) -> Section | None:
         f"{format_points(least.difference)}; with the best of {greatest.num_trials} trials, by "
         f"{format_points(greatest.difference)}."
     )
-    what = "learning rate and schedule" if summary.schedules[1:] else "learning rate"
+    what = "rates and schedules" if summary.schedules[1:] else "rates"
     how = (
-        f"A search of k trials draws {what} at random from the grid, the same for both networks, "
-        "and keeps the best. The figure shows the validation accuracy that this is expected to "
-        f"reach, computed from {summary.num_trials:,} trials of each network: "
-        f"{format_count(summary.num_rates, 'rate')} with {format_count(summary.num_seeds, 'seed')} "
-        f"each, {join_words(summary.schedules)} schedule (Dodge et al. 2019, arXiv 1909.03004, "
-        "section 3; drawn without replacement, which has no bias: Tang et al. 2020, arXiv "
-        "2004.13705). A trial that failed counts as chance."
+        f"A search with k trials draws k different {what} from the grid at random, the same for "
+        "both networks, and keeps the best trial. The figure shows the validation accuracy that "
+        f"it is expected to reach: {format_count(summary.num_rates, 'rate')}, "
+        f"{join_words(summary.schedules)} schedule, mean over "
+        f"{format_count(summary.num_seeds, 'seed')} (Dodge et al. 2019, arXiv 1909.03004, section "
+        "3; drawn without replacement, which has no bias: Tang et al. 2020, arXiv 2004.13705). A "
+        "trial that failed counts as chance."
     )
+    few = " From so few seeds they are wide." if summary.num_seeds < MIN_SEEDS else ""
     limits = (
-        "A search keeps its best trial, not its best rate on average, so luck raises what it "
-        "shows. The study itself chooses by the mean of all seeds. Brackets hold 95 % of the "
-        "resamples of the trials. Budgets above a tenth of the trials are left out, since their "
-        "intervals would be too short."
+        f"Brackets hold 95 % intervals over seeds; the grid is taken as given.{few} A search keeps "
+        "its best trial, so luck raises what it shows. The study itself chooses by the mean over "
+        "seeds, among finer rates."
     )
     shown = {each.num_trials: each for each in summary.budgets}
     return Section(
@@ -140,20 +144,13 @@ def _outline(study: StudySpec) -> tuple[object, ...]:
     )
 
 
-def _list_grid(
-    searches: Sequence[RunTrials], variant: str
-) -> dict[tuple[str, float, int], TrialRecord]:
-    """The tuning trials at rates of the grid, by schedule, rate and seed."""
-    return {
-        (run.study.recipe.schedule, record.trial.recipe.learning_rate, record.trial.seed): record
-        for run in searches
+def _list_accuracies(run: RunTrials, variant: str) -> list[tuple[tuple[float, int], float]]:
+    """The final accuracy of each tuning trial that finished, by rate and seed."""
+    return [
+        ((record.trial.recipe.learning_rate, record.trial.seed), record.epochs[-1].test_accuracy)
         for record in run.select("tune", variant, run.study.devices[0])
-        if run.study.tuning and record.trial.recipe.learning_rate in run.study.tuning.learning_rates
-    }
-
-
-def _get_accuracy(record: TrialRecord) -> float:
-    return record.epochs[-1].test_accuracy if record.status == "finished" else np.nan
+        if record.status == "finished"
+    ]
 
 
 def _list_doublings(greatest: int) -> list[int]:

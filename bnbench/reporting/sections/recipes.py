@@ -146,6 +146,8 @@ def find_accuracy(row: RecipeSummary) -> float | None:
 def tabulate_recipes(rows: Sequence[RecipeSummary], names: tuple[str, str]) -> Table:
     """The answer in rows, each with a link to the member's report.
 
+    The difference comes first, so that a phone shows it beside the recipe.
+
     Args:
         rows: at least one.
         names: of the baseline and the candidate.
@@ -154,13 +156,13 @@ def tabulate_recipes(rows: Sequence[RecipeSummary], names: tuple[str, str]) -> T
         (
             {
                 "recipe": row.label,
+                "difference, points": _format_difference(row.difference),
+                "verdict": _say_verdict(row),
                 names[0]: format_percent(_get_mean(row.baseline)),
                 names[1]: format_percent(_get_mean(row.candidate)),
-                "difference, points": _format_difference(row.difference),
                 "wins": "not known"
                 if row.contrast is None
                 else format_number(row.contrast.decision.probability),
-                "verdict": _say_verdict(row),
             }
             for row in rows
         ),

@@ -8,22 +8,26 @@ from bnbench.stats import estimate_budgets
 from tests.reporting.figures.conftest import read_texts
 
 
-def search(num_trials: int) -> SearchSummary:
-    """The baseline's trials reach 50 to 69 percent and so on; the candidate's 10 points more."""
-    baseline = 0.5 + 0.01 * np.arange(num_trials)
+def search(num_seeds: int) -> SearchSummary:
+    """The baseline's two recipes reach 50 and 60 percent; the candidate's 10 points more."""
+    baseline = np.array([[0.5], [0.6]]) + 0.001 * np.arange(num_seeds) * np.ones((2, 1))
     budgets = estimate_budgets(baseline, baseline + 0.1, np.random.default_rng(0))
-    return SearchSummary("baseline", "batchnorm", num_trials, num_trials, 1, ("linear",), budgets)
+    return SearchSummary("baseline", "batchnorm", 2, ("linear",), num_seeds, budgets)
 
 
-def test_the_budget_figure_ends_with_both_networks_and_their_difference() -> None:
+@pytest.mark.parametrize(("num_seeds", "has_bands"), [(1, False), (3, True)])
+def test_the_budget_figure_ends_with_both_networks_and_their_difference(
+    num_seeds: int, has_bands: bool
+) -> None:
     with use_settings():
-        figure = draw_budget(search(20))
+        figure = draw_budget(search(num_seeds))
     assert figure is not None
-    # Two of twenty equally spaced trials: 50 + 2 * 21 / 3 - 1 percent.
-    assert {"63.0 %", "73.0 %", "+10.0 points", "1", "2"} <= set(read_texts(figure))
+    reached = 60 + 0.1 * (num_seeds - 1) / 2
+    texts = {f"{reached:.1f} %", f"{reached + 10:.1f} %", "+10.0 points", "1", "2"}
+    assert texts <= set(read_texts(figure))
     differences = [row["value"] for row in figure.rows if row["series"] == "difference"]
     assert differences == pytest.approx([0.1, 0.1])
-    assert "from 20 trials of each network" in figure.caption
+    assert ("Bands are 95 % intervals" in figure.caption) == has_bands
 
 
 def test_nothing_is_drawn_where_nothing_was_tuned() -> None:
