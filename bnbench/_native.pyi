@@ -52,24 +52,38 @@ def evaluate_model(
 class EnsembleTrial:
     """One training run as asked for.
 
-    `parameters`: float32 `(N,)`, layer by layer in the order of PyTorch's `state_dict` without
+    `learning_rates`: float64 `(steps of all epochs,)`, or `(1,)` for all steps. `parameters`:
+    float32 `(N,)`, layer by layer in the order of PyTorch's `state_dict` without
     `num_batches_tracked`. `random_state`: the bytes of `torch.get_rng_state()` after the network
-    was built. Neither is copied.
+    was built. None of them is copied.
     """
 
     def __init__(
         self,
         *,
         hidden_sizes: Sequence[int],
+        learning_rates: NDArray[np.float64],
         parameters: NDArray[np.float32],
         random_state: bytes,
         normalization: str = "none",
+        placement: str = "before",
         activation: str = "relu",
+        dropout: float = 0.0,
+        residual: bool = False,
         epochs: int = 1,
         batch_size: int = 64,
-        learning_rate: float = 0.01,
+        optimizer: str = "sgd",
         momentum: float = 0.0,
+        nesterov: bool = False,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
         weight_decay: float = 0.0,
+        drop_last: bool = False,
+        label_smoothing: float = 0.0,
+        evaluation_statistics: str = "running",
+        weight_averaging: str = "none",
+        averaging_decay: float = 0.999,
     ) -> None: ...
 
 class EnsembleEpoch:
@@ -117,17 +131,20 @@ def train_ensemble(
     none if `on_trial` takes them. Raises `DataError` or `UsageError`.
     """
 
-def ensemble_gradients(
-    *,
-    hidden_sizes: Sequence[int],
+def train_in_float64(
+    train_images: NDArray[np.uint8],
+    train_labels: NDArray[np.uint8],
+    test_images: NDArray[np.uint8],
+    test_labels: NDArray[np.uint8],
+    trial: EnsembleTrial,
     parameters: NDArray[np.float64],
-    images: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
-    normalization: str = "none",
-    activation: str = "relu",
     instruction_set: str = "",
-) -> tuple[float, NDArray[np.float64]]:
-    """Loss and gradients of one batch in float64, by the training's own code; 0 for statistics."""
+) -> tuple[list[EnsembleEpoch], NDArray[np.float64]]:
+    """Train one trial in float64, by the code that trains in float32: slow, but nearly exact.
+
+    `parameters` take the place of the trial's own. Returns the epochs, and the parameters after the
+    last. Raises `ValueError` with the reason if the trial fails.
+    """
 
 def draw_batch_orders(
     random_state: bytes, num_images: int, epochs: int

@@ -76,8 +76,10 @@ def _make_units(variant: VariantSpec, number: int, num_units: int) -> OrderedDic
     normalization = NORMALIZATIONS[variant.normalization]
     if normalization is not None:
         kind, settings = normalization
-        units[f"norm{number}"] = getattr(nn, kind)(num_units, **settings)
-        units.move_to_end(f"norm{number}", last=variant.placement == "after")
+        # TorchScript takes modules of the same names and types for one, whatever their order.
+        name = f"norm{number}" if variant.placement == "before" else f"postnorm{number}"
+        units[name] = getattr(nn, kind)(num_units, **settings)
+        units.move_to_end(name, last=variant.placement == "after")
     if variant.dropout:
         units[f"dropout{number}"] = nn.Dropout(variant.dropout)
     return units

@@ -25,10 +25,11 @@ using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
 using Floats = py::array_t<float, py::array::c_style>;
 using Doubles = py::array_t<double, py::array::c_style>;
 
-// A trial for Python. The array and the bytes are kept, not copied, for TrialInput's spans.
+// A trial for Python. The arrays and the bytes are kept, not copied, for TrialInput's spans.
 struct Trial {
   NetworkShape network;
   TrainingRecipe recipe;
+  Doubles learning_rates;
   Floats parameters;
   py::bytes random_state;
 };
@@ -53,19 +54,48 @@ std::size_t TakeCount(const char* name, py::ssize_t value) {
 }
 
 NetworkShape MakeNetwork(const std::vector<py::ssize_t>& hidden_sizes,
-                         const std::string& normalization, const std::string& activation) {
+                         const std::string& normalization, const std::string& placement,
+                         const std::string& activation, double dropout, bool residual) {
   NetworkShape network;
   for (const py::ssize_t size : hidden_sizes) {
     network.hidden_sizes.push_back(TakeCount("hidden_sizes", size));
   }
-  network.normalization =
-      FindByName<Normalization>("normalization", normalization,
-                                {{"none", Normalization::kNone}, {"batch", Normalization::kBatch}});
+  network.normalization = FindByName<Normalization>("normalization", normalization,
+                                                    {{"none", Normalization::kNone},
+                                                     {"batch", Normalization::kBatch},
+                                                     {"layer", Normalization::kLayer},
+                                                     {"rms", Normalization::kRms}});
+  network.placement = FindByName<Placement>(
+      "placement", placement,
+      {{"before", Placement::kBeforeActivation}, {"after", Placement::kAfterActivation}});
   network.activation = FindByName<Activation>("activation", activation,
                                               {{"relu", Activation::kRelu},
+                                               {"gelu", Activation::kGelu},
+                                               {"silu", Activation::kSilu},
                                                {"sigmoid", Activation::kSigmoid},
                                                {"tanh", Activation::kTanh}});
+  network.dropout = dropout;
+  network.is_residual = residual;
   return network;
+}
+
+Optimizer FindOptimizer(const std::string& name) {
+  return FindByName<Optimizer>(
+      "optimizer", name,
+      {{"sgd", Optimizer::kSgd}, {"adam", Optimizer::kAdam}, {"adamw", Optimizer::kAdamW}});
+}
+
+EvaluationStatistics FindStatistics(const std::string& name) {
+  return FindByName<EvaluationStatistics>(
+      "evaluation_statistics", name,
+      {{"running", EvaluationStatistics::kRunning}, {"precise", EvaluationStatistics::kPrecise}});
+}
+
+WeightAveraging FindAveraging(const std::string& name) {
+  return FindByName<WeightAveraging>("weight_averaging", name,
+                                     {{"none", WeightAveraging::kNone},
+                                      {"ema", WeightAveraging::kEma},
+                                      {"last-epoch", WeightAveraging::kLastEpoch}});
 }
 
 template <class T>
@@ -100,13 +130,30 @@ py::bytes MakeBytes(const std::vector<std::uint8_t>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-Trial MakeTrial(const std::vector<py::ssize_t>& hidden_sizes, const py::array& parameters,
-                py::bytes random_state, const std::string& normalization,
-                const std::string& activation, py::ssize_t epochs, py::ssize_t batch_size,
-                double learning_rate, double momentum, double weight_decay) {
-  return {MakeNetwork(hidden_sizes, normalization, activation),
-          {TakeCount("epochs", epochs), TakeCount("batch_size", batch_size), learning_rate,
-           momentum, weight_decay},
+Trial MakeTrial(const std::vector<py::ssize_t>& hidden_sizes, const py::array& learning_rates,
+                const py::array& parameters, py::bytes random_state,
+                const std::string& normalization, const std::string& placement,
+                const std::string& activation, double dropout, bool residual, py::ssize_t epochs,
+                py::ssize_t batch_size, const std::string& optimizer, double momentum,
+                bool nesterov, double beta1, double beta2, double epsilon, double weight_decay,
+                bool drop_last, double label_smoothing, const std::string& evaluation_statistics,
+                const std::string& weight_averaging, double averaging_decay) {
+  return {MakeNetwork(hidden_sizes, normalization, placement, activation, dropout, residual),
+          {.epochs = TakeCount("epochs", epochs),
+           .batch_size = TakeCount("batch_size", batch_size),
+           .optimizer = FindOptimizer(optimizer),
+           .momentum = momentum,
+           .is_nesterov = nesterov,
+           .beta1 = beta1,
+           .beta2 = beta2,
+           .epsilon = epsilon,
+           .weight_decay = weight_decay,
+           .drops_last = drop_last,
+           .label_smoothing = label_smoothing,
+           .evaluation_statistics = FindStatistics(evaluation_statistics),
+           .weight_averaging = FindAveraging(weight_averaging),
+           .averaging_decay = averaging_decay},
+          TakeValues<double>("learning_rates", learning_rates, "float64"),
           TakeValues<float>("parameters", parameters, "float32"),
           std::move(random_state)};
 }
@@ -144,8 +191,8 @@ std::vector<TrialResult> Train(const py::array& train_images, const py::array& t
   std::vector<TrialInput> inputs;
   inputs.reserve(trials.size());
   for (const Trial* trial : trials) {
-    inputs.push_back(
-        {trial->network, trial->recipe, View(trial->parameters), View(trial->random_state)});
+    inputs.push_back({trial->network, trial->recipe, View(trial->learning_rates),
+                      View(trial->parameters), View(trial->random_state)});
   }
 
   EnsembleOptions options;
@@ -179,18 +226,24 @@ std::vector<TrialResult> Train(const py::array& train_images, const py::array& t
   return results;
 }
 
-py::tuple Gradients(const std::vector<py::ssize_t>& hidden_sizes, const py::array& parameters,
-                    const py::array& images, const py::array& labels,
-                    const std::string& normalization, const std::string& activation,
-                    const std::string& instruction_set) {
+py::tuple TrainInFloat64(const py::array& train_images, const py::array& train_labels,
+                         const py::array& test_images, const py::array& test_labels,
+                         const Trial& trial, const py::array& parameters,
+                         const std::string& instruction_set) {
+  const Bytes train_pixels = TakeBytes("train_images", train_images);
+  const Bytes train_classes = TakeBytes("train_labels", train_labels);
+  const Bytes test_pixels = TakeBytes("test_images", test_images);
+  const Bytes test_classes = TakeBytes("test_labels", test_labels);
   const Doubles values = TakeValues<double>("parameters", parameters, "float64");
-  const Bytes pixels = TakeBytes("images", images);
-  const Bytes classes = TakeBytes("labels", labels);
-  GradientResult result =
-      ComputeGradients(MakeNetwork(hidden_sizes, normalization, activation), View(values),
-                       {View(pixels), View(classes)}, instruction_set);
-  const auto count = static_cast<py::ssize_t>(result.gradients.size());
-  return py::make_tuple(result.loss, OwnedArray(std::move(result.gradients), {count}));
+  BasicTrialResult<double> result = TrainInBinary64(
+      {View(train_pixels), View(train_classes)}, {View(test_pixels), View(test_classes)},
+      {trial.network, trial.recipe, View(trial.learning_rates), View(values),
+       View(trial.random_state)},
+      instruction_set);
+  if (result.status != TrialStatus::kCompleted) throw py::value_error(result.reason);
+  const auto count = static_cast<py::ssize_t>(result.parameters.size());
+  return py::make_tuple(std::move(result.epochs),
+                        OwnedArray(std::move(result.parameters), {count}));
 }
 
 py::tuple Orders(const py::bytes& random_state, py::ssize_t num_images, py::ssize_t epochs) {
@@ -203,14 +256,19 @@ py::tuple Orders(const py::bytes& random_state, py::ssize_t num_images, py::ssiz
 void BindClasses(py::module_& module) {
   py::class_<Trial>(module, "EnsembleTrial",
                     "One training run as asked for.\n\n"
+                    "learning_rates: float64 (steps of all epochs,), or (1,) for all steps.\n"
                     "parameters: float32 (N,), layer by layer in the order of PyTorch's\n"
                     "state_dict without num_batches_tracked. random_state: the bytes of\n"
-                    "torch.get_rng_state() after the network was built. Neither is copied.")
-      .def(py::init(&MakeTrial), py::kw_only(), py::arg("hidden_sizes"), py::arg("parameters"),
-           py::arg("random_state"), py::arg("normalization") = "none",
-           py::arg("activation") = "relu", py::arg("epochs") = 1, py::arg("batch_size") = 64,
-           py::arg("learning_rate") = 0.01, py::arg("momentum") = 0.0,
-           py::arg("weight_decay") = 0.0);
+                    "torch.get_rng_state() after the network was built. None is copied.")
+      .def(py::init(&MakeTrial), py::kw_only(), py::arg("hidden_sizes"), py::arg("learning_rates"),
+           py::arg("parameters"), py::arg("random_state"), py::arg("normalization") = "none",
+           py::arg("placement") = "before", py::arg("activation") = "relu",
+           py::arg("dropout") = 0.0, py::arg("residual") = false, py::arg("epochs") = 1,
+           py::arg("batch_size") = 64, py::arg("optimizer") = "sgd", py::arg("momentum") = 0.0,
+           py::arg("nesterov") = false, py::arg("beta1") = 0.9, py::arg("beta2") = 0.999,
+           py::arg("epsilon") = 1e-8, py::arg("weight_decay") = 0.0, py::arg("drop_last") = false,
+           py::arg("label_smoothing") = 0.0, py::arg("evaluation_statistics") = "running",
+           py::arg("weight_averaging") = "none", py::arg("averaging_decay") = 0.999);
   py::class_<EpochResult>(module, "EnsembleEpoch", "What was measured in one epoch of a trial.")
       .def_readonly("train_loss", &EpochResult::train_loss)
       .def_readonly("test_loss", &EpochResult::test_loss)
@@ -245,14 +303,13 @@ void BindEnsemble(py::module_& module) {
       "the other trials, nor on the number of threads.\n"
       "Returns a list of EnsembleResult, one per trial; empty if on_trial takes them. Raises\n"
       "DataError or UsageError, both ValueError.");
-  module.def(
-      "ensemble_gradients", &Gradients, py::kw_only(), py::arg("hidden_sizes"),
-      py::arg("parameters"), py::arg("images"), py::arg("labels"),
-      py::arg("normalization") = "none", py::arg("activation") = "relu",
-      py::arg("instruction_set") = "",
-      "Gradients of the mean loss over one batch in float64, by the training's own code.\n\n"
-      "Returns (loss, gradients), the latter in the order of `parameters`, and 0 for running\n"
-      "statistics.");
+  module.def("train_in_float64", &TrainInFloat64, py::arg("train_images"), py::arg("train_labels"),
+             py::arg("test_images"), py::arg("test_labels"), py::arg("trial"),
+             py::arg("parameters"), py::arg("instruction_set") = "",
+             "Train one trial in float64, by the code that trains in float32.\n\n"
+             "The float64 parameters take the place of the trial's own. Returns (a list of\n"
+             "EnsembleEpoch, the parameters after the last epoch). Raises ValueError with the\n"
+             "reason if the trial fails.");
   module.def("draw_batch_orders", &Orders, py::arg("random_state"), py::arg("num_images"),
              py::arg("epochs"),
              "The orders in which a trial sees the training images.\n\n"

@@ -17,6 +17,7 @@ from bnbench.reporting.figures.losses import draw_losses
 from bnbench.reporting.figures.mistakes import draw_mistakes
 from bnbench.reporting.figures.output import Figure, use_settings
 from bnbench.reporting.figures.time_to_target import draw_time_to_target
+from bnbench.reporting.focus import focus
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.trials import RunTrials
 
@@ -35,6 +36,8 @@ FIGURES: dict[str, Callable[[RunSummary, RunTrials], Figure | None]] = {
     "gradients": draw_gradients,
 }
 """What draws each figure, by the name of its files and in the report's order."""
+OF_ALL_VARIANTS = ("effects", "epoch_time")
+"""Figures that show every variant, however many there are."""
 
 
 def draw_figures(summary: RunSummary, trials: RunTrials) -> dict[str, Figure]:
@@ -47,6 +50,10 @@ def draw_figures(summary: RunSummary, trials: RunTrials) -> dict[str, Figure]:
     Returns:
         The figures in `FIGURES` that the run has data for. The same run gives the same bytes.
     """
+    everything, shown = (summary, trials), focus(summary, trials)
     with use_settings():
-        drawn = {name: draw(summary, trials) for name, draw in FIGURES.items()}
+        drawn = {
+            name: draw(*(everything if name in OF_ALL_VARIANTS else shown))
+            for name, draw in FIGURES.items()
+        }
     return {name: figure for name, figure in drawn.items() if figure is not None}

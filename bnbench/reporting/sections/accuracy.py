@@ -79,11 +79,11 @@ def summarize_accuracy(
     )
 
 
-def compose_accuracy(summary: AccuracySummary, study: StudySpec) -> Section:
-    """The section of the report."""
+def compose_accuracy(summary: AccuracySummary, study: StudySpec, shown: AccuracySummary) -> Section:
+    """The section of the report; `shown` has the contrasts that are discussed."""
     return Section(
         "Test accuracy by epoch",
-        tuple(_analyze_contrast(contrast) for contrast in summary.contrasts),
+        tuple(_analyze_contrast(contrast) for contrast in shown.contrasts),
         figure="accuracy",
         table=_tabulate_variants(summary, study.recipe.epochs) if summary.variants else None,
         in_terminal=True,

@@ -7,7 +7,6 @@ in a call or of threads.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,42 +15,10 @@ import torch
 from bnbench import _native
 from bnbench.data import Dataset
 from bnbench.networks import build_network
-from bnbench.recipes import RecipeSpec
 from bnbench.records import EpochRecord, TrialRecord, describe_recipe
-from bnbench.specs import TrialSpec, VariantSpec
+from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
-
-HAS_VARIANTS: dict[str, tuple[object, ...]] = {
-    "normalization": ("none", "batch"),
-    "activation": ("relu", "sigmoid", "tanh"),
-    "placement": ("before",),
-    "dropout": (0.0,),
-    "residual": (False,),
-}
-"""Values of a variant's fields that the C++ code has; it has all of the fields not named here."""
-HAS_RECIPES: dict[str, tuple[object, ...]] = {
-    "optimizer": ("sgd",),
-    "schedule": ("constant",),
-    "warmup_steps": (0,),
-    "nesterov": (False,),
-    "drop_last": (False,),
-    "label_smoothing": (0.0,),
-    "evaluation_statistics": ("running",),
-    "weight_averaging": ("none",),
-}
-"""Values of a recipe's fields that the C++ code has."""
-REQUIREMENT = "the CPU, and of the techniques only those that it has"
-
-
-def find_obstacle(variant: VariantSpec, recipe: RecipeSpec, device: str) -> str | None:
-    """Name what the C++ code cannot train; None if it can train the variant by the recipe."""
-    if device != "cpu":
-        return f"device {device}"
-    for spec, has in ((variant, HAS_VARIANTS), (variant.adapt(recipe), HAS_RECIPES)):
-        for name, values in has.items():
-            if getattr(spec, name) not in values:
-                return f"{name} {getattr(spec, name)} of variant {variant.name}"
-    return None
+from bnbench.training.schedule import compute_learning_rates
 
 
 class NativeEngine:
@@ -87,9 +54,9 @@ class NativeEngine:
                 )
                 on_trial(TrainedTrial(record, None))
             else:
-                num_batches = math.ceil(len(train) / trial.recipe.batch_size) * len(ended)
-                state = _unflatten(trial, result.parameters, num_batches)
-                # The C++ code has one optimizer; the recipe's numbers are all that it is given.
+                num_steps = trial.recipe.count_steps(len(train)) * len(ended)
+                state = _unflatten(trial, result.parameters, num_steps)
+                # The recipe's numbers are all that the C++ code is given.
                 record = TrialRecord(trial, "finished", ended, optimizers=(describe_recipe(trial),))
                 on_trial(TrainedTrial(record, state))
 
@@ -99,37 +66,49 @@ class NativeEngine:
             train.labels.numpy(),
             test.images.numpy(),
             test.labels.numpy(),
-            [_prepare(trial) for trial in trials],
+            [_prepare(trial, len(train)) for trial in trials],
             self._threads,
             take_epoch,
             take_trial,
         )
 
 
-def _prepare(trial: TrialSpec) -> _native.EnsembleTrial:
+def _prepare(trial: TrialSpec, num_images: int) -> _native.EnsembleTrial:
     """Draw a trial's initial weights and random state as the reference engine does."""
     torch.manual_seed(trial.seed)
     state = build_network(trial.variant).state_dict()
-    recipe = trial.recipe
+    variant, recipe = trial.variant, trial.recipe
+    num_steps = recipe.epochs * recipe.count_steps(num_images)
     return _native.EnsembleTrial(
-        hidden_sizes=trial.variant.hidden_sizes,
+        hidden_sizes=variant.hidden_sizes,
+        learning_rates=compute_learning_rates(recipe, num_steps),
         parameters=np.concatenate(
             [value.numpy().ravel() for value in state.values() if value.is_floating_point()]
         ),
         random_state=torch.get_rng_state().numpy().tobytes(),
-        normalization=trial.variant.normalization,
-        activation=trial.variant.activation,
+        normalization=variant.normalization,
+        placement=variant.placement,
+        activation=variant.activation,
+        dropout=variant.dropout,
+        residual=variant.residual,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate,
+        optimizer=recipe.optimizer,
         momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        beta1=recipe.beta1,
+        beta2=recipe.beta2,
+        epsilon=recipe.epsilon,
         weight_decay=recipe.weight_decay,
+        drop_last=recipe.drop_last,
+        label_smoothing=recipe.label_smoothing,
+        evaluation_statistics=recipe.evaluation_statistics,
+        weight_averaging=recipe.weight_averaging,
+        averaging_decay=recipe.averaging_decay,
     )
 
 
-def _unflatten(
-    trial: TrialSpec, parameters: np.ndarray, num_batches: int
-) -> dict[str, torch.Tensor]:
+def _unflatten(trial: TrialSpec, parameters: np.ndarray, num_steps: int) -> dict[str, torch.Tensor]:
     """Lay out flat parameters as the network's ``state_dict``."""
     rest = torch.from_numpy(parameters)
     state: dict[str, torch.Tensor] = {}
@@ -138,5 +117,5 @@ def _unflatten(
             state[name] = rest[: value.numel()].reshape(value.shape).clone()
             rest = rest[value.numel() :]
         else:  # a normalization's count of the batches it has seen
-            state[name] = torch.tensor(num_batches)
+            state[name] = torch.tensor(num_steps)
     return state

@@ -77,20 +77,22 @@ void DenseForward(const T* in, std::size_t in_width, std::size_t rows, std::size
 
 template <class T>
 void DenseUpdate(const T* in, std::size_t in_width, std::size_t rows, std::size_t inner,
-                 const T* out_gradient, std::size_t width, const SgdStep<T>& step,
+                 const T* out_gradient, std::size_t width, const Step<T>& step,
                  Trainable<T> weights) {
   const LeftFactor<T> left{in, 1, in_width};
-  ForEachPanel<T>(width, [&]<int kCount>(std::size_t column) {
-    ForEachTile<TileRows(kCount)>(inner, [&]<int kRows>(std::size_t row) {
-      Vector<T> sums[kRows][kCount] = {};
-      AddProduct<T, kRows, kCount>(left, row, out_gradient + column, width, rows, sums);
-      for (int r = 0; r < kRows; ++r) {
-        const std::size_t offset = (row + static_cast<std::size_t>(r)) * width + column;
-        for (int i = 0; i < kCount; ++i) {
-          StepVector<T>(sums[r][i], step, weights,
-                        offset + static_cast<std::size_t>(i) * kLanes<T>);
+  WithRule(step, [&]<StepRule kRule>() {
+    ForEachPanel<T>(width, [&]<int kCount>(std::size_t column) {
+      ForEachTile<TileRows(kCount)>(inner, [&]<int kRows>(std::size_t row) {
+        Vector<T> sums[kRows][kCount] = {};
+        AddProduct<T, kRows, kCount>(left, row, out_gradient + column, width, rows, sums);
+        for (int r = 0; r < kRows; ++r) {
+          const std::size_t offset = (row + static_cast<std::size_t>(r)) * width + column;
+          for (int i = 0; i < kCount; ++i) {
+            StepVector<kRule, T>(sums[r][i], step, weights,
+                                 offset + static_cast<std::size_t>(i) * kLanes<T>);
+          }
         }
-      }
+      });
     });
   });
 }

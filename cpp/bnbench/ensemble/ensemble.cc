@@ -12,6 +12,7 @@
 
 #include "bnbench/ensemble/dispatch.h"
 #include "bnbench/ensemble/images.h"
+#include "bnbench/ensemble/order.h"
 #include "bnbench/ensemble/trial.h"
 #include "bnbench/errors.h"
 
@@ -66,8 +67,9 @@ class EventQueue {
 // Threads that take trials from a queue, each training one at a time with nothing shared.
 class Workers {
  public:
-  Workers(const SharedTraining& shared, std::span<const TrialInput> trials, std::size_t num_threads,
-          std::atomic<bool>& stop, EventQueue& events, std::vector<TrialResult>& results)
+  Workers(const SharedTraining<float>& shared, std::span<const TrialInput> trials,
+          std::size_t num_threads, std::atomic<bool>& stop, EventQueue& events,
+          std::vector<TrialResult>& results)
       : shared_(shared), trials_(trials), stop_(stop), events_(events), results_(results) {
     const std::size_t num_workers = std::min(num_threads, trials.size());
     threads_.reserve(num_workers);
@@ -95,7 +97,8 @@ class Workers {
     try {
       for (std::size_t trial = next_.fetch_add(1); trial < trials_.size();
            trial = next_.fetch_add(1)) {
-        results_[trial] = TrainTrial(shared_, trials_[trial], [&](const EpochResult& epoch) {
+        if (trials_[trial].network.dropout > 0) ComputeInOneThread();
+        results_[trial] = TrainTrial<float>(shared_, trials_[trial], [&](const EpochResult& epoch) {
           events_.Push({trial, epoch});
         });
         num_finished_.fetch_add(1);
@@ -107,7 +110,7 @@ class Workers {
     }
   }
 
-  const SharedTraining& shared_;
+  const SharedTraining<float>& shared_;
   std::span<const TrialInput> trials_;
   std::atomic<bool>& stop_;
   EventQueue& events_;
@@ -126,7 +129,7 @@ void TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
   const KernelTable<float>& kernels = FindKernels<float>(options.instruction_set);
   const ImageTable train_table(train, "training images");
   const ImageTable test_table(test, "test images");
-  const SharedTraining shared{train_table, test_table, kernels, stop};
+  const SharedTraining<float> shared{train_table, test_table, kernels, stop};
 
   std::vector<TrialResult> results(trials.size());
   EventQueue events;
@@ -144,6 +147,16 @@ void TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
       if (options.on_trial) options.on_trial(event->trial, std::move(result));
     }
   }
+}
+
+BasicTrialResult<double> TrainInBinary64(const LabeledImages& train, const LabeledImages& test,
+                                         const BasicTrialInput<double>& trial,
+                                         std::string_view instruction_set) {
+  const ImageTable train_table(train, "training images");
+  const ImageTable test_table(test, "test images");
+  const std::atomic<bool> stop{false};
+  return TrainTrial<double>({train_table, test_table, FindKernels<double>(instruction_set), stop},
+                            trial, [](const EpochResult&) {});
 }
 
 }  // namespace bnbench

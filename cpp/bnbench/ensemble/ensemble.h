@@ -20,36 +20,58 @@
 
 namespace bnbench {
 
-// 784 pixels, then for every hidden size a linear layer, its normalization and its activation, then
-// a linear layer to 10 classes.
+// 784 pixels, then the hidden layers, then a linear layer to 10 classes. A hidden layer is a linear
+// layer, its normalization, activation and dropout. The normalization may come after the
+// activation.
 struct NetworkShape {
   std::vector<std::size_t> hidden_sizes;
   Normalization normalization = Normalization::kNone;
   Activation activation = Activation::kRelu;
+  Placement placement = Placement::kBeforeActivation;
+  double dropout = 0;        // share of the outputs that each step sets to 0, in [0, 1)
+  bool is_residual = false;  // hidden layers but the first add their inputs, cut or padded with 0
 };
 
-// How a trial is trained: stochastic gradient descent as torch.optim.SGD defines it (dampening 0,
-// no Nesterov, weight decay added to the gradient of every parameter) on the mean cross-entropy.
+// How a trial is trained: by torch.optim's SGD (dampening 0), Adam or AdamW, with weight decay for
+// every parameter, on the mean cross-entropy.
 struct TrainingRecipe {
   std::size_t epochs = 1;
   std::size_t batch_size = 64;
-  double learning_rate = 0.01;
-  double momentum = 0;
+  Optimizer optimizer = Optimizer::kSgd;
+  double momentum = 0;  // of SGD
+  bool is_nesterov = false;
+  double beta1 = 0.9;  // of Adam
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
   double weight_decay = 0;
+  bool drops_last = false;     // leaves out the last batch of an epoch if that is smaller
+  double label_smoothing = 0;  // share of each training label spread over all classes
+  // What batch normalization is evaluated with: the running statistics, or those of a pass over the
+  // training images after each epoch.
+  EvaluationStatistics evaluation_statistics = EvaluationStatistics::kRunning;
+  // Weights that are evaluated and kept: the last ones, their exponential moving average over the
+  // steps, or their mean over the steps of the last epoch.
+  WeightAveraging weight_averaging = WeightAveraging::kNone;
+  double averaging_decay = 0.999;
 };
 
 // One trial as asked for. The spans must stay valid until the call returns.
-struct TrialInput {
+template <class T>
+struct BasicTrialInput {
   NetworkShape network;
   TrainingRecipe recipe;
-  // The initial weights, layer by layer: weight (outputs, inputs) row-major, bias; and for a hidden
-  // layer with batch normalization then weight, bias, running mean, running variance. This is the
-  // order of PyTorch's state_dict, without num_batches_tracked.
-  std::span<const float> parameters;
+  // The learning rate of each step; or only one, which is that of all steps.
+  std::span<const double> learning_rates;
+  // The initial weights, layer by layer: weight (outputs, inputs) row-major, bias; then those of a
+  // hidden layer's normalization: weight, bias, running mean, running variance, as far as it has
+  // them. This is the order of PyTorch's state_dict, without num_batches_tracked.
+  std::span<const T> parameters;
   // The bytes of PyTorch's CPU generator, from which the order of the batches is drawn as a
   // DataLoader with shuffle=True would, in turn with one that does not shuffle the test images.
+  // Dropout draws from it as well.
   std::span<const std::uint8_t> random_state;
 };
+using TrialInput = BasicTrialInput<float>;
 
 // Images of 784 bytes each, one after another, and as many labels, 0..9.
 struct LabeledImages {
@@ -67,12 +89,14 @@ struct EpochResult {
 
 enum class TrialStatus { kCompleted, kFailed, kStopped };
 
-struct TrialResult {
+template <class T>
+struct BasicTrialResult {
   TrialStatus status = TrialStatus::kStopped;
   std::string reason;               // why it failed; empty otherwise
   std::vector<EpochResult> epochs;  // those that ended before it completed, failed or was stopped
-  std::vector<float> parameters;    // after the last epoch, as TrialInput; of completed trials only
+  std::vector<T> parameters;        // after the last epoch, as TrialInput; of completed trials only
 };
+using TrialResult = BasicTrialResult<float>;
 
 struct EnsembleOptions {
   std::size_t threads = 1;
@@ -102,14 +126,12 @@ std::string DescribeArithmetic(std::string_view instruction_set = {});
 // Instruction sets of the engine that this processor has, the widest first.
 std::vector<std::string> SupportedInstructionSets();
 
-struct GradientResult {
-  double loss = 0;                // mean over the images
-  std::vector<double> gradients;  // as TrialInput::parameters; 0 for running statistics
-};
-
-// Gradients of the mean loss over one batch in binary64, by the code that trains in binary32.
-GradientResult ComputeGradients(const NetworkShape& network, std::span<const double> parameters,
-                                const LabeledImages& batch, std::string_view instruction_set = {});
+// Trains one trial in binary64, by the code that trains in binary32. This is slow, and shows what
+// that code computes but for rounding.
+// Throws as TrainEnsemble does.
+BasicTrialResult<double> TrainInBinary64(const LabeledImages& train, const LabeledImages& test,
+                                         const BasicTrialInput<double>& trial,
+                                         std::string_view instruction_set = {});
 
 // The orders in which `epochs` epochs see `num_images` images, one after another, starting from
 // `random_state`; and the state afterwards.

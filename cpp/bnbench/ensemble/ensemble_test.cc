@@ -18,19 +18,22 @@
 #include "bnbench/sanitizers.h"
 
 using bnbench::Activation;
-using bnbench::ComputeGradients;
 using bnbench::CountParameters;
 using bnbench::EnsembleOptions;
 using bnbench::EpochResult;
 using bnbench::LabeledImages;
 using bnbench::NetworkShape;
 using bnbench::Normalization;
+using bnbench::Optimizer;
+using bnbench::Placement;
 using bnbench::SupportedInstructionSets;
 using bnbench::TrainEnsemble;
+using bnbench::TrainInBinary64;
 using bnbench::TrainingRecipe;
 using bnbench::TrialInput;
 using bnbench::TrialResult;
 using bnbench::TrialStatus;
+using bnbench::WeightAveraging;
 
 namespace {
 
@@ -89,7 +92,8 @@ struct Trial {
   TrainingRecipe recipe;
   std::vector<float> parameters;
   std::vector<std::uint8_t> random_state;
-  TrialInput input() const { return {network, recipe, parameters, random_state}; }
+  std::vector<double> learning_rates = {0.01};
+  TrialInput input() const { return {network, recipe, learning_rates, parameters, random_state}; }
 };
 
 std::vector<double> MakeParameters(const NetworkShape& network, unsigned seed) {
@@ -106,9 +110,11 @@ std::vector<double> MakeParameters(const NetworkShape& network, unsigned seed) {
   sizes.push_back(10);
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     draw(sizes[i] * (inputs + 1), 0, 1 / std::sqrt(static_cast<double>(inputs)));
-    if (network.normalization == Normalization::kBatch && i + 1 < sizes.size()) {
-      draw(sizes[i], 1, 0.2);
-      draw(sizes[i], 0, 0.2);
+    const bool is_normalized =
+        network.normalization != Normalization::kNone && i + 1 < sizes.size();
+    if (is_normalized) draw(sizes[i], 1, 0.2);
+    if (is_normalized && network.normalization != Normalization::kRms) draw(sizes[i], 0, 0.2);
+    if (is_normalized && network.normalization == Normalization::kBatch) {
       draw(sizes[i], 0, 0);
       draw(sizes[i], 1, 0);
     }
@@ -117,9 +123,28 @@ std::vector<double> MakeParameters(const NetworkShape& network, unsigned seed) {
   return parameters;
 }
 
-Trial MakeTrial(unsigned seed, const NetworkShape& network, const TrainingRecipe& recipe) {
+// Whether the value at `index` is a running mean or variance.
+bool IsStatistic(const NetworkShape& network, std::size_t index) {
+  if (network.normalization != Normalization::kBatch) return false;
+  std::size_t inputs = kPixels;
+  std::size_t first = 0;
+  for (const std::size_t units : network.hidden_sizes) {
+    first += units * (inputs + 3);
+    if (index >= first && index < first + 2 * units) return true;
+    first += 2 * units;
+    inputs = units;
+  }
+  return false;
+}
+
+Trial MakeTrial(unsigned seed, const NetworkShape& network, const TrainingRecipe& recipe,
+                double learning_rate = 0.01) {
   const std::vector<double> parameters = MakeParameters(network, seed);
-  return {network, recipe, {parameters.begin(), parameters.end()}, MakeRandomState(seed)};
+  return {network,
+          recipe,
+          {parameters.begin(), parameters.end()},
+          MakeRandomState(seed),
+          {learning_rate}};
 }
 
 const NetworkShape kPlain{{20, 12}, Normalization::kNone, Activation::kRelu};
@@ -163,8 +188,8 @@ TEST_CASE("a network learns classes that can be told apart, with every instructi
       CAPTURE(set);
       EnsembleOptions options;
       options.instruction_set = set;
-      const TrainingRecipe recipe{.epochs = 8, .batch_size = 32, .learning_rate = 0.1};
-      const TrialResult result = Train(train, test, {MakeTrial(1, network, recipe)}, options)[0];
+      const Trial trial = MakeTrial(1, network, {.epochs = 8, .batch_size = 32}, 0.1);
+      const TrialResult result = Train(train, test, {trial}, options)[0];
       CHECK(result.status == TrialStatus::kCompleted);
       CHECK(result.reason.empty());
       REQUIRE(result.epochs.size() == 8);
@@ -184,9 +209,9 @@ TEST_CASE("a trial has the same bits alone, among others and on any number of th
     trials.push_back(MakeTrial(seed, seed % 2 ? kPlain : kNormalized,
                                {.epochs = 2,
                                 .batch_size = 10 + 23 * seed,
-                                .learning_rate = 0.05,
                                 .momentum = seed % 3 ? 0.9 : 0,
-                                .weight_decay = seed % 4 ? 1e-3 : 0}));
+                                .weight_decay = seed % 4 ? 1e-3 : 0},
+                               0.05));
   }
   std::vector<TrialResult> alone;
   for (const Trial& trial : trials) alone.push_back(Train(train, test, {trial})[0]);
@@ -205,27 +230,54 @@ TEST_CASE("a trial has the same bits alone, among others and on any number of th
   }
 }
 
+// The loss of one batch and the parameters after a step of rate 1 down its gradient, in binary64.
+struct Descent {
+  double loss = 0;
+  std::vector<double> parameters;
+};
+
+Descent Descend(const NetworkShape& network, const std::vector<double>& parameters,
+                const Images& batch) {
+  constexpr double kRate = 1;
+  const std::vector<std::uint8_t> state = MakeRandomState(0);
+  const auto result = TrainInBinary64(
+      batch.view(), batch.view(),
+      {network, {.batch_size = batch.labels.size()}, {&kRate, 1}, parameters, state});
+  REQUIRE(result.status == TrialStatus::kCompleted);
+  return {result.epochs[0].train_loss, result.parameters};
+}
+
 TEST_CASE("analytic gradients are those of finite differences") {
   const Images batch = MakeImages(70);
-  for (const Normalization normalization : {Normalization::kNone, Normalization::kBatch}) {
-    for (const Activation activation :
-         {Activation::kRelu, Activation::kSigmoid, Activation::kTanh}) {
-      const NetworkShape network{{6, 5}, normalization, activation};
-      const std::vector<double> parameters = MakeParameters(network, 3);
-      const auto result = ComputeGradients(network, parameters, batch.view());
-      REQUIRE(result.gradients.size() == CountParameters(network));
-      // Every parameter after the first matrix, and some of that.
-      const std::size_t first = 6 * kPixels;
-      for (std::size_t i = 0; i < parameters.size(); i += i < first ? 97 : 1) {
-        constexpr double kStep = 1e-6;
-        std::vector<double> moved = parameters;
-        moved[i] += kStep;
-        const double above = ComputeGradients(network, moved, batch.view()).loss;
-        moved[i] -= 2 * kStep;
-        const double below = ComputeGradients(network, moved, batch.view()).loss;
-        CAPTURE(i);
-        CHECK(result.gradients[i] == doctest::Approx((above - below) / (2 * kStep)).epsilon(1e-4));
-      }
+  const NetworkShape plain{{6, 5}, Normalization::kNone, Activation::kRelu};
+  std::vector<NetworkShape> networks;
+  for (const Activation activation : {Activation::kRelu, Activation::kGelu, Activation::kSilu,
+                                      Activation::kSigmoid, Activation::kTanh}) {
+    networks.push_back(plain);
+    networks.back().activation = activation;
+  }
+  for (const Normalization normalization :
+       {Normalization::kBatch, Normalization::kLayer, Normalization::kRms}) {
+    for (const Placement placement : {Placement::kBeforeActivation, Placement::kAfterActivation}) {
+      networks.push_back({{6, 5}, normalization, Activation::kTanh, placement, 0, true});
+    }
+  }
+  for (const NetworkShape& network : networks) {
+    const std::vector<double> parameters = MakeParameters(network, 3);
+    const Descent descent = Descend(network, parameters, batch);
+    // Every parameter after the first matrix, and some of that.
+    const std::size_t first = 6 * kPixels;
+    for (std::size_t i = 0; i < parameters.size(); i += i < first ? 97 : 1) {
+      if (IsStatistic(network, i)) continue;
+      constexpr double kStep = 1e-6;
+      std::vector<double> moved = parameters;
+      moved[i] += kStep;
+      const double above = Descend(network, moved, batch).loss;
+      moved[i] -= 2 * kStep;
+      const double below = Descend(network, moved, batch).loss;
+      CAPTURE(i);
+      CHECK(parameters[i] - descent.parameters[i] ==
+            doctest::Approx((above - below) / (2 * kStep)).epsilon(1e-4));
     }
   }
 }
@@ -239,11 +291,11 @@ TEST_CASE("one step is worked by hand: a single layer, two images, momentum and 
   images.pixels[0] = 255;
   images.pixels[kPixels + 783] = 255;
   images.labels = {0, 1};
-  Trial trial{
-      {{}, Normalization::kNone, Activation::kRelu},
-      {.epochs = 2, .batch_size = 2, .learning_rate = 0.1, .momentum = 0.5, .weight_decay = 0.01},
-      std::vector<float>(kPixels * 10 + 10, 0.5F),
-      MakeRandomState(0)};
+  Trial trial{{{}, Normalization::kNone, Activation::kRelu},
+              {.epochs = 2, .batch_size = 2, .momentum = 0.5, .weight_decay = 0.01},
+              std::vector<float>(kPixels * 10 + 10, 0.5F),
+              MakeRandomState(0),
+              {0.1}};
   std::fill(trial.parameters.end() - 10, trial.parameters.end(), 0.0F);
 
   trial.recipe.epochs = 1;
@@ -274,9 +326,10 @@ TEST_CASE("running statistics are worked by hand: unbiased variance, momentum 0.
   images.labels = {0, 1, 1};
   const NetworkShape network{{1}, Normalization::kBatch, Activation::kTanh};
   Trial trial{network,
-              {.epochs = 1, .batch_size = 3, .learning_rate = 0},
+              {.epochs = 1, .batch_size = 3},
               std::vector<float>(CountParameters(network), 0.0F),
-              MakeRandomState(0)};
+              MakeRandomState(0),
+              {0}};
   constexpr std::size_t kGain = kPixels + 1;
   constexpr std::size_t kRunningMean = kGain + 2;
   trial.parameters[0] = 1;
@@ -292,12 +345,11 @@ TEST_CASE("running statistics are worked by hand: unbiased variance, momentum 0.
 TEST_CASE("a trial that diverges is on record with its epoch, and the others go on") {
   const Images train = MakeImages(256);
   const Images test = MakeImages(20, 2);
-  const TrainingRecipe sound{.epochs = 2, .batch_size = 32, .learning_rate = 0.05};
-  TrainingRecipe wild = sound;
-  wild.learning_rate = 1e30;
-  const auto results = Train(
-      train, test,
-      {MakeTrial(1, kPlain, sound), MakeTrial(1, kPlain, wild), MakeTrial(2, kNormalized, sound)});
+  const TrainingRecipe recipe{.epochs = 2, .batch_size = 32};
+  const auto results =
+      Train(train, test,
+            {MakeTrial(1, kPlain, recipe, 0.05), MakeTrial(1, kPlain, recipe, 1e30),
+             MakeTrial(2, kNormalized, recipe, 0.05)});
   CHECK(results[0].status == TrialStatus::kCompleted);
   CHECK(results[1].status == TrialStatus::kFailed);
   CHECK(results[1].reason.starts_with("diverged: training loss is "));
@@ -309,7 +361,7 @@ TEST_CASE("a trial that diverges is on record with its epoch, and the others go 
 
 TEST_CASE("epochs before a divergence are kept") {
   const Images train = MakeImages(64);
-  Trial trial = MakeTrial(1, kPlain, {.epochs = 200, .batch_size = 64, .learning_rate = 0.1});
+  Trial trial = MakeTrial(1, kPlain, {.epochs = 200, .batch_size = 64}, 0.1);
   trial.recipe.weight_decay = -100;  // the weights grow elevenfold an epoch
   const TrialResult result = Train(train, train, {trial})[0];
   CHECK(result.status == TrialStatus::kFailed);

@@ -84,19 +84,28 @@ ImageTable::ImageTable(const LabeledImages& images, const char* name)
 }
 
 void ImageTable::SortBatches(std::span<const std::int64_t> order, std::size_t batch_size,
-                             std::vector<std::uint32_t>* sorted) const {
+                             std::vector<std::uint32_t>* sorted,
+                             std::vector<std::uint32_t>* rows) const {
   // Dealing all images, in order of similarity, to the batches they belong to sorts all batches in
   // one pass.
   std::vector<std::uint32_t> batch_of(size());
+  std::vector<std::uint32_t> row_of(size());
   for (std::size_t i = 0; i < order.size(); ++i) {
-    batch_of[static_cast<std::size_t>(order[i])] = static_cast<std::uint32_t>(i / batch_size);
+    const auto image = static_cast<std::size_t>(order[i]);
+    batch_of[image] = static_cast<std::uint32_t>(i / batch_size);
+    row_of[image] = static_cast<std::uint32_t>(i % batch_size);
   }
   std::vector<std::uint32_t> next((order.size() + batch_size - 1) / batch_size);
   for (std::size_t batch = 0; batch < next.size(); ++batch) {
     next[batch] = static_cast<std::uint32_t>(batch * batch_size);
   }
   sorted->resize(order.size());
-  for (const std::uint32_t image : similarity_order_) (*sorted)[next[batch_of[image]]++] = image;
+  rows->resize(order.size());
+  for (const std::uint32_t image : similarity_order_) {
+    const std::uint32_t at = next[batch_of[image]]++;
+    (*sorted)[at] = image;
+    (*rows)[at] = row_of[image];
+  }
 }
 
 Batch::Batch(std::size_t max_rows)

@@ -33,9 +33,10 @@ class ImageTable {
   std::span<const std::uint32_t> similarity_order() const { return similarity_order_; }
 
   // Sorts every batch of an epoch's `order` by similarity. A batch's images are summed over, so
-  // their order within it changes the rounding alone.
+  // their order within it changes the rounding alone. `rows` becomes the place of each in its batch
+  // before.
   void SortBatches(std::span<const std::int64_t> order, std::size_t batch_size,
-                   std::vector<std::uint32_t>* sorted) const;
+                   std::vector<std::uint32_t>* sorted, std::vector<std::uint32_t>* rows) const;
 
  private:
   std::span<const std::uint8_t> pixels_;

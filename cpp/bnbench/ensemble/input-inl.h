@@ -130,12 +130,14 @@ BNBENCH_ALWAYS_INLINE void AddPairGradient(const std::uint8_t* bytes, std::uint6
 }
 
 // One group of images. The sums of a batch of several groups wait in `partial` for the last one.
-template <class T, int kCount>
+template <StepRule kRule, class T, int kCount>
 BNBENCH_ALWAYS_INLINE void UpdatePairs(const std::uint8_t* bytes, const std::uint64_t* pair_ink,
                                        const T* out_gradient, std::size_t width, std::size_t column,
-                                       bool is_first, bool is_last, const SgdStep<T>& step,
+                                       bool is_first, bool is_last, const Step<T>& step,
                                        Trainable<T> weights, T* partial) {
-  const bool steps_without_ink = !is_first || step.momentum != 0 || step.weight_decay != 0;
+  // Only a step that is the gradient and nothing else leaves weights without ink where they are.
+  const bool steps_without_ink =
+      kRule != StepRule::kSgd || !is_first || step.momentum != 0 || step.weight_decay != 0;
   for (std::size_t pair = 0; pair < kPixelPairs; ++pair) {
     if (is_last && pair_ink[pair] == 0 && !steps_without_ink) continue;
     const std::size_t offset = 2 * pair * width + column;
@@ -152,7 +154,7 @@ BNBENCH_ALWAYS_INLINE void UpdatePairs(const std::uint8_t* bytes, const std::uin
         const std::size_t at = offset + static_cast<std::size_t>(pixel) * width +
                                static_cast<std::size_t>(i) * kLanes<T>;
         if (is_last) {
-          StepVector<T>(sums[pixel][i], step, weights, at);
+          StepVector<kRule, T>(sums[pixel][i], step, weights, at);
         } else {
           Store<T>(partial + at, sums[pixel][i]);
         }
@@ -163,16 +165,18 @@ BNBENCH_ALWAYS_INLINE void UpdatePairs(const std::uint8_t* bytes, const std::uin
 
 template <class T>
 void InputUpdate(const InkedImages& images, const T* out_gradient, std::size_t width,
-                 const SgdStep<T>& step, Trainable<T> weights, T* partial) {
+                 const Step<T>& step, Trainable<T> weights, T* partial) {
   for (std::size_t first = 0; first < images.rows; first += kGroupRows) {
     const std::uint8_t* bytes = images.pixels + first * kNumPixels;
     const std::uint64_t* pair_ink = images.pair_ink + first / kGroupRows * kPixelPairs;
     const T* group_gradient = out_gradient + first * width;
     const bool is_first = first == 0;
     const bool is_last = first + kGroupRows >= images.rows;
-    ForEachPanel<T>(width, [&]<int kCount>(std::size_t column) {
-      UpdatePairs<T, kCount>(bytes, pair_ink, group_gradient, width, column, is_first, is_last,
-                             step, weights, partial);
+    WithRule(step, [&]<StepRule kRule>() {
+      ForEachPanel<T>(width, [&]<int kCount>(std::size_t column) {
+        UpdatePairs<kRule, T, kCount>(bytes, pair_ink, group_gradient, width, column, is_first,
+                                      is_last, step, weights, partial);
+      });
     });
   }
 }

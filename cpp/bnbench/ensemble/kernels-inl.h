@@ -30,9 +30,12 @@ inline constexpr KernelTable<T> kKernels = {
     .column_statistics = ColumnStatistics<T>,
     .normalize = Normalize<T>,
     .normalize_backward = NormalizeBackward<T>,
+    .normalize_rows = NormalizeRows<T>,
+    .normalize_rows_backward = NormalizeRowsBackward<T>,
     .activate = Activate<T>,
     .activate_backward = ActivateBackward<T>,
     .cross_entropy = CrossEntropy<T>,
+    .blend = Blend<T>,
 };
 
 const KernelTable<float>& FloatKernels() { return kKernels<float>; }

@@ -28,19 +28,33 @@ struct InkedImages {
   std::size_t rows;
 };
 
-// v = momentum v + (g + weight_decay w);  w = w - learning_rate v
+enum class StepRule { kSgd, kAdam };
+
+// One step of the parameters w against their gradient g, to which weight_decay w is added first.
+// kSgd:  v = momentum v + g;  w = w - learning_rate v, or with Nesterov's
+//        w = w - learning_rate (g + momentum v)
+// kAdam: v = v + velocity_share (g - v);  s = square_decay s + square_share g^2;
+//        w = kept w - learning_rate v / (sqrt(s) + epsilon)
 template <class T>
-struct SgdStep {
-  T learning_rate;
-  T momentum;
-  T weight_decay;
+struct Step {
+  StepRule rule = StepRule::kSgd;
+  T learning_rate = 0;
+  T momentum = 0;
+  T weight_decay = 0;
+  bool is_nesterov = false;
+  T velocity_share = 0;
+  T square_decay = 0;
+  T square_share = 0;
+  T epsilon = 0;
+  T kept = 1;
 };
 
-// A matrix of parameters. `velocity` may be null where the momentum is 0.
+// Parameters, with their v and s where a step has use for them; they are null otherwise.
 template <class T>
 struct Trainable {
   T* values;
   T* velocity;
+  T* square;
 };
 
 template <class T>
@@ -56,14 +70,14 @@ struct KernelTable {
   // Steps the weights against the gradient (pixels / 255)' out_gradient. `partial`
   // has the size of the weights; it may be null up to kGroupRows rows.
   void (*input_update)(const InkedImages& images, const T* out_gradient, std::size_t width,
-                       const SgdStep<T>& step, Trainable<T> weights, T* partial);
+                       const Step<T>& step, Trainable<T> weights, T* partial);
 
   // out = bias + in weights, of shape (rows, width); in has `inner` used of `in_width` columns.
   void (*dense_forward)(const T* in, std::size_t in_width, std::size_t rows, std::size_t inner,
                         const T* weights, const T* bias, std::size_t width, T* out);
   // Steps the weights, of shape (inner, width), against the gradient in' out_gradient.
   void (*dense_update)(const T* in, std::size_t in_width, std::size_t rows, std::size_t inner,
-                       const T* out_gradient, std::size_t width, const SgdStep<T>& step,
+                       const T* out_gradient, std::size_t width, const Step<T>& step,
                        Trainable<T> weights);
   // out = in', where in is of shape (rows, columns) of in_width and out of (columns, rows).
   void (*transpose)(const T* in, std::size_t in_width, std::size_t rows, std::size_t columns,
@@ -71,8 +85,8 @@ struct KernelTable {
 
   // Steps a row of parameters against the sum of the rows of `out_gradient`.
   void (*bias_update)(const T* out_gradient, std::size_t rows, std::size_t width,
-                      const SgdStep<T>& step, Trainable<T> bias);
-  void (*vector_update)(const T* gradient, std::size_t width, const SgdStep<T>& step,
+                      const Step<T>& step, Trainable<T> bias);
+  void (*vector_update)(const T* gradient, std::size_t width, const Step<T>& step,
                         Trainable<T> vector);
 
   // Mean and biased variance of every column.
@@ -86,15 +100,33 @@ struct KernelTable {
   void (*normalize_backward)(T* gradient, const T* standard, std::size_t rows, std::size_t width,
                              const T* scale, const T* gain, T* gain_gradient, T* shift_gradient);
 
-  void (*activate)(Activation activation, T* values, std::size_t count);
-  // gradient *= the slope of the activation where it returned `values`.
-  void (*activate_backward)(Activation activation, const T* values, T* gradient, std::size_t count);
+  // Layer normalization, or root mean square normalization where it does not center: every row
+  // of `units` values by its own statistics. `standard` may be `in`; `scale` has a value for each
+  // row; padding stays 0 in `out`.
+  void (*normalize_rows)(const T* in, std::size_t rows, std::size_t width, std::size_t units,
+                         bool centers, const T* gain, const T* shift, T* standard, T* scale,
+                         T* out);
+  // As normalize_backward.
+  void (*normalize_rows_backward)(T* gradient, const T* standard, std::size_t rows,
+                                  std::size_t width, std::size_t units, bool centers,
+                                  const T* scale, const T* gain, T* gain_gradient,
+                                  T* shift_gradient);
+
+  // `out` may be `in`.
+  void (*activate)(Activation activation, const T* in, T* out, std::size_t count);
+  // gradient *= the slope of the activation where it turned `in` into `out`. Only kGelu and kSilu
+  // read `in`, and only the others `out`.
+  void (*activate_backward)(Activation activation, const T* in, const T* out, T* gradient,
+                            std::size_t count);
 
   // The sum over the rows of the cross-entropy of the logits, of shape (rows, width). Adds to
   // `correct` the rows whose first largest logit is that of the label. `gradient` becomes that of
-  // the mean.
+  // the mean. `smoothing` is the share of every label that is spread over all classes.
   double (*cross_entropy)(const T* logits, const std::uint8_t* labels, std::size_t rows,
-                          std::size_t width, T* gradient, std::size_t* correct);
+                          std::size_t width, T smoothing, T* gradient, std::size_t* correct);
+
+  // mean = (1 - share) mean + share values
+  void (*blend)(const T* values, std::size_t count, T share, T* mean);
 };
 
 }  // namespace bnbench

@@ -10,6 +10,7 @@
 #include <random>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "bnbench/ensemble/buffer.h"
@@ -23,7 +24,8 @@ using bnbench::KernelTable;
 using bnbench::kGroupRows;
 using bnbench::kNumOutputs;
 using bnbench::kNumPixels;
-using bnbench::SgdStep;
+using bnbench::Step;
+using bnbench::StepRule;
 using Values = std::vector<double>;
 
 namespace {
@@ -65,20 +67,85 @@ void ForEachSet(const std::function<void(const KernelTable<T>&)>& body) {
   }
 }
 
-// weights of shape (inner, width) after a step against in' out_gradient.
-void StepPlainly(const Values& gradient, const Values& step, Values* weights, Values* velocity) {
-  for (std::size_t i = 0; i < weights->size(); ++i) {
-    const double full = gradient[i] + step[2] * (*weights)[i] + step[1] * (*velocity)[i];
-    if (step[1] != 0) (*velocity)[i] = full;
-    (*weights)[i] -= step[0] * full;
-  }
-}
+// Parameters under test, with what an optimizer keeps of them, and the same in plain loops.
+template <class T>
+struct Stepped {
+  Stepped(std::mt19937* random, Buffer<T> start)
+      : weights(std::move(start)),
+        velocity(Draw<T>(random, weights.size())),
+        square(Draw<T>(random, weights.size(), 1, 0.5)),
+        plain_weights(Copy(weights)),
+        plain_velocity(Copy(velocity)),
+        plain_square(Copy(square)) {}
 
-const Values kSteps[] = {{0.25, 0, 0}, {0.25, 0.5, 0}, {0.25, 0, 0.125}, {0.25, 0.5, 0.125}};
+  bnbench::Trainable<T> trainable() { return {weights.data(), velocity.data(), square.data()}; }
+
+  void StepPlainly(const Values& gradient, const Step<double>& step) {
+    for (std::size_t i = 0; i < plain_weights.size(); ++i) {
+      double& w = plain_weights[i];
+      double& v = plain_velocity[i];
+      double& s = plain_square[i];
+      const double g = gradient[i] + step.weight_decay * w;
+      if (step.rule == StepRule::kAdam) {
+        v += step.velocity_share * (g - v);
+        s = step.square_decay * s + step.square_share * g * g;
+        w = step.kept * w - step.learning_rate * v / (std::sqrt(s) + step.epsilon);
+      } else {
+        const double moved = g + step.momentum * v;
+        if (step.momentum != 0) v = moved;
+        w -= step.learning_rate * (step.is_nesterov ? g + step.momentum * moved : moved);
+      }
+    }
+  }
+
+  void Check() const {
+    CheckClose(weights, plain_weights);
+    CheckClose(velocity, plain_velocity);
+    CheckClose(square, plain_square);
+  }
+
+  Buffer<T> weights;
+  Buffer<T> velocity;
+  Buffer<T> square;
+  Values plain_weights;
+  Values plain_velocity;
+  Values plain_square;
+};
+
+const Step<double> kSteps[] = {
+    {.learning_rate = 0.25},
+    {.learning_rate = 0.25, .momentum = 0.5},
+    {.learning_rate = 0.25, .weight_decay = 0.125},
+    {.learning_rate = 0.25, .momentum = 0.5, .weight_decay = 0.125},
+    {.learning_rate = 0.25, .momentum = 0.5, .weight_decay = 0.125, .is_nesterov = true},
+    {.rule = StepRule::kAdam,
+     .learning_rate = 0.25,
+     .weight_decay = 0.125,
+     .velocity_share = 0.25,
+     .square_decay = 0.75,
+     .square_share = 0.125,
+     .epsilon = 0.5},
+    {.rule = StepRule::kAdam,
+     .learning_rate = 0.25,
+     .velocity_share = 0.25,
+     .square_decay = 0.75,
+     .square_share = 0.125,
+     .epsilon = 0.5,
+     .kept = 0.5},
+};
 
 template <class T>
-SgdStep<T> MakeStep(const Values& step) {
-  return {static_cast<T>(step[0]), static_cast<T>(step[1]), static_cast<T>(step[2])};
+Step<T> Round(const Step<double>& step) {
+  return {.rule = step.rule,
+          .learning_rate = static_cast<T>(step.learning_rate),
+          .momentum = static_cast<T>(step.momentum),
+          .weight_decay = static_cast<T>(step.weight_decay),
+          .is_nesterov = step.is_nesterov,
+          .velocity_share = static_cast<T>(step.velocity_share),
+          .square_decay = static_cast<T>(step.square_decay),
+          .square_share = static_cast<T>(step.square_share),
+          .epsilon = static_cast<T>(step.epsilon),
+          .kept = static_cast<T>(step.kept)};
 }
 
 struct Images {
@@ -114,7 +181,7 @@ TEST_CASE_TEMPLATE("the first layer's product and step are those of plain loops"
       kernels.input_pair_ink(batch.images().ink, rows, batch.pair_ink());
       constexpr std::size_t kWidth = 48;
       std::mt19937 random(1);
-      Buffer<T> weights = Draw<T>(&random, kNumPixels * kWidth);
+      const Buffer<T> weights = Draw<T>(&random, kNumPixels * kWidth);
       const Buffer<T> bias = Draw<T>(&random, kWidth);
       const Buffer<T> gradient = Draw<T>(&random, rows * kWidth);
 
@@ -136,16 +203,13 @@ TEST_CASE_TEMPLATE("the first layer's product and step are those of plain loops"
       }
       CheckClose(out, expected);
 
-      for (const Values& step : kSteps) {
-        Buffer<T> velocity = Draw<T>(&random, kNumPixels * kWidth);
-        Values stepped = Copy(weights);
-        Values stepped_velocity = Copy(velocity);
-        StepPlainly(weight_gradient, step, &stepped, &stepped_velocity);
+      for (const Step<double>& step : kSteps) {
+        Stepped<T> stepped(&random, Draw<T>(&random, kNumPixels * kWidth));
+        stepped.StepPlainly(weight_gradient, step);
         Buffer<T> partial(kNumPixels * kWidth);
-        kernels.input_update(batch.images(), gradient.data(), kWidth, MakeStep<T>(step),
-                             {weights.data(), velocity.data()}, partial.data());
-        CheckClose(weights, stepped);
-        CheckClose(velocity, stepped_velocity);
+        kernels.input_update(batch.images(), gradient.data(), kWidth, Round<T>(step),
+                             stepped.trainable(), partial.data());
+        stepped.Check();
       }
     }
   });
@@ -160,7 +224,7 @@ TEST_CASE_TEMPLATE("the other layers' product, step and transpose are those of p
         constexpr std::size_t kInWidth = 32;
         std::mt19937 random(2);
         const Buffer<T> in = Draw<T>(&random, rows * kInWidth);
-        Buffer<T> weights = Draw<T>(&random, kInner * width);
+        const Buffer<T> weights = Draw<T>(&random, kInner * width);
         const Buffer<T> bias = Draw<T>(&random, width);
         const Buffer<T> gradient = Draw<T>(&random, rows * width);
         for (const bool has_bias : {false, true}) {
@@ -200,15 +264,12 @@ TEST_CASE_TEMPLATE("the other layers' product, step and transpose are those of p
             }
           }
         }
-        for (const Values& step : kSteps) {
-          Buffer<T> velocity = Draw<T>(&random, kInner * width);
-          Values stepped = Copy(weights);
-          Values stepped_velocity = Copy(velocity);
-          StepPlainly(weight_gradient, step, &stepped, &stepped_velocity);
+        for (const Step<double>& step : kSteps) {
+          Stepped<T> stepped(&random, Draw<T>(&random, kInner * width));
+          stepped.StepPlainly(weight_gradient, step);
           kernels.dense_update(in.data(), kInWidth, rows, kInner, gradient.data(), width,
-                               MakeStep<T>(step), {weights.data(), velocity.data()});
-          CheckClose(weights, stepped);
-          CheckClose(velocity, stepped_velocity);
+                               Round<T>(step), stepped.trainable());
+          stepped.Check();
         }
       }
     }
@@ -227,21 +288,17 @@ TEST_CASE_TEMPLATE("steps of rows of parameters are those of plain loops", T, fl
           sums[i % width] += static_cast<double>(gradient[i]);
           if (i < width) first_row[i] = static_cast<double>(gradient[i]);
         }
-        for (const Values& step : kSteps) {
+        for (const Step<double>& step : kSteps) {
           for (const bool is_bias : {false, true}) {
-            Buffer<T> values = Draw<T>(&random, width);
-            Buffer<T> velocity = Draw<T>(&random, width);
-            Values stepped = Copy(values);
-            Values stepped_velocity = Copy(velocity);
-            StepPlainly(is_bias ? sums : first_row, step, &stepped, &stepped_velocity);
-            const bnbench::Trainable<T> trainable{values.data(), velocity.data()};
+            Stepped<T> stepped(&random, Draw<T>(&random, width));
+            stepped.StepPlainly(is_bias ? sums : first_row, step);
             if (is_bias) {
-              kernels.bias_update(gradient.data(), rows, width, MakeStep<T>(step), trainable);
+              kernels.bias_update(gradient.data(), rows, width, Round<T>(step),
+                                  stepped.trainable());
             } else {
-              kernels.vector_update(gradient.data(), width, MakeStep<T>(step), trainable);
+              kernels.vector_update(gradient.data(), width, Round<T>(step), stepped.trainable());
             }
-            CheckClose(values, stepped);
-            CheckClose(velocity, stepped_velocity);
+            stepped.Check();
           }
         }
       }
@@ -311,14 +368,90 @@ TEST_CASE_TEMPLATE("batch normalization is that of plain loops", T, float, doubl
   });
 }
 
+TEST_CASE_TEMPLATE("normalization of rows is that of plain loops", T, float, double) {
+  ForEachSet<T>([](const KernelTable<T>& kernels) {
+    for (const std::size_t units : {2U, 21U, 48U, 80U}) {
+      for (const bool centers : {false, true}) {
+        constexpr std::size_t kNumRows = 7;
+        const std::size_t width = bnbench::PaddedWidth(units);
+        std::mt19937 random(7);
+        // What stands in the padding must not count.
+        const Buffer<T> in = Draw<T>(&random, kNumRows * width, 1, 1);
+        Buffer<T> gain = Draw<T>(&random, width);
+        Buffer<T> shift = Draw<T>(&random, width);
+        Buffer<T> gradient = Draw<T>(&random, kNumRows * width);
+        for (std::size_t c = units; c < width; ++c) {
+          gain[c] = shift[c] = 0;
+          for (std::size_t row = 0; row < kNumRows; ++row) gradient[row * width + c] = 0;
+        }
+        Values expected(kNumRows * width), expected_gradient(kNumRows * width);
+        Values gain_gradient(width), shift_gradient(width);
+        for (std::size_t row = 0; row < kNumRows; ++row) {
+          const auto n = static_cast<double>(units);
+          const auto value = [&](const Buffer<T>& buffer, std::size_t c) {
+            return static_cast<double>(buffer[row * width + c]);
+          };
+          double mean = 0, variance = 0, mean_h = 0, mean_hs = 0;
+          for (std::size_t c = 0; c < units; ++c) mean += centers ? value(in, c) / n : 0;
+          for (std::size_t c = 0; c < units; ++c) variance += std::pow(value(in, c) - mean, 2) / n;
+          const double scale = 1 / std::sqrt(variance + bnbench::kNormEpsilon);
+          for (std::size_t c = 0; c < units; ++c) {
+            const double s = (value(in, c) - mean) * scale;
+            const double h = value(gradient, c) * static_cast<double>(gain[c]);
+            expected[row * width + c] =
+                s * static_cast<double>(gain[c]) + static_cast<double>(shift[c]);
+            gain_gradient[c] += value(gradient, c) * s;
+            shift_gradient[c] += value(gradient, c);
+            mean_h += centers ? h / n : 0;
+            mean_hs += h * s / n;
+          }
+          for (std::size_t c = 0; c < units; ++c) {
+            const double s = (value(in, c) - mean) * scale;
+            const double h = value(gradient, c) * static_cast<double>(gain[c]);
+            expected_gradient[row * width + c] = scale * (h - mean_h - s * mean_hs);
+          }
+        }
+        Buffer<T> standard(kNumRows * width), out(kNumRows * width), scale(kNumRows);
+        kernels.normalize_rows(in.data(), kNumRows, width, units, centers, gain.data(),
+                               shift.data(), standard.data(), scale.data(), out.data());
+        CheckClose(out, expected);
+        Buffer<T> found_gain(width), found_shift(width);
+        kernels.normalize_rows_backward(gradient.data(), standard.data(), kNumRows, width, units,
+                                        centers, scale.data(), gain.data(), found_gain.data(),
+                                        found_shift.data());
+        CheckClose(gradient, expected_gradient);
+        CheckClose(found_gain, gain_gradient);
+        CheckClose(found_shift, shift_gradient);
+      }
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("a mean moves by its share of the way to the values", T, float, double) {
+  ForEachSet<T>([](const KernelTable<T>& kernels) {
+    for (const double share : {0.001, 0.25, 1.0}) {
+      std::mt19937 random(8);
+      const Buffer<T> values = Draw<T>(&random, 80);
+      Buffer<T> mean = Draw<T>(&random, 80);
+      Values expected = Copy(mean);
+      for (std::size_t i = 0; i < 80; ++i) {
+        expected[i] += share * (static_cast<double>(values[i]) - expected[i]);
+      }
+      kernels.blend(values.data(), 80, static_cast<T>(share), mean.data());
+      CheckClose(mean, expected);
+      if (share == 1) CHECK(Copy(mean) == Copy(values));
+    }
+  });
+}
+
 TEST_CASE_TEMPLATE("activations and their slopes are those of the standard library", T, float,
                    double) {
   ForEachSet<T>([](const KernelTable<T>& kernels) {
     for (const double spread : {0.01, 1.0, 30.0}) {
-      for (const Activation activation :
-           {Activation::kRelu, Activation::kSigmoid, Activation::kTanh}) {
+      for (const Activation activation : {Activation::kRelu, Activation::kGelu, Activation::kSilu,
+                                          Activation::kSigmoid, Activation::kTanh}) {
         std::mt19937 random(5);
-        Buffer<T> values = Draw<T>(&random, 160, 0, spread);
+        const Buffer<T> values = Draw<T>(&random, 160, 0, spread);
         Buffer<T> gradient = Draw<T>(&random, 160);
         Values expected = Copy(values);
         Values slopes = Copy(gradient);
@@ -329,6 +462,19 @@ TEST_CASE_TEMPLATE("activations and their slopes are those of the standard libra
               x = std::max(x, 0.0);
               slopes[i] *= x > 0 ? 1 : 0;
               break;
+            case Activation::kGelu: {
+              const double probability = std::erfc(-x / std::sqrt(2.0)) / 2;
+              const double density = std::exp(-x * x / 2) / std::sqrt(2 * std::acos(-1.0));
+              slopes[i] *= probability + x * density;
+              x *= probability;
+              break;
+            }
+            case Activation::kSilu: {
+              const double sigmoid = 1 / (1 + std::exp(-x));
+              slopes[i] *= sigmoid * (1 + x * (1 - sigmoid));
+              x *= sigmoid;
+              break;
+            }
             case Activation::kSigmoid:
               x = 1 / (1 + std::exp(-x));
               slopes[i] *= x * (1 - x);
@@ -339,9 +485,10 @@ TEST_CASE_TEMPLATE("activations and their slopes are those of the standard libra
               break;
           }
         }
-        kernels.activate(activation, values.data(), 160);
-        CheckClose(values, expected);
-        kernels.activate_backward(activation, values.data(), gradient.data(), 160);
+        Buffer<T> out(160);
+        kernels.activate(activation, values.data(), out.data(), 160);
+        CheckClose(out, expected);
+        kernels.activate_backward(activation, values.data(), out.data(), gradient.data(), 160);
         CheckClose(gradient, slopes);
       }
     }
@@ -351,7 +498,8 @@ TEST_CASE_TEMPLATE("activations and their slopes are those of the standard libra
 TEST_CASE_TEMPLATE("the loss, its gradient and the hits are those of plain loops", T, float,
                    double) {
   ForEachSet<T>([](const KernelTable<T>& kernels) {
-    for (const std::size_t rows : kRows) {
+    for (const auto& [rows, smoothing] :
+         {std::pair{kRows[0], 0.0}, {kRows[1], 0.25}, {kRows[2], 0.0}, {kRows[3], 0.25}}) {
       constexpr std::size_t kWidth = 16;
       std::mt19937 random(6);
       Buffer<T> logits = Draw<T>(&random, rows * kWidth, 0, 20);
@@ -367,19 +515,23 @@ TEST_CASE_TEMPLATE("the loss, its gradient and the hits are those of plain loops
         double sum = 0;
         for (std::size_t c = 0; c < kNumOutputs; ++c)
           sum += std::exp(static_cast<double>(first[c]));
-        expected_loss += std::log(sum) - static_cast<double>(first[labels[row]]);
+        for (std::size_t c = 0; c < kNumOutputs; ++c) {
+          const double target = (c == labels[row] ? 1 - smoothing : 0) + smoothing / kNumOutputs;
+          expected_loss += target * (std::log(sum) - static_cast<double>(first[c]));
+        }
         expected_correct +=
             std::max_element(first, first + kNumOutputs) - first == labels[row] ? 1 : 0;
         for (std::size_t c = 0; c < kNumOutputs; ++c) {
-          const double hit = c == labels[row] ? 1 : 0;
+          const double target = (c == labels[row] ? 1 - smoothing : 0) + smoothing / kNumOutputs;
           expected[row * kWidth + c] =
-              (std::exp(static_cast<double>(first[c])) / sum - hit) / static_cast<double>(rows);
+              (std::exp(static_cast<double>(first[c])) / sum - target) / static_cast<double>(rows);
         }
       }
       Buffer<T> gradient = Draw<T>(&random, rows * kWidth);
       std::size_t correct = 0;
-      const double loss = kernels.cross_entropy(logits.data(), labels.data(), rows, kWidth,
-                                                gradient.data(), &correct);
+      const double loss =
+          kernels.cross_entropy(logits.data(), labels.data(), rows, kWidth,
+                                static_cast<T>(smoothing), gradient.data(), &correct);
       CHECK(loss == doctest::Approx(expected_loss).epsilon(1e-5));
       CHECK(correct == expected_correct);
       CheckClose(gradient, expected);

@@ -6,12 +6,19 @@
 
 namespace bnbench {
 
-enum class Normalization { kNone, kBatch };
-enum class Activation { kRelu, kSigmoid, kTanh };
+enum class Normalization { kNone, kBatch, kLayer, kRms };
+enum class Placement { kBeforeActivation, kAfterActivation };
+enum class Activation { kRelu, kGelu, kSilu, kSigmoid, kTanh };
+enum class Optimizer { kSgd, kAdam, kAdamW };
+enum class EvaluationStatistics { kRunning, kPrecise };
+enum class WeightAveraging { kNone, kEma, kLastEpoch };
 
 inline constexpr std::size_t kNumPixels = 784;
 inline constexpr std::size_t kPixelPairs = kNumPixels / 2;
 inline constexpr std::size_t kNumOutputs = 10;
+
+// What every normalization adds to a variance, so that it divides by no zero.
+inline constexpr double kNormEpsilon = 1e-5;
 
 // From this many on torch draws its permutations in another way.
 inline constexpr std::size_t kMaxImages = 0xffffffff / 20 - 1;

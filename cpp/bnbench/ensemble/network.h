@@ -3,14 +3,18 @@
 #define BNBENCH_ENSEMBLE_NETWORK_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
+#include "bnbench/checked.h"
 #include "bnbench/ensemble/buffer.h"
 #include "bnbench/ensemble/ensemble.h"
 #include "bnbench/ensemble/images.h"
 #include "bnbench/ensemble/kernels.h"
+#include "bnbench/ensemble/order.h"
+#include "bnbench/ensemble/parameters.h"
+#include "bnbench/ensemble/units.h"
 
 namespace bnbench {
 
@@ -19,71 +23,75 @@ struct EvaluationSums {
   std::size_t correct = 0;  // images whose first largest logit is that of their label
 };
 
-// `T` is float where networks are trained, and double where their gradients are checked.
+// `T` is float where networks are trained, and double where their training is checked.
+//
+// The network that is evaluated and saved is the one in training, unless the recipe averages the
+// weights or batch normalization finds precise statistics: then it is a second set of parameters.
 template <class T>
 class Network {
  public:
-  // For batches of up to `max_rows` images. Without momentum no velocities are kept.
-  Network(const NetworkShape& shape, const KernelTable<T>& kernels, std::size_t max_rows,
-          bool has_momentum);
+  // For batches of up to `max_rows` images.
+  Network(const NetworkShape& shape, const TrainingRecipe& recipe, const KernelTable<T>& kernels,
+          std::size_t max_rows);
 
-  // Both in the order of TrialInput::parameters. Loading forgets the velocities.
+  // Both in the order of TrialInput::parameters.
   void Load(std::span<const T> parameters);
   void Save(std::span<T> parameters) const;
 
-  // One step of gradient descent. Returns the sum over the images of their losses before it.
-  double Train(Batch& batch, const SgdStep<T>& step);
+  // Draws the dropout masks of the next batch; see HiddenUnits::DrawMask.
+  void DrawMasks(OrderSource& random, std::span<const std::uint32_t> loader_rows);
+  // One step of the optimizer. Returns the sum over the images of their losses before it.
+  double Train(Batch& batch, const Step<T>& step);
+  // Moves what is evaluated by a share of the way to what is trained.
+  void Average(T share);
 
-  // With running statistics in place of the batch's.
+  // Whether batch normalization is evaluated with precise statistics. If so, these find them from
+  // all batches added in between.
+  bool finds_statistics() const { return finds_statistics_; }
+  void BeginStatistics();
+  void AddStatistics(const Batch& batch);
+  void EndStatistics();
+
   EvaluationSums Evaluate(const Batch& batch);
 
  private:
-  struct Parameter {
-    Buffer<T> values;
-    Buffer<T> velocity;
-    Trainable<T> trainable() { return {values.data(), velocity.data()}; }
-  };
-
   struct Layer {
-    std::size_t inputs = 0;
-    std::size_t outputs = 0;
-    std::size_t width = 0;  // outputs, padded
-    bool is_normalized = false;
-    bool is_hidden = false;
+    Layer(const LayerPlace& layer_place, std::size_t max_rows)
+        : place(layer_place), gradient(Multiply(max_rows, layer_place.width)) {}
 
-    Parameter weight;  // (inputs, width)
-    Parameter bias;
-    Parameter gain;
-    Parameter shift;
-    Buffer<T> running_mean;
-    Buffer<T> running_variance;
-
-    Buffer<T> linear;  // outputs of the linear layer, standardized where the layer is normalized
-    Buffer<T> out;     // after the activation; of a hidden layer only
-    Buffer<T> gradient;
-    Buffer<T> mean;  // of the batch, or running
-    Buffer<T> variance;
-    Buffer<T> scale;  // 1 / standard deviation
-    Buffer<T> gain_gradient;
-    Buffer<T> shift_gradient;
-    Buffer<T> weight_by_output;  // (outputs, padded inputs); of all layers but the first
-
-    const T* activations() const { return is_hidden ? out.data() : linear.data(); }
+    LayerPlace place;
+    Buffer<T> gradient;           // of the layer's outputs, then of its linear part
+    Buffer<T> weight_by_output;   // (outputs, padded inputs); of all layers but the first
+    Buffer<T> shortcut_gradient;  // where the layer adds its inputs to its outputs
   };
 
-  Parameter MakeParameter(std::size_t size) const;
-  Layer MakeLayer(std::size_t inputs, std::size_t outputs, bool is_hidden) const;
+  void Forward(T* values, const Batch& batch, Pass pass);
+  void Backward(Batch& batch, const Step<T>& step);
+  // Turns the gradient of a layer's outputs into that of its linear part, and steps the rest.
+  void BackwardUnits(std::size_t index, const Step<T>& step, std::size_t rows);
 
-  void Forward(const Batch& batch, bool is_training);
-  void ForwardUnits(Layer& layer, std::size_t rows, bool is_training);
-  void Backward(Batch& batch, const SgdStep<T>& step);
-  void BackwardUnits(Layer& layer, std::size_t rows, const SgdStep<T>& step);
+  bool HasShortcut(std::size_t index) const {
+    return has_shortcuts_ && index > 0 && index < hidden_.size();
+  }
+  T* Linear(std::size_t index) {
+    return index < hidden_.size() ? hidden_[index].linear() : logits_.data();
+  }
+  Trainable<T> parameters() { return {values_.data(), velocities_.data(), squares_.data()}; }
+  T* evaluated() { return evaluated_.size() > 0 ? evaluated_.data() : values_.data(); }
 
-  NetworkShape shape_;
   const KernelTable<T>& kernels_;
+  ParameterLayout layout_;
   std::size_t max_rows_;
-  bool has_momentum_;
+  bool has_shortcuts_;
+  bool finds_statistics_;
+  T label_smoothing_;
+  Buffer<T> values_;
+  Buffer<T> velocities_;  // as the values; empty where no step has use for them
+  Buffer<T> squares_;
+  Buffer<T> evaluated_;  // as the values; empty where they are evaluated themselves
   std::vector<Layer> layers_;
+  std::vector<HiddenUnits<T>> hidden_;  // of all layers but the last
+  Buffer<T> logits_;
   Buffer<T> partial_;  // of the first layer's gradient, for batches of several groups
 };
 

@@ -1,14 +1,18 @@
 #include "bnbench/ensemble/order.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
 #include <ATen/Tensor.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <mutex>
 #include <numeric>
 #include <string>
+#include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "bnbench/checked.h"
@@ -59,6 +63,16 @@ std::vector<std::int64_t> OrderSource::DrawEpoch(std::size_t num_images) {
   return order;
 }
 
+template <class T>
+void OrderSource::DrawBernoulli(double probability, std::span<T> out) {
+  constexpr at::ScalarType kType = std::is_same_v<T, float> ? at::kFloat : at::kDouble;
+  at::from_blob(out.data(), {static_cast<std::int64_t>(out.size())}, kType)
+      .bernoulli_(probability, generator_->value);
+}
+
+template void OrderSource::DrawBernoulli(double, std::span<float>);
+template void OrderSource::DrawBernoulli(double, std::span<double>);
+
 void OrderSource::DrawEvaluation() { DrawSeed(generator_->value); }
 
 std::vector<std::uint8_t> OrderSource::State() const {
@@ -66,6 +80,17 @@ std::vector<std::uint8_t> OrderSource::State() const {
   const at::Tensor bytes = generator_->value.get_state();
   const std::uint8_t* first = bytes.const_data_ptr<std::uint8_t>();
   return {first, first + bytes.numel()};
+}
+
+void ComputeInOneThread() {
+  static std::mutex mutex;
+  const std::scoped_lock lock(mutex);
+  const int num_threads = at::get_num_threads();
+  if (num_threads == 1) return;
+  // Torch keeps one number for this thread and one for the threads that ask for theirs later. Both
+  // are set here; another thread sets the latter back.
+  at::set_num_threads(1);
+  std::thread([&] { at::set_num_threads(num_threads); }).join();
 }
 
 BatchOrders DrawBatchOrders(std::span<const std::uint8_t> random_state, std::size_t num_images,

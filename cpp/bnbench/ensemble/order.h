@@ -1,4 +1,5 @@
-// The order of the batches, drawn as PyTorch draws it. Torch's headers stay behind this one.
+// What PyTorch's generator decides: the order of the batches, and what dropout leaves out. Torch's
+// headers stay behind this one.
 #ifndef BNBENCH_ENSEMBLE_ORDER_H_
 #define BNBENCH_ENSEMBLE_ORDER_H_
 
@@ -11,7 +12,8 @@
 namespace bnbench {
 
 // What two DataLoaders without workers draw from the default generator: one over the training
-// images with shuffle=True, iterated in every epoch, and one over the test images after it.
+// images with shuffle=True, iterated in every epoch, and one over the test images after it; and
+// what dropout draws in between.
 class OrderSource {
  public:
   // `state` as torch.get_rng_state() gives it. Throws UsageError if it is none.
@@ -21,6 +23,9 @@ class OrderSource {
 
   // The order of the next epoch: a permutation of 0 .. num_images - 1.
   std::vector<std::int64_t> DrawEpoch(std::size_t num_images);
+  // Fills `out` as Tensor.bernoulli_ does. Defined for float and double, whose draws differ.
+  template <class T>
+  void DrawBernoulli(double probability, std::span<T> out);
   // The draw that iterating over the test images costs.
   void DrawEvaluation();
   std::vector<std::uint8_t> State() const;
@@ -29,6 +34,9 @@ class OrderSource {
   struct Generator;
   std::unique_ptr<Generator> generator_;
 };
+
+// Keeps torch, for its part, from starting threads for what the calling thread asks of it.
+void ComputeInOneThread();
 
 }  // namespace bnbench
 

@@ -6,11 +6,15 @@
 #include <cstdint>
 #include <exception>
 #include <new>
+#include <numeric>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "bnbench/checked.h"
 #include "bnbench/ensemble/network.h"
+#include "bnbench/ensemble/optimizer.h"
 #include "bnbench/ensemble/order.h"
 #include "bnbench/errors.h"
 
@@ -35,8 +39,21 @@ std::string DescribeLoss(const char* name, double loss, std::size_t epoch) {
   return std::string("diverged: ") + name + " is " + value + " in epoch " + std::to_string(epoch);
 }
 
-// Calls body(images of the batch, images of the one after) for consecutive batches of `images`,
-// until it returns false.
+// Images that an epoch trains on, and its steps.
+struct EpochSize {
+  std::size_t images = 0;
+  std::size_t steps = 0;
+};
+
+EpochSize FindEpochSize(const TrainingRecipe& recipe, std::size_t num_images) {
+  const std::size_t full_batches = num_images / recipe.batch_size;
+  const std::size_t full_images = full_batches * recipe.batch_size;
+  if (recipe.drops_last || full_images == num_images) return {full_images, full_batches};
+  return {num_images, full_batches + 1};
+}
+
+// Calls body(batch, images of the one after) for consecutive batches of `images`, until it returns
+// false.
 template <class Body>
 void ForEachBatch(const ImageTable& table, std::span<const std::uint32_t> images,
                   std::size_t batch_size, const Body& body) {
@@ -49,14 +66,18 @@ void ForEachBatch(const ImageTable& table, std::span<const std::uint32_t> images
 }
 
 // A trial under way.
+template <class T>
 class Training {
  public:
-  Training(const SharedTraining& shared, const TrialInput& input)
+  Training(const SharedTraining<T>& shared, const BasicTrialInput<T>& input)
       : shared_(shared),
         recipe_(input.recipe),
+        learning_rates_(input.learning_rates),
+        has_dropout_(input.network.dropout > 0),
+        epoch_(FindEpochSize(recipe_, shared.train.size())),
         max_rows_(std::max(kEvaluationRows, std::min(recipe_.batch_size, shared.train.size()))),
         order_source_(input.random_state),
-        network_(input.network, shared.kernels, max_rows_, recipe_.momentum != 0),
+        network_(input.network, recipe_, shared.kernels, max_rows_),
         batch_(max_rows_) {
     network_.Load(input.parameters);
   }
@@ -64,105 +85,192 @@ class Training {
   // Returns false if it was stopped.
   bool TrainEpoch(EpochResult* result) {
     const Stopwatch stopwatch;
-    const SgdStep<float> step{static_cast<float>(recipe_.learning_rate),
-                              static_cast<float>(recipe_.momentum),
-                              static_cast<float>(recipe_.weight_decay)};
-    shared_.train.SortBatches(order_source_.DrawEpoch(shared_.train.size()), recipe_.batch_size,
-                              &order_);
     double loss = 0;
-    bool is_stopped = false;
-    ForEachBatch(shared_.train, order_, recipe_.batch_size,
-                 [&](std::span<const std::uint32_t> images, const UpcomingImages& upcoming) {
-                   is_stopped = shared_.stop.load(std::memory_order_relaxed);
-                   if (is_stopped) return false;
-                   batch_.Gather(shared_.train, images);
-                   upcoming.Prefetch();
-                   loss += network_.Train(batch_, step);
-                   return std::isfinite(loss);
-                 });
-    result->train_loss = loss / static_cast<double>(shared_.train.size());
+    SortBatches(order_source_.DrawEpoch(shared_.train.size()));
+    std::size_t step = 0;
+    const auto train = [&](std::span<const std::uint32_t> images) {
+      if (has_dropout_) {
+        network_.DrawMasks(order_source_,
+                           std::span(rows_).subspan(step * recipe_.batch_size, images.size()));
+      }
+      loss += network_.Train(batch_, MakeNextStep());
+      Average(++step);
+      return std::isfinite(loss);
+    };
+    if (!ForEachTrainingBatch(train)) return false;
+    if (network_.finds_statistics() && std::isfinite(loss) && !FindStatistics()) return false;
+    result->train_loss = loss / static_cast<double>(epoch_.images);
     result->train_seconds = stopwatch.Seconds();
-    return !is_stopped;
+    return true;
   }
 
   bool EvaluateEpoch(EpochResult* result) {
     const Stopwatch stopwatch;
     order_source_.DrawEvaluation();
     EvaluationSums total;
-    bool is_stopped = false;
-    ForEachBatch(shared_.test, shared_.test.similarity_order(), kEvaluationRows,
-                 [&](std::span<const std::uint32_t> images, const UpcomingImages& upcoming) {
-                   is_stopped = shared_.stop.load(std::memory_order_relaxed);
-                   if (is_stopped) return false;
-                   batch_.Gather(shared_.test, images);
-                   upcoming.Prefetch();
-                   const EvaluationSums sums = network_.Evaluate(batch_);
-                   total.loss += sums.loss;
-                   total.correct += sums.correct;
-                   return true;
-                 });
+    const auto evaluate = [&](std::span<const std::uint32_t>) {
+      const EvaluationSums sums = network_.Evaluate(batch_);
+      total.loss += sums.loss;
+      total.correct += sums.correct;
+      return true;
+    };
+    const bool is_whole =
+        ForEachGathered(shared_.test, shared_.test.similarity_order(), kEvaluationRows, evaluate);
     const auto count = static_cast<double>(shared_.test.size());
     result->test_loss = total.loss / count;
     result->test_accuracy = static_cast<double>(total.correct) / count;
     result->eval_seconds = stopwatch.Seconds();
+    return is_whole;
+  }
+
+  void Save(std::span<T> parameters) const { network_.Save(parameters); }
+
+ private:
+  void SortBatches(std::span<const std::int64_t> order) {
+    shared_.train.SortBatches(order, recipe_.batch_size, &order_, &rows_);
+  }
+
+  // Calls body(images) with each batch of `images` in batch_, until it returns false. Returns false
+  // if the trial was stopped.
+  template <class Body>
+  bool ForEachGathered(const ImageTable& table, std::span<const std::uint32_t> images,
+                       std::size_t batch_size, const Body& body) {
+    bool is_stopped = false;
+    ForEachBatch(table, images, batch_size,
+                 [&](std::span<const std::uint32_t> batch, const UpcomingImages& upcoming) {
+                   is_stopped = shared_.stop.load(std::memory_order_relaxed);
+                   if (is_stopped) return false;
+                   batch_.Gather(table, batch);
+                   upcoming.Prefetch();
+                   return body(batch);
+                 });
     return !is_stopped;
   }
 
-  void Save(std::span<float> parameters) const { network_.Save(parameters); }
+  template <class Body>
+  bool ForEachTrainingBatch(const Body& body) {
+    return ForEachGathered(shared_.train, std::span(order_).first(epoch_.images),
+                           recipe_.batch_size, body);
+  }
 
- private:
-  const SharedTraining& shared_;
+  Step<T> MakeNextStep() {
+    const double rate = learning_rates_[learning_rates_.size() == 1 ? 0 : num_steps_];
+    return MakeStep<T>(recipe_, rate, ++num_steps_);
+  }
+
+  // Takes the weights after an epoch's step `step`, from 1 on, into their average.
+  void Average(std::size_t step) {
+    switch (recipe_.weight_averaging) {
+      case WeightAveraging::kNone:
+        return;
+      case WeightAveraging::kEma:
+        return network_.Average(static_cast<T>(1 - recipe_.averaging_decay));
+      case WeightAveraging::kLastEpoch:
+        return network_.Average(T{1} / static_cast<T>(step));
+    }
+  }
+
+  // A pass over the training images in the order of their file.
+  bool FindStatistics() {
+    if (recipe_.weight_averaging == WeightAveraging::kNone) network_.Average(T{1});
+    std::vector<std::int64_t> file_order(shared_.train.size());
+    std::iota(file_order.begin(), file_order.end(), std::int64_t{0});
+    SortBatches(file_order);
+    network_.BeginStatistics();
+    const auto collect = [&](std::span<const std::uint32_t>) {
+      network_.AddStatistics(batch_);
+      return true;
+    };
+    if (!ForEachTrainingBatch(collect)) return false;
+    network_.EndStatistics();
+    return true;
+  }
+
+  const SharedTraining<T>& shared_;
   const TrainingRecipe& recipe_;
+  std::span<const double> learning_rates_;
+  bool has_dropout_;
+  EpochSize epoch_;
   std::size_t max_rows_;
   OrderSource order_source_;
-  Network<float> network_;
+  Network<T> network_;
   Batch batch_;
   std::vector<std::uint32_t> order_;
+  std::vector<std::uint32_t> rows_;  // in the loader's batches
+  std::size_t num_steps_ = 0;
 };
 
-TrialResult Fail(TrialResult result, std::string reason) {
+template <class T>
+BasicTrialResult<T> Fail(BasicTrialResult<T> result, std::string reason) {
   result.status = TrialStatus::kFailed;
   result.reason = std::move(reason);
-  result.parameters = std::vector<float>();
+  result.parameters = std::vector<T>();
   return result;
 }
 
-// The error text of a trial that cannot be trained on `num_images` images; empty if it can.
-std::string FindProblem(const TrialInput& input, std::size_t num_images) {
-  const TrainingRecipe& recipe = input.recipe;
+// The error text of a recipe for `num_images` images; empty if they can be trained on by it.
+std::string FindProblem(const TrainingRecipe& recipe, std::size_t num_rates,
+                        std::size_t num_images) {
   if (recipe.epochs < 1) return ComposeError("epochs", "at least 1", "0");
   if (recipe.batch_size < 1) return ComposeError("batch_size", "at least 1", "0");
-  for (const std::size_t units : input.network.hidden_sizes) {
+  const std::size_t steps_per_epoch = FindEpochSize(recipe, num_images).steps;
+  if (steps_per_epoch == 0) {
+    return ComposeError("batch_size",
+                        "at most the " + std::to_string(num_images) +
+                            " training images where the last batch is left out",
+                        std::to_string(recipe.batch_size));
+  }
+  const std::size_t steps = Multiply(recipe.epochs, steps_per_epoch);
+  if (num_rates != 1 && num_rates != steps) {
+    return ComposeError("learning_rates",
+                        "one, or one for each of " + std::to_string(steps) + " steps",
+                        std::to_string(num_rates));
+  }
+  return {};
+}
+
+// The error text of a trial that cannot be trained on `num_images` images; empty if it can.
+template <class T>
+std::string FindProblem(const BasicTrialInput<T>& input, std::size_t num_images) {
+  const NetworkShape& network = input.network;
+  std::string problem = FindProblem(input.recipe, input.learning_rates.size(), num_images);
+  if (!problem.empty()) return problem;
+  for (const std::size_t units : network.hidden_sizes) {
     if (units < 1) return ComposeError("hidden_sizes", "at least 1 each", "0");
   }
-  const std::size_t count = CountParameters(input.network);
+  if (!(network.dropout >= 0 && network.dropout < 1)) {
+    return ComposeError("dropout", "a number in [0, 1)", std::to_string(network.dropout));
+  }
+  const std::size_t count = CountParameters(network);
   if (input.parameters.size() != count) {
     return ComposeError("parameters", "the " + std::to_string(count) + " values of the network",
                         std::to_string(input.parameters.size()));
   }
   const bool is_normalized =
-      input.network.normalization == Normalization::kBatch && !input.network.hidden_sizes.empty();
-  const std::size_t last_rows = num_images % recipe.batch_size;
-  if (is_normalized && (recipe.batch_size == 1 || last_rows == 1)) {
+      network.normalization == Normalization::kBatch && !network.hidden_sizes.empty();
+  const std::size_t batch_size = input.recipe.batch_size;
+  const std::size_t last_rows = FindEpochSize(input.recipe, num_images).images % batch_size;
+  if (is_normalized && (batch_size == 1 || last_rows == 1)) {
     return ComposeError("batch_size", "at least two images in each batch for batch normalization",
                         std::to_string(num_images) + " images in batches of " +
-                            std::to_string(recipe.batch_size) + ", one with a single image");
+                            std::to_string(batch_size) + ", one with a single image");
   }
   return {};
 }
 
 }  // namespace
 
-TrialResult TrainTrial(const SharedTraining& shared, const TrialInput& input,
-                       const std::function<void(const EpochResult&)>& on_epoch) {
-  TrialResult result;
+template <class T>
+BasicTrialResult<T> TrainTrial(const SharedTraining<T>& shared, const BasicTrialInput<T>& input,
+                               const std::function<void(const EpochResult&)>& on_epoch) {
+  BasicTrialResult<T> result;
   try {
     std::string problem = FindProblem(input, shared.train.size());
     if (!problem.empty()) return Fail(std::move(result), std::move(problem));
     // Ahead of all that is freed again after the trial, so that a thousand results lie side by side
     // in memory and not each behind a hole.
     result.parameters.reserve(input.parameters.size());
-    Training training(shared, input);
+    Training<T> training(shared, input);
     for (std::size_t number = 1; number <= input.recipe.epochs; ++number) {
       EpochResult epoch;
       if (!training.TrainEpoch(&epoch)) return result;
@@ -188,5 +296,11 @@ TrialResult TrainTrial(const SharedTraining& shared, const TrialInput& input,
     return Fail(std::move(result), "an exception of unknown type");
   }
 }
+
+template BasicTrialResult<float> TrainTrial(const SharedTraining<float>&, const TrialInput&,
+                                            const std::function<void(const EpochResult&)>&);
+template BasicTrialResult<double> TrainTrial(const SharedTraining<double>&,
+                                             const BasicTrialInput<double>&,
+                                             const std::function<void(const EpochResult&)>&);
 
 }  // namespace bnbench

@@ -13,17 +13,19 @@
 namespace bnbench {
 
 // What all trials of an ensemble share. Read by all threads, changed by none but `stop`.
+template <class T>
 struct SharedTraining {
   const ImageTable& train;
   const ImageTable& test;
-  const KernelTable<float>& kernels;
+  const KernelTable<T>& kernels;
   const std::atomic<bool>& stop;
 };
 
 // Trains one trial, and calls `on_epoch` after each of its epochs. Every failure, also one of
-// `on_epoch`, becomes the result's reason.
-TrialResult TrainTrial(const SharedTraining& shared, const TrialInput& input,
-                       const std::function<void(const EpochResult&)>& on_epoch);
+// `on_epoch`, becomes the result's reason. Defined for float and double.
+template <class T>
+BasicTrialResult<T> TrainTrial(const SharedTraining<T>& shared, const BasicTrialInput<T>& input,
+                               const std::function<void(const EpochResult&)>& on_epoch);
 
 }  // namespace bnbench
 

@@ -1,4 +1,4 @@
-// Kernels on the values of units: biases, batch normalization, activations and the loss.
+// Kernels on the values of units: biases, normalizations, activations and the loss.
 #ifndef BNBENCH_ENSEMBLE_UNITS_INL_H_
 #define BNBENCH_ENSEMBLE_UNITS_INL_H_
 
@@ -19,24 +19,27 @@ BNBENCH_ALWAYS_INLINE void SumRows(std::size_t rows, std::size_t width, std::siz
 }
 
 template <class T>
-void BiasUpdate(const T* out_gradient, std::size_t rows, std::size_t width, const SgdStep<T>& step,
+void BiasUpdate(const T* out_gradient, std::size_t rows, std::size_t width, const Step<T>& step,
                 Trainable<T> bias) {
-  ForEachPanel<T>(width, [&]<int kCount>(std::size_t column) {
-    Vector<T> sums[kCount];
-    SumRows<T, kCount>(
-        rows, width, column, [&](std::size_t at, int) { return Load(out_gradient + at); }, sums);
-    for (int i = 0; i < kCount; ++i) {
-      StepVector<T>(sums[i], step, bias, column + static_cast<std::size_t>(i) * kLanes<T>);
-    }
+  WithRule(step, [&]<StepRule kRule>() {
+    ForEachPanel<T>(width, [&]<int kCount>(std::size_t column) {
+      Vector<T> sums[kCount];
+      SumRows<T, kCount>(
+          rows, width, column, [&](std::size_t at, int) { return Load(out_gradient + at); }, sums);
+      for (int i = 0; i < kCount; ++i) {
+        StepVector<kRule, T>(sums[i], step, bias, column + static_cast<std::size_t>(i) * kLanes<T>);
+      }
+    });
   });
 }
 
 template <class T>
-void VectorUpdate(const T* gradient, std::size_t width, const SgdStep<T>& step,
-                  Trainable<T> vector) {
-  for (std::size_t i = 0; i < width; i += kLanes<T>) {
-    StepVector<T>(Load(gradient + i), step, vector, i);
-  }
+void VectorUpdate(const T* gradient, std::size_t width, const Step<T>& step, Trainable<T> vector) {
+  WithRule(step, [&]<StepRule kRule>() {
+    for (std::size_t i = 0; i < width; i += kLanes<T>) {
+      StepVector<kRule, T>(Load(gradient + i), step, vector, i);
+    }
+  });
 }
 
 template <class T>
@@ -108,6 +111,100 @@ void NormalizeBackward(T* gradient, const T* standard, std::size_t rows, std::si
   });
 }
 
+// By halves, so that every step but the last few adds vectors.
+template <class T>
+BNBENCH_ALWAYS_INLINE T SumLanes(Vector<T> vector) {
+  alignas(BNBENCH_VECTOR_BYTES) T lanes[kLanes<T>];
+  Store<T>(lanes, vector);
+  for (std::size_t half = kLanes<T> / 2; half > 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) lanes[i] += lanes[half + i];
+  }
+  return lanes[0];
+}
+
+template <class T>
+BNBENCH_ALWAYS_INLINE void ClearPadding(T* row, std::size_t units, std::size_t width) {
+  for (std::size_t unit = units; unit < width; ++unit) row[unit] = 0;
+}
+
+// Ba et al. 2016, section 3; without centering Zhang and Sennrich 2019, section 4.
+template <class T>
+void NormalizeRows(const T* in, std::size_t rows, std::size_t width, std::size_t units,
+                   bool centers, const T* gain, const T* shift, T* standard, T* scale, T* out) {
+  const T inverse_units = T{1} / static_cast<T>(units);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const T* row_in = in + row * width;
+    T* row_standard = standard + row * width;
+    for (std::size_t c = 0; c < width; c += kLanes<T>) Store<T>(row_standard + c, Load(row_in + c));
+    ClearPadding(row_standard, units, width);
+    if (centers) {
+      Vector<T> sum{};
+      for (std::size_t c = 0; c < width; c += kLanes<T>) sum += Load(row_standard + c);
+      const Vector<T> mean = Broadcast(SumLanes<T>(sum) * inverse_units);
+      for (std::size_t c = 0; c < width; c += kLanes<T>) {
+        Store<T>(row_standard + c, Load(row_standard + c) - mean);
+      }
+      ClearPadding(row_standard, units, width);
+    }
+    Vector<T> squares{};
+    for (std::size_t c = 0; c < width; c += kLanes<T>) {
+      squares += Load(row_standard + c) * Load(row_standard + c);
+    }
+    const T variance = SumLanes<T>(squares) * inverse_units;
+    scale[row] = T{1} / SquareRoot(variance + static_cast<T>(kNormEpsilon));
+    for (std::size_t c = 0; c < width; c += kLanes<T>) {
+      const Vector<T> value = Load(row_standard + c) * Broadcast(scale[row]);
+      Store<T>(row_standard + c, value);
+      Store<T>(out + row * width + c, value * Load(gain + c) + Load(shift + c));
+    }
+  }
+}
+
+// With h = gain g, the gradient of the input is scale (h - mean(h) - s mean(h s)), of which
+// mean(h) is only there where the rows were centered.
+template <class T>
+void NormalizeRowsBackward(T* gradient, const T* standard, std::size_t rows, std::size_t width,
+                           std::size_t units, bool centers, const T* scale, const T* gain,
+                           T* gain_gradient, T* shift_gradient) {
+  const T inverse_units = T{1} / static_cast<T>(units);
+  for (std::size_t c = 0; c < width; c += kLanes<T>) {
+    Store<T>(gain_gradient + c, Vector<T>{});
+    Store<T>(shift_gradient + c, Vector<T>{});
+  }
+  for (std::size_t row = 0; row < rows; ++row) {
+    T* row_gradient = gradient + row * width;
+    const T* row_standard = standard + row * width;
+    Vector<T> sum{};
+    Vector<T> product{};
+    for (std::size_t c = 0; c < width; c += kLanes<T>) {
+      const Vector<T> g = Load(row_gradient + c);
+      const Vector<T> s = Load(row_standard + c);
+      Store<T>(gain_gradient + c, Load(gain_gradient + c) + g * s);
+      Store<T>(shift_gradient + c, Load(shift_gradient + c) + g);
+      const Vector<T> h = g * Load(gain + c);
+      Store<T>(row_gradient + c, h);
+      sum += h;
+      product += h * s;
+    }
+    const T mean = centers ? SumLanes<T>(sum) * inverse_units : T{0};
+    const T slope = SumLanes<T>(product) * inverse_units;
+    for (std::size_t c = 0; c < width; c += kLanes<T>) {
+      const Vector<T> rest =
+          Load(row_gradient + c) - Broadcast(mean) - Load(row_standard + c) * Broadcast(slope);
+      Store<T>(row_gradient + c, rest * Broadcast(scale[row]));
+    }
+    ClearPadding(row_gradient, units, width);
+  }
+}
+
+template <class T>
+void Blend(const T* values, std::size_t count, T share, T* mean) {
+  const Vector<T> kept = Broadcast(T{1} - share);
+  for (std::size_t i = 0; i < count; i += kLanes<T>) {
+    Store<T>(mean + i, kept * Load(mean + i) + Broadcast(share) * Load(values + i));
+  }
+}
+
 // Both by e = exp(-2|x|) or exp(-|x|), which cannot overflow.
 template <class T>
 BNBENCH_ALWAYS_INLINE Vector<T> Tanh(Vector<T> x) {
@@ -125,45 +222,88 @@ BNBENCH_ALWAYS_INLINE Vector<T> Sigmoid(Vector<T> x) {
 }
 
 template <class T>
-void Activate(Activation activation, T* values, std::size_t count) {
+BNBENCH_ALWAYS_INLINE Vector<T> SiluSlope(Vector<T> x) {
+  const Vector<T> s = Sigmoid<T>(x);
+  return s * (x * (T{1} - s) + T{1});
+}
+
+template <class T>
+BNBENCH_ALWAYS_INLINE Vector<T> GeluSlope(Vector<T> x) {
+  constexpr T kInverseRootTwoPi = static_cast<T>(0.39894228040143267794);
+  return NormalProbability(x) + x * (Exp(x * x * T{-0.5}) * kInverseRootTwoPi);
+}
+
+// out = function(in), vector by vector.
+template <class T, class Function>
+BNBENCH_ALWAYS_INLINE void MapVectors(const T* in, T* out, std::size_t count,
+                                      const Function& function) {
+  for (std::size_t i = 0; i < count; i += kLanes<T>) Store<T>(out + i, function(Load(in + i)));
+}
+
+// gradient = function(values, gradient), vector by vector.
+template <class T, class Function>
+BNBENCH_ALWAYS_INLINE void ScaleVectors(const T* values, T* gradient, std::size_t count,
+                                        const Function& function) {
   for (std::size_t i = 0; i < count; i += kLanes<T>) {
-    const Vector<T> x = Load(values + i);
-    switch (activation) {
-      case Activation::kRelu:
-        Store<T>(values + i, x < 0 ? Vector<T>{} : x);  // this way round, a NaN stays one
-        break;
-      case Activation::kSigmoid:
-        Store<T>(values + i, Sigmoid<T>(x));
-        break;
-      case Activation::kTanh:
-        Store<T>(values + i, Tanh<T>(x));
-        break;
-    }
+    Store<T>(gradient + i, function(Load(values + i), Load(gradient + i)));
   }
 }
 
 template <class T>
-void ActivateBackward(Activation activation, const T* values, T* gradient, std::size_t count) {
-  for (std::size_t i = 0; i < count; i += kLanes<T>) {
-    const Vector<T> y = Load(values + i);
-    const Vector<T> g = Load(gradient + i);
-    switch (activation) {
-      case Activation::kRelu:
-        Store<T>(gradient + i, y <= 0 ? Vector<T>{} : g);
-        break;
-      case Activation::kSigmoid:
-        Store<T>(gradient + i, g * (y * (T{1} - y)));
-        break;
-      case Activation::kTanh:
-        Store<T>(gradient + i, g * (T{1} - y * y));
-        break;
-    }
+void Activate(Activation activation, const T* in, T* out, std::size_t count) {
+  using V = Vector<T>;
+  switch (activation) {
+    case Activation::kRelu:  // this way round, a NaN stays one
+      return MapVectors(in, out, count, [](V x) { return x < 0 ? V{} : x; });
+    case Activation::kGelu:
+      return MapVectors(in, out, count, [](V x) { return x * NormalProbability(x); });
+    case Activation::kSilu:
+      return MapVectors(in, out, count, [](V x) { return x * Sigmoid<T>(x); });
+    case Activation::kSigmoid:
+      return MapVectors(in, out, count, [](V x) { return Sigmoid<T>(x); });
+    case Activation::kTanh:
+      return MapVectors(in, out, count, [](V x) { return Tanh<T>(x); });
   }
+}
+
+template <class T>
+void ActivateBackward(Activation activation, const T* in, const T* out, T* gradient,
+                      std::size_t count) {
+  using V = Vector<T>;
+  switch (activation) {
+    case Activation::kRelu:
+      return ScaleVectors(out, gradient, count, [](V y, V g) { return y <= 0 ? V{} : g; });
+    case Activation::kGelu:
+      return ScaleVectors(in, gradient, count, [](V x, V g) { return g * GeluSlope<T>(x); });
+    case Activation::kSilu:
+      return ScaleVectors(in, gradient, count, [](V x, V g) { return g * SiluSlope<T>(x); });
+    case Activation::kSigmoid:
+      return ScaleVectors(out, gradient, count, [](V y, V g) { return g * (y * (T{1} - y)); });
+    case Activation::kTanh:
+      return ScaleVectors(out, gradient, count, [](V y, V g) { return g * (T{1} - y * y); });
+  }
+}
+
+// Takes the loss and the gradient of one row to a label of which `smoothing` is spread over all
+// classes (Szegedy et al. 2016, section 7). `in` are the row's logits, `log_sum` is the logarithm
+// of the sum of their powers.
+template <class T>
+BNBENCH_ALWAYS_INLINE double SmoothLabel(const T* in, std::size_t label, T log_sum, T smoothing,
+                                         T inverse_rows, T* gradient) {
+  constexpr T kShare = T{1} / static_cast<T>(kNumOutputs);
+  T mean = 0;
+  for (std::size_t c = 0; c < kNumOutputs; ++c) {
+    mean += in[c] * kShare;
+    gradient[c] -= inverse_rows * smoothing * kShare;
+  }
+  gradient[label] += inverse_rows * smoothing;
+  return static_cast<double>((T{1} - smoothing) * (log_sum - in[label]) +
+                             smoothing * (log_sum - mean));
 }
 
 template <class T>
 double CrossEntropy(const T* logits, const std::uint8_t* labels, std::size_t rows,
-                    std::size_t width, T* gradient, std::size_t* correct) {
+                    std::size_t width, T smoothing, T* gradient, std::size_t* correct) {
   const T inverse_rows = T{1} / static_cast<T>(rows);
   double loss = 0;
   for (std::size_t row = 0; row < rows; ++row) {
@@ -182,10 +322,13 @@ double CrossEntropy(const T* logits, const std::uint8_t* labels, std::size_t row
     }
     T sum = 0;
     for (std::size_t c = 0; c < kNumOutputs; ++c) sum += out[c];
-    loss += static_cast<double>(Log(sum) - (in[label] - largest));
+    const T log_sum = Log(sum);
     const T factor = inverse_rows / sum;
     for (std::size_t c = 0; c < kNumOutputs; ++c) out[c] *= factor;
     out[label] -= inverse_rows;
+    loss += smoothing == 0
+                ? static_cast<double>(log_sum - (in[label] - largest))
+                : SmoothLabel(in, label, log_sum + largest, smoothing, inverse_rows, out);
     for (std::size_t c = kNumOutputs; c < width; ++c) out[c] = 0;
   }
   return loss;

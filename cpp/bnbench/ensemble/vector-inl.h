@@ -75,18 +75,52 @@ BNBENCH_ALWAYS_INLINE void ForEachPanel(std::size_t width, const Body& body) {
   }
 }
 
+BNBENCH_ALWAYS_INLINE float SquareRoot(float x) { return __builtin_sqrtf(x); }
+BNBENCH_ALWAYS_INLINE double SquareRoot(double x) { return __builtin_sqrt(x); }
+
 template <class T>
-BNBENCH_ALWAYS_INLINE void StepVector(Vector<T> gradient, const SgdStep<T>& step,
+BNBENCH_ALWAYS_INLINE Vector<T> SquareRoots(Vector<T> x) {
+  for (std::size_t i = 0; i < kLanes<T>; ++i) x[i] = SquareRoot(x[i]);
+  return x;
+}
+
+// Calls body.operator()<kRule>() with the rule of a step, so that no inner loop has to ask for it.
+template <class T, class Body>
+BNBENCH_ALWAYS_INLINE void WithRule(const Step<T>& step, const Body& body) {
+  switch (step.rule) {
+    case StepRule::kSgd:
+      return body.template operator()<StepRule::kSgd>();
+    case StepRule::kAdam:
+      return body.template operator()<StepRule::kAdam>();
+  }
+}
+
+template <StepRule kRule, class T>
+BNBENCH_ALWAYS_INLINE void StepVector(Vector<T> gradient, const Step<T>& step,
                                       Trainable<T> parameters, std::size_t offset) {
   T* const values = parameters.values + offset;
   const Vector<T> value = Load(values);
   if (step.weight_decay != 0) gradient += Broadcast(step.weight_decay) * value;
-  if (step.momentum != 0) {
+  if constexpr (kRule == StepRule::kSgd) {
+    if (step.momentum != 0) {
+      T* const velocity = parameters.velocity + offset;
+      const Vector<T> moved = gradient + Broadcast(step.momentum) * Load(velocity);
+      Store<T>(velocity, moved);
+      gradient = step.is_nesterov ? gradient + Broadcast(step.momentum) * moved : moved;
+    }
+    Store<T>(values, value - Broadcast(step.learning_rate) * gradient);
+  } else {
     T* const velocity = parameters.velocity + offset;
-    gradient += Broadcast(step.momentum) * Load(velocity);
-    Store<T>(velocity, gradient);
+    T* const square = parameters.square + offset;
+    const Vector<T> before = Load(velocity);
+    const Vector<T> mean = before + Broadcast(step.velocity_share) * (gradient - before);
+    const Vector<T> mean_square = Broadcast(step.square_decay) * Load(square) +
+                                  Broadcast(step.square_share) * (gradient * gradient);
+    Store<T>(velocity, mean);
+    Store<T>(square, mean_square);
+    const Vector<T> root = SquareRoots<T>(mean_square) + Broadcast(step.epsilon);
+    Store<T>(values, Broadcast(step.kept) * value - Broadcast(step.learning_rate) * mean / root);
   }
-  Store<T>(values, value - Broadcast(step.learning_rate) * gradient);
 }
 
 // exp(x) = 2^n exp(r) with n = round(x / ln 2), and |r| <= ln(2) / 2 where the Taylor series to the
@@ -132,6 +166,21 @@ BNBENCH_ALWAYS_INLINE Vector<float> ExpLessOne(Vector<float> x) {
   return less_one * scale + (scale - Broadcast(1.0F));
 }
 
+// The normal distribution's probability of less than x. With p = exp(-x^2 / 2) / 2, p times a
+// polynomial of t = 1 / (1 + c |x|) is that of less than -|x| to 1e-7: Abramowitz and Stegun 1964,
+// formula 7.1.26.
+BNBENCH_ALWAYS_INLINE Vector<float> NormalProbability(Vector<float> x) {
+  const Vector<float> size = x < 0 ? -x : x;
+  const Vector<float> t = 1.0F / (size * Broadcast(0.3275911F * 0.70710678F) + 1.0F);
+  Vector<float> sum = Broadcast(1.061405429F);
+  sum = sum * t + Broadcast(-1.453152027F);
+  sum = sum * t + Broadcast(1.421413741F);
+  sum = sum * t + Broadcast(-0.284496736F);
+  sum = sum * t + Broadcast(0.254829592F);
+  const Vector<float> tail = sum * t * (Exp(x * x * -0.5F) * 0.5F);
+  return x < 0 ? tail : 1.0F - tail;
+}
+
 BNBENCH_ALWAYS_INLINE float Log(float x) { return __builtin_logf(x); }
 
 // Binary64 only checks gradients: it needs no speed.
@@ -142,6 +191,12 @@ BNBENCH_ALWAYS_INLINE Vector<double> Exp(Vector<double> x) {
 
 BNBENCH_ALWAYS_INLINE Vector<double> ExpLessOne(Vector<double> x) {
   for (std::size_t i = 0; i < kLanes<double>; ++i) x[i] = __builtin_expm1(x[i]);
+  return x;
+}
+
+BNBENCH_ALWAYS_INLINE Vector<double> NormalProbability(Vector<double> x) {
+  constexpr double kRootHalf = 0.70710678118654752440;
+  for (std::size_t i = 0; i < kLanes<double>; ++i) x[i] = 0.5 * __builtin_erfc(-x[i] * kRootHalf);
   return x;
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import signal
 import subprocess
 import sys
@@ -85,6 +84,7 @@ def make_trial(
     normalization: str = "none",
     activation: str = "relu",
     hidden: tuple[int, ...] = (64, 32),
+    learning_rate: float = 0.01,
     **recipe: Any,
 ) -> _native.EnsembleTrial:
     network = build(seed, normalization, activation, hidden)
@@ -92,6 +92,7 @@ def make_trial(
         hidden_sizes=hidden,
         normalization=normalization,
         activation=activation,
+        learning_rates=np.array([learning_rate]),
         parameters=flatten(network),
         random_state=torch.get_rng_state().numpy().tobytes(),
         **recipe,
@@ -134,47 +135,6 @@ def train_by_pytorch(
         with torch.no_grad():
             predictions = torch.cat([network(batch).argmax(1) for (batch,) in test])
     return flatten(network), losses, (predictions == test_labels).double().mean().item()
-
-
-@pytest.mark.parametrize("instruction_set", _native.ensemble_instruction_sets())
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("normalization", ["none", "batch"])
-def test_gradients_are_those_of_autograd_in_float64(
-    data: Data, normalization: str, activation: str, instruction_set: str
-) -> None:
-    for hidden, count in itertools.product([(), (5,), (64, 32), (7, 3, 130)], [2, 63, 65, 150]):
-        images, labels = data[0][:count], data[1][:count]
-        network = build(1, normalization, activation, hidden).double()
-        with torch.no_grad():
-            for parameter in network.parameters():
-                parameter.add_(0.1 * torch.randn_like(parameter))
-        parameters = flatten(network)
-        loss = nn.functional.cross_entropy(
-            network(scale(images).double()), torch.tensor(labels).long()
-        )
-        loss.backward()
-        gradients = {name: value.grad for name, value in network.named_parameters()}
-        expected = np.concatenate(
-            [
-                np.zeros(value.numel())
-                if (gradient := gradients.get(name)) is None
-                else gradient.numpy().ravel()
-                for name, value in network.state_dict().items()
-                if not name.endswith("num_batches_tracked")
-            ]
-        )
-
-        found_loss, found = _native.ensemble_gradients(
-            hidden_sizes=hidden,
-            parameters=parameters,
-            images=images,
-            labels=labels,
-            normalization=normalization,
-            activation=activation,
-            instruction_set=instruction_set,
-        )
-        assert found_loss == pytest.approx(loss.item(), rel=1e-12)
-        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("num_images", [1000, 997, 64])
@@ -328,19 +288,15 @@ def test_labels_that_a_callback_changes_are_not_read(data: Data) -> None:
 def test_sizes_beyond_any_memory_are_refused(data: Data) -> None:
     trial = _native.EnsembleTrial(
         hidden_sizes=[2**62, 2**62],
+        learning_rates=np.ones(1),
         parameters=np.zeros(10, np.float32),
         random_state=torch.get_rng_state().numpy().tobytes(),
     )
     (result,) = _native.train_ensemble(*data, [trial])
     assert result.status == "failed"
     assert result.reason.startswith("size: expected a size that a computer can count to")
-    with pytest.raises(_native.UsageError, match="size: expected"):
-        _native.ensemble_gradients(
-            hidden_sizes=[2**62, 2**62],
-            parameters=np.zeros(10),
-            images=data[0],
-            labels=data[1],
-        )
+    with pytest.raises(ValueError, match="size: expected"):
+        _native.train_in_float64(*data, trial, np.zeros(10))
 
 
 def test_results_that_a_callback_takes_are_kept_nowhere_else(data: Data) -> None:
@@ -367,6 +323,7 @@ def test_ctrl_c_stops_all_trials_within_a_second() -> None:
 
         trial = _native.EnsembleTrial(
             hidden_sizes=[64],
+            learning_rates=np.full(1, 0.01),
             parameters=np.zeros(64 * 785 + 650, np.float32),
             random_state=torch.get_rng_state().numpy().tobytes(),
             epochs=1_000_000,
@@ -415,14 +372,22 @@ def test_arguments_that_make_no_sense_are_refused(data: Data) -> None:
         return _native.EnsembleTrial(
             **{
                 "hidden_sizes": [],
+                "learning_rates": np.ones(1),
                 "parameters": parameters,
                 "random_state": state,
                 **changes,
             }
         )
 
-    with pytest.raises(_native.UsageError, match="normalization: expected one of none, batch"):
-        make(normalization="layer")
+    with pytest.raises(
+        _native.UsageError,
+        match="normalization: expected one of none, batch, layer, rms, got group",
+    ):
+        make(normalization="group")
+    with pytest.raises(_native.UsageError, match="optimizer: expected one of sgd, adam, adamw"):
+        make(optimizer="lion")
+    with pytest.raises(_native.UsageError, match="learning_rates: expected a float64 array"):
+        make(learning_rates=np.ones(1, np.float32))
     with pytest.raises(_native.UsageError, match="parameters: expected a float32 array"):
         make(parameters=parameters.astype(np.float64))
     with pytest.raises(_native.UsageError, match="batch_size: expected at least 1, got 0"):
