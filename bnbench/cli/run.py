@@ -29,8 +29,15 @@ DEFAULT_STUDY = "notebook"
     "--study",
     "study_name",
     help="notebook (one learning rate), fair (a series, from the notebook's recipe to the best), "
-    "fair/STUDY (one study of it), a TOML file, or a run's run.json.  "
+    "fair/STUDY (one study of it), techniques (sixteen, each tuned alone), a TOML file, or a run's "
+    "run.json.  "
     f"[default: {DEFAULT_STUDY}]",
+)
+@click.option(
+    "--combine",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Study the combination of a tuned run's best techniques.",
 )
 @click.option("--variants", help="Networks to compare, such as baseline,batchnorm,layernorm.")
 @click.option("--seeds", help="Random seeds, such as 0-4 or 0,3,7.")
@@ -87,6 +94,7 @@ DEFAULT_STUDY = "notebook"
 )
 def run(
     study_name: str | None,
+    combine: Path | None,
     data_dir: Path | None,
     out: Path | None,
     resume: Path | None,
@@ -106,13 +114,14 @@ def run(
         options["num_pairs"] = 0 if no_timing else None
         asked = (
             _apply_to_all(SERIES[name], options)
-            if name in SERIES
-            else _apply_options(find_study(name), options)
+            if name in SERIES and combine is None
+            else _apply_options(_find_study(name, study_name, combine), options)
         )
         folder = out or Path("runs") / f"{asked.name}-{datetime.now():%Y%m%d-%H%M%S}"
         job = Job(folder, asked, data_dir, executor_name, address)
     else:
-        _refuse_options({"study": study_name, "out": out, "no_timing": no_timing, **options})
+        of_study = {"study": study_name, "combine": combine, "out": out, "no_timing": no_timing}
+        _refuse_options({**of_study, **options})
         job = Job(resume, None, data_dir, executor_name, address)
     for study in job.studies:
         check_executor(executor_name, address, study)
@@ -134,6 +143,19 @@ def run(
             click.echo(f"Interrupted; finished trials are kept.\nG{advice[1:]}", err=True)
             sys.exit(find_interruption_code())
         raise
+
+
+def _find_study(name: str, study_name: str | None, combine: Path | None) -> StudySpec:
+    """Find the study of a new run, or make the one that combines the techniques of another."""
+    if combine is None:
+        return find_study(name)
+    if study_name is not None:
+        raise click.UsageError(f"--combine makes a study of its own, so it takes no --study {name}")
+    # Imported here, since it needs NumPy.
+    from bnbench.store import RunStore
+    from bnbench.training.combination import make_combination_study
+
+    return make_combination_study(RunStore.open(combine))
 
 
 def _refuse_options(options: dict[str, Any]) -> None:

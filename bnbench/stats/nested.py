@@ -146,7 +146,10 @@ def estimate_nested_difference(
         raise ValueError("baseline: expected the seeds of the candidate, got another number")
     tried = [read_num_tried(side.num_tried, side.tuning) for side in sides]
     if len({int(each.min()) for each in tried}) > 1:
-        raise ValueError("baseline: expected as many first tuning seeds as the candidate has")
+        raise ValueError(
+            "num_tried: expected as many first tuning seeds for both variants, got "
+            f"{[int(each.min()) for each in tried]}"
+        )
     best = [
         choose_learning_rate(side.learning_rates, side.tuning, each)
         for side, each in zip(sides, tried, strict=True)

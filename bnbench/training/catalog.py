@@ -56,6 +56,21 @@ _FEW_SEEDS: dict[str, Any] = {
 """Tuning where trials differ little from seed to seed, since the rate falls to zero."""
 _GRID = tuple(0.001 * 4**power for power in range(7))  # up to 4.096
 
+STUDIES["techniques"] = replace(
+    STUDIES["notebook"],
+    name="techniques",
+    variants=tuple(VARIANTS.values()),
+    tuning=TuningSpec(
+        tuple(0.00025 * 4**power for power in range(8)),  # up to 4.096; Adam's are the low ones
+        seeds=tuple(range(1000, 1015)),
+        num_first_seeds=3,
+        refine=True,
+        refine_octaves=(1.0, 0.5),
+    ),
+    timing=TimingSpec(num_pairs=6),
+)
+"""Every technique alone, each tuned with the same budget; intervals hold at the chosen rates."""
+
 SERIES: dict[str, SeriesSpec] = {
     "fair": SeriesSpec(
         "fair",

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cmath>
@@ -11,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "bnbench/children.h"
 #include "bnbench/ensemble/order.h"
@@ -282,22 +284,111 @@ TEST_CASE("analytic gradients are those of finite differences") {
   }
 }
 
-TEST_CASE("one step is worked by hand: a single layer, two images, momentum and weight decay") {
-  // One inked pixel an image, of value 1; all weights 0.5, biases 0: every class has probability
-  // 0.1. The gradient of the bias of class 0 is (0.1 - 1) / 2 + 0.1 / 2 = -0.4, of class 1 the
-  // same, of the others 0.1.
+// Two images of one inked pixel each, of value 1. With all weights 0.5 and biases 0 every class has
+// probability 0.1. The gradient of the bias of class 0 is (0.1 - 1) / 2 + 0.1 / 2 = -0.4, of class
+// 1 the same, of the others 0.1.
+Images MakeTwoImages() {
   Images images;
   images.pixels.assign(2 * kPixels, 0);
   images.pixels[0] = 255;
   images.pixels[kPixels + 783] = 255;
   images.labels = {0, 1};
+  return images;
+}
+
+Trial MakeSingleLayer(const TrainingRecipe& recipe, std::vector<double> learning_rates) {
   Trial trial{{{}, Normalization::kNone, Activation::kRelu},
-              {.epochs = 2, .batch_size = 2, .momentum = 0.5, .weight_decay = 0.01},
+              recipe,
               std::vector<float>(kPixels * 10 + 10, 0.5F),
               MakeRandomState(0),
-              {0.1}};
+              std::move(learning_rates)};
   std::fill(trial.parameters.end() - 10, trial.parameters.end(), 0.0F);
+  return trial;
+}
 
+std::vector<float> TrainOnTwoImages(const TrainingRecipe& recipe,
+                                    std::vector<double> learning_rates) {
+  const Images images = MakeTwoImages();
+  const TrialResult result =
+      Train(images, images, {MakeSingleLayer(recipe, std::move(learning_rates))})[0];
+  REQUIRE(result.status == TrialStatus::kCompleted);
+  return result.parameters;
+}
+
+TEST_CASE("Adam's first step moves by the learning rate, and AdamW's weights shrink by it") {
+  constexpr std::size_t kBias = kPixels * 10;
+  const auto adam =
+      TrainOnTwoImages({.epochs = 1, .batch_size = 2, .optimizer = Optimizer::kAdam}, {0.1});
+  CHECK(adam[kBias] == doctest::Approx(0.1));
+  CHECK(adam[kBias + 2] == doctest::Approx(-0.1));
+  CHECK(adam[0] == doctest::Approx(0.6));
+  CHECK(adam[5] == 0.5F);  // a pixel without ink
+  const auto adamw = TrainOnTwoImages(
+      {.epochs = 1, .batch_size = 2, .optimizer = Optimizer::kAdamW, .weight_decay = 0.2}, {0.1});
+  CHECK(adamw[0] == doctest::Approx(0.5 * (1 - 0.1 * 0.2) + 0.1));
+  CHECK(adamw[5] == doctest::Approx(0.5 * (1 - 0.1 * 0.2)));
+}
+
+TEST_CASE("every step has its own learning rate") {
+  constexpr std::size_t kBias = kPixels * 10;
+  const TrainingRecipe recipe{.epochs = 2, .batch_size = 2};
+  CHECK(TrainOnTwoImages(recipe, {0.1, 0})[kBias] == doctest::Approx(0.04));
+  CHECK(TrainOnTwoImages(recipe, {0, 0.2})[kBias] == doctest::Approx(0.08));
+  const Images images = MakeTwoImages();
+  const TrialResult result = Train(images, images, {MakeSingleLayer(recipe, {1, 1, 1})})[0];
+  CHECK(result.status == TrialStatus::kFailed);
+  CHECK(result.reason == "learning_rates: expected one, or one for each of 2 steps, got 3");
+}
+
+TEST_CASE("averages are worked by hand") {
+  constexpr std::size_t kBias = kPixels * 10;
+  TrainingRecipe recipe{.epochs = 2, .batch_size = 2, .averaging_decay = 0.75};
+  // The bias of class 0 is 0 at first, and 0.04 after both steps.
+  recipe.weight_averaging = WeightAveraging::kEma;
+  CHECK(TrainOnTwoImages(recipe, {0.1, 0})[kBias] ==
+        doctest::Approx(0.75 * (0.25 * 0.04) + 0.25 * 0.04));
+  // The last epoch has one step.
+  recipe.weight_averaging = WeightAveraging::kLastEpoch;
+  CHECK(TrainOnTwoImages(recipe, {0.1, 0})[kBias] == doctest::Approx(0.04));
+  // One epoch of two steps: of rate 0, then 1 on the other image.
+  recipe.epochs = 1;
+  recipe.batch_size = 1;
+  const std::vector<float> mean = TrainOnTwoImages(recipe, {0, 1});
+  CHECK(std::max(mean[kBias], mean[kBias + 1]) == doctest::Approx((0 + 0.9) / 2));
+}
+
+TEST_CASE("the last batch is left out only if it is smaller") {
+  const Images train = MakeImages(65);
+  const Images first = MakeImages(20, 2);
+  TrainingRecipe recipe{.epochs = 1, .batch_size = 64, .drops_last = true};
+  // The batch of a single image, which batch normalization refuses, is never met.
+  CHECK(Train(train, first, {MakeTrial(1, kNormalized, recipe)})[0].status ==
+        TrialStatus::kCompleted);
+  recipe.batch_size = 66;
+  const TrialResult none = Train(train, first, {MakeTrial(1, kPlain, recipe)})[0];
+  CHECK(none.reason ==
+        "batch_size: expected at most the 65 training images where the last batch is left out, got "
+        "66");
+  recipe.batch_size = 13;
+  TrainingRecipe whole = recipe;
+  whole.drops_last = false;
+  const auto results =
+      Train(train, first, {MakeTrial(1, kPlain, recipe), MakeTrial(1, kPlain, whole)});
+  CHECK(HasSameBits(results[0], results[1]));
+}
+
+TEST_CASE("dropout of everything is refused") {
+  const Images train = MakeImages(64);
+  NetworkShape network = kPlain;
+  network.dropout = 1;
+  const TrialResult result = Train(train, train, {MakeTrial(1, network, {})})[0];
+  CHECK(result.reason == "dropout: expected a number in [0, 1), got 1.000000");
+}
+
+TEST_CASE("one step is worked by hand: a single layer, two images, momentum and weight decay") {
+  const Images images = MakeTwoImages();
+  Trial trial =
+      MakeSingleLayer({.epochs = 2, .batch_size = 2, .momentum = 0.5, .weight_decay = 0.01}, {0.1});
   trial.recipe.epochs = 1;
   const TrialResult one = Train(images, images, {trial})[0];
   REQUIRE(one.status == TrialStatus::kCompleted);
@@ -559,10 +650,16 @@ TEST_CASE("a worker is one thread, however many images there are") {
   options.on_epoch = [&](std::size_t, const EpochResult&) {
     most = std::max(most, CountThreads());
   };
-  const NetworkShape small{{}, Normalization::kNone, Activation::kRelu};
-  Train(train, test, std::vector<Trial>(4, MakeTrial(1, small, {.epochs = 2, .batch_size = 64})),
+  NetworkShape network{{}, Normalization::kNone, Activation::kRelu};
+  Train(train, test, std::vector<Trial>(4, MakeTrial(1, network, {.epochs = 2, .batch_size = 64})),
         options);
   CHECK(most >= before);
+  CHECK(most <= before + 2);
+  // Nor for masks so large that torch would share them out.
+  network.hidden_sizes = {100};
+  network.dropout = 0.5;
+  Train(train, test, std::vector<Trial>(4, MakeTrial(1, network, {.epochs = 1, .batch_size = 64})),
+        options);
   CHECK(most <= before + 2);
 }
 

@@ -306,6 +306,30 @@ TEST_CASE_TEMPLATE("steps of rows of parameters are those of plain loops", T, fl
   });
 }
 
+TEST_CASE_TEMPLATE("what has decayed to next to nothing is 0", T, float, double) {
+  ForEachSet<T>([](const KernelTable<T>& kernels) {
+    for (const StepRule rule : {StepRule::kSgd, StepRule::kAdam}) {
+      Buffer<T> gradient(16), weights(16), velocity(16), square(16);
+      velocity[0] = static_cast<T>(1e-35);
+      velocity[1] = static_cast<T>(-1e-35);
+      velocity[2] = static_cast<T>(1e-30);
+      std::copy_n(velocity.data(), 3, square.data());
+      kernels.vector_update(gradient.data(), 16,
+                            {.rule = rule,
+                             .momentum = static_cast<T>(0.5),
+                             .velocity_share = static_cast<T>(0.5),
+                             .square_decay = static_cast<T>(0.5),
+                             .square_share = static_cast<T>(0.5),
+                             .epsilon = 1},
+                            {weights.data(), velocity.data(), square.data()});
+      CHECK(velocity[0] == 0);
+      CHECK(velocity[1] == 0);
+      CHECK(velocity[2] == doctest::Approx(5e-31).epsilon(1e-6).scale(1e-31));
+      if (rule == StepRule::kAdam) CHECK(square[0] == 0);
+    }
+  });
+}
+
 TEST_CASE_TEMPLATE("batch normalization is that of plain loops", T, float, double) {
   ForEachSet<T>([](const KernelTable<T>& kernels) {
     for (const std::size_t rows : {2U, 7U, 70U}) {
