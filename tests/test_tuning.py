@@ -81,6 +81,15 @@ def test_rates_close_in_on_the_best_and_only_the_best_three_get_all_seeds(
     assert [rate.learning_rate for rate in choose_rates(racing, records)] == [0.32, 0.04]
 
 
+def test_the_seeds_of_the_finalists_do_not_change_who_they_are(racing: StudySpec) -> None:
+    def collapse(rate: float, seed: int) -> float:
+        return peak_at(0.3)(rate, seed) if seed < 12 else 0.0
+
+    records = race(racing, {"baseline": collapse, "batchnorm": collapse})
+    planned = list_tuning_trials(racing, ENGINES, records)
+    assert set(planned) == {record.trial for record in records}
+
+
 def test_every_variant_gets_the_same_numbers_of_rates_and_seeds(racing: StudySpec) -> None:
     # One is best in the middle of the grid, the other at its end, where octaves go beyond it.
     records = race(racing, {"baseline": peak_at(0.04), "batchnorm": peak_at(2.0)})

@@ -49,7 +49,7 @@ _LINEAR = RecipeSpec(schedule="linear")
 _PRECISE = replace(_LINEAR, evaluation_statistics="precise")
 _FEW_SEEDS: dict[str, Any] = {
     "seeds": tuple(range(1000, 1005)),
-    "num_first_seeds": 2,
+    "num_first_seeds": 3,
     "num_finalists": 2,
     "max_alternates": 1,
 }
@@ -90,8 +90,12 @@ SERIES: dict[str, SeriesSpec] = {
                 "linear-precise-20",
                 replace(_PRECISE, epochs=20),
                 _GRID[2:6],
-                **{**_FEW_SEEDS, "seeds": (1000, 1001, 1002, 1003), "num_alternate_seeds": 10},
                 refine_octaves=(1.0,),
+                seeds=tuple(range(1000, 1004)),
+                num_first_seeds=2,
+                num_finalists=2,
+                max_alternates=1,
+                num_alternate_seeds=10,
             ),
         ),
         verified=("notebook",),

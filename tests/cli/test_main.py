@@ -34,7 +34,6 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["--study", "gone.toml"], ["gone.toml: expected a study file"]),
         (["--threads", "0"], ["threads: expected"]),
         (["--study", "fair", "--learning-rate", "1"], ["learning_rate: expected none", "fair"]),
-        (["--engine", "native", "--variants", "layernorm"], ["engine: expected", "layernorm"]),
         (["--epochs", "three"], ["'three' is not a valid integer"]),
         (["--resume", "nowhere"], ["nowhere: expected a run folder"]),
         (["--resume", "nowhere", "--epochs", "3"], ["takes no --epochs"]),

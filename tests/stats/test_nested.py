@@ -146,10 +146,20 @@ def test_a_draw_chooses_its_finalists_by_the_first_seeds_and_then_among_them() -
     assert found.choice_deviation == pytest.approx(0.03 * np.sqrt(0.25 * 0.75), rel=0.03)
 
 
-def test_without_a_scored_finalist_a_draw_takes_the_best_rate_that_was_scored() -> None:
-    tuning = np.array([[0.9, 0.1, NAN, NAN], [0.6, 0.6, 0.7, 0.7], [0.5] * 2 + [NAN] * 2])
+@pytest.mark.parametrize(
+    ("tuning", "tried"),
+    [
+        # One finalist: the first seeds alone choose it, however low the others are.
+        ([[0.9, 0.1, NAN, NAN], [0.6, 0.6, 0.1, 0.1], [0.5, 0.5, NAN, NAN]], [2, 4, 2]),
+        # Two finalists: one that has the first seeds only keeps their mean.
+        ([[0.9, 0.1, NAN, NAN], [0.6, 0.6, 0.6, 0.6], [0.5, 0.5, 0.5, 0.5]], [2, 4, 4]),
+    ],
+    ids=["one finalist", "two finalists"],
+)
+def test_a_draw_races_as_the_tuning_did(tuning: list[list[float]], tried: list[int]) -> None:
+    # The rate 0.01, which was not scored, is chosen if a draw has the first seed twice: 1 in 4.
     scored = np.array([[NAN] * 12, [0.82] * 12, [NAN] * 12])
-    side = TunedAccuracy(RATES, tuning, scored, np.array([2, 4, 2]))
+    side = TunedAccuracy(RATES, np.array(tuning), scored, np.array(tried))
     found = estimate_nested_difference(side, side, make_generator())
     assert found is not None
     assert found.choice_deviation == 0.0

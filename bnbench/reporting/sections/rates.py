@@ -86,10 +86,9 @@ def _say_budget(tuning: TuningSpec) -> str:
         each = "each " if len(steps) > 1 else ""
         sentences[0] += f", and at two rates {each}{join_words(steps)} beside its best"
     if len(tuning.seeds) > len(tuning.first_seeds):
-        sentences.append(
-            f"Its {format_count(tuning.num_finalists, 'best rate')} got "
-            f"{format_count(len(tuning.seeds), 'seed')} each"
-        )
+        number, seeds = tuning.num_finalists, format_count(len(tuning.seeds), "seed")
+        best = f"{number} best rates got {seeds} each" if number > 1 else f"best rate got {seeds}"
+        sentences.append(f"Its {best}")
     return " ".join(f"{sentence}." for sentence in sentences)
 
 
