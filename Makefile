@@ -1,5 +1,5 @@
-# 'make study' runs both studies and 'make test' the tests; both set up what they need first.
-#   make study ARGS="--seeds 0-9"      options of 'bnbench run', for both studies
+# 'make study' runs the studies and 'make test' the tests; both set up what they need first.
+#   make study ARGS="--seeds 0-9"      options of 'bnbench run', for all studies
 #   make study PYTHON=python3.12       the Python that makes the environment
 #   make study VENV=/path              the folder of the environment
 #   make test PYTEST_ARGS="-k gate"    more options of pytest
@@ -29,6 +29,10 @@ CPP_SOURCES := CMakeLists.txt $(shell find cpp -type f -not -path 'cpp/fuzz/corp
 # What 'make check' gives to clang-tidy: sources without large headers, which take it 20 s each.
 TIDY_SOURCES := $(shell grep -LE 'ATen|torch/|caffe2|CLI/|nlohmann|training_mode.h' \
   $$(find cpp/app cpp/bnbench -name '*.cc' ! -name '*_test.cc' ! -name 'kernels_*'))
+# Prints what clang-tidy finds. On stderr it also counts the warnings of system headers, which it does
+# not show: that line alone is left out.
+TIDY := report=$$(clang-tidy -p "$$0" --quiet "$$@" 2>&1 >&3); status=$$?; \
+  printf "%s\n" "$$report" | grep -vxE "([0-9]+ warnings? generated\.)?" >&2; exit $$status
 # The one build of the C++ side: program, Python module and tests.
 CPP_BUILD := build/dev
 # Editable: Python sources are used as they are. A changed C++ source is built at the next 'make'.
@@ -39,16 +43,20 @@ export PATH := $(BIN):$(PATH)
 # Where cpp/prepare-system.sh unpacks headers that can't be installed.
 export CMAKE_PREFIX_PATH := $(abspath $(VENV))/system/usr:$(CMAKE_PREFIX_PATH)
 
-.PHONY: help study test test-slow test-all setup data check bench peers fuzz other-torch clean
+.PHONY: help study techniques test test-slow test-all setup data check bench peers fuzz sanitize other-torch clean
 .DELETE_ON_ERROR:
 
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make study   set up, run both studies, verify them in C++, write their reports
+## make study   set up, run the notebook study and four tuned ones, write their reports
 study: setup data
-	bnbench run --study notebook $(ARGS)
 	bnbench run --study fair $(ARGS)
+
+## make techniques   set up, run sixteen techniques each alone, then the best ones combined
+techniques: setup data
+	bnbench run --study techniques $(ARGS)
+	bnbench run --combine "$$(ls -td runs/techniques-* | head -n 1)"
 
 ## make test    set up, run every test that takes about a second or less, Python and C++
 test: setup data
@@ -70,7 +78,8 @@ check: setup
 	lint-imports
 	mypy
 	@if command -v clang-tidy >/dev/null; then \
-	  printf '%s\n' $(TIDY_SOURCES) | xargs -P $(TEST_PROCESSES) -n 4 clang-tidy -p $(CPP_BUILD) --quiet; \
+	  printf '%s\n' $(TIDY_SOURCES) | \
+	    xargs -P $(TEST_PROCESSES) -n 4 sh -c '$(TIDY)' $(CPP_BUILD) 3>&1; \
 	else echo "check: clang-tidy is missing, the C++ side was not checked; apt-get install clang-tidy" >&2; fi
 
 ## make bench   the benchmarks: pytest --benchmark-only
@@ -92,6 +101,12 @@ fuzz: $(STAMPS)/build-tools
 	  ./fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
 	    -artifact_prefix=$$target- found/$$target "$(abspath cpp/fuzz/corpus)/$$target" || exit 1; \
 	done
+
+## make sanitize   run the C++ tests and Python's of _native with address and undefined-behavior sanitizers
+sanitize: setup
+	cmake --preset asan
+	cmake --build --preset asan --parallel $(TEST_PROCESSES)
+	ctest --preset asan --parallel $(TEST_PROCESSES)
 
 ## make other-torch   build the evaluator against OTHER_TORCH (a gigabyte), compare it with this one
 other-torch: setup data

@@ -12,11 +12,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench.data import Dataset
 from bnbench.environment import describe_environment
-from bnbench.networks import VARIANTS
 from bnbench.recipes import RecipeSpec
 from bnbench.records import DataRecord, EpochRecord, TrialRecord
 from bnbench.specs import StudySpec, TimingSpec, TrialSpec
 from bnbench.store import RunStore
+from bnbench.techniques import VARIANTS
 from bnbench.training.executors.batching import MAX_EPOCHS_PER_BATCH
 from bnbench.training.executors.interface import CompletedTrial
 from bnbench.training.executors.ray_cluster import join_cluster

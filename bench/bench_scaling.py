@@ -6,9 +6,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench.data import Dataset, LabeledImages
-from bnbench.networks import VARIANTS
 from bnbench.recipes import RecipeSpec
 from bnbench.specs import TrialSpec
+from bnbench.techniques import VARIANTS
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.native import NativeEngine
 

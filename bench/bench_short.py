@@ -12,9 +12,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench.data import Dataset, LabeledImages
 from bnbench.models.torch_network import compute_logits
-from bnbench.networks import VARIANTS, build_network
+from bnbench.networks import build_network
 from bnbench.recipes import RecipeSpec
 from bnbench.specs import EngineName, TrialSpec
+from bnbench.techniques import VARIANTS
 from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import train_all
 

@@ -4,9 +4,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnbench.data import Dataset
-from bnbench.networks import VARIANTS
 from bnbench.recipes import RecipeSpec
 from bnbench.specs import EngineName, TrialSpec
+from bnbench.techniques import VARIANTS
 from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import train_all
 

@@ -10,9 +10,9 @@ import pytest
 from bnbench.data import Dataset, load_fashion_mnist
 from bnbench.environment import describe_environment
 from bnbench.models.export import make_model_files, write_model_files
-from bnbench.networks import VARIANTS
 from bnbench.recipes import RecipeSpec
 from bnbench.specs import TrialSpec
+from bnbench.techniques import VARIANTS
 from bnbench.training.engines.interface import TrainedTrial, train_all
 from bnbench.training.engines.reference import ReferenceEngine
 

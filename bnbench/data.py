@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,10 +103,15 @@ def cut_validation_split(dataset: Dataset, tuning: TuningSpec) -> Dataset:
     Raises:
         SpecError: a class has too few images.
     """
+    return _cut_split(dataset, tuning.num_validation_images // len(CLASS_NAMES), tuning.split_seed)
+
+
+# The studies of a series share one split, and so the engines that hold its images.
+@functools.lru_cache(maxsize=1)
+def _cut_split(dataset: Dataset, per_class: int, split_seed: int) -> Dataset:
     labels = dataset.train.labels
-    generator = torch.Generator().manual_seed(tuning.split_seed)
+    generator = torch.Generator().manual_seed(split_seed)
     shuffled = torch.randperm(len(labels), generator=generator)
-    per_class = tuning.num_validation_images // len(CLASS_NAMES)
     chosen = torch.zeros(len(labels), dtype=torch.bool)
     for label in range(len(CLASS_NAMES)):
         of_class = shuffled[labels[shuffled] == label]

@@ -1,4 +1,4 @@
-"""Files that survive a kill: replaced whole, or extended line by line."""
+"""Files and folders that survive a kill: replaced or made whole, or extended line by line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import fcntl
 import io
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -31,6 +33,23 @@ def replace_file(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
         error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
+def make_folder(folder: Path) -> Iterator[Path]:
+    """Make a folder that appears complete or not at all; yields a draft of it to fill.
+
+    Raises:
+        OSError: the folder cannot be written, or exists and is not empty; no draft is left.
+    """
+    draft = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    try:
+        draft.mkdir(parents=True)
+        yield draft
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
         raise
 
 

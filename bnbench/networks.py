@@ -1,11 +1,10 @@
-"""The networks under comparison: a variant is one entry in `VARIANTS`."""
+"""The network of a variant in PyTorch."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from bnbench.errors import SpecError
 from bnbench.specs import Activation, Normalization, VariantSpec
 
 if TYPE_CHECKING:
@@ -13,15 +12,6 @@ if TYPE_CHECKING:
 
 NUM_PIXELS = 28 * 28
 NUM_CLASSES = 10
-
-VARIANTS: dict[str, VariantSpec] = {
-    spec.name: spec
-    for spec in (
-        VariantSpec("baseline"),
-        VariantSpec("batchnorm", normalization="batch"),
-        VariantSpec("layernorm", normalization="layer"),
-    )
-}
 
 ACTIVATIONS: dict[Activation, str] = {
     "relu": "ReLU",
@@ -40,21 +30,6 @@ NORMALIZATIONS: dict[Normalization, tuple[str, dict[str, Any]] | None] = {
     "rms": ("RMSNorm", {"eps": 1e-5}),
 }
 """Class in `torch.nn` of each normalization and its settings; None puts no layer in."""
-
-
-def find_variant(name: str) -> VariantSpec:
-    """Find a variant by its name.
-
-    Raises:
-        SpecError: no variant has that name; the text lists all names.
-    """
-    try:
-        return VARIANTS[name]
-    except KeyError:
-        raise SpecError(
-            f"variants: expected some of {', '.join(VARIANTS)}; got {name!r}; add a new "
-            "variant to bnbench/networks.py or to a study file as a [[variants]] table"
-        ) from None
 
 
 def build_network(variant: VariantSpec) -> nn.Sequential:
@@ -101,8 +76,10 @@ def _make_units(variant: VariantSpec, number: int, num_units: int) -> OrderedDic
     normalization = NORMALIZATIONS[variant.normalization]
     if normalization is not None:
         kind, settings = normalization
-        units[f"norm{number}"] = getattr(nn, kind)(num_units, **settings)
-        units.move_to_end(f"norm{number}", last=variant.placement == "after")
+        # TorchScript takes modules of the same names and types for one, whatever their order.
+        name = f"norm{number}" if variant.placement == "before" else f"postnorm{number}"
+        units[name] = getattr(nn, kind)(num_units, **settings)
+        units.move_to_end(name, last=variant.placement == "after")
     if variant.dropout:
         units[f"dropout{number}"] = nn.Dropout(variant.dropout)
     return units

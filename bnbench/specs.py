@@ -71,12 +71,15 @@ class VariantSpec:
             require(self, "normalization", holds, "batch, for precise evaluation statistics")
 
     def adapt(self, recipe: RecipeSpec) -> RecipeSpec:
-        """Change a recipe as this variant asks.
+        """Change a recipe as this variant asks, and drop what has no effect on it.
 
         Raises:
             SpecError: the changed recipe makes no sense.
         """
-        return replace(recipe, **self.recipe.changes) if self.recipe.changes else recipe
+        changes = self.recipe.changes
+        if recipe.evaluation_statistics == "precise" and self.normalization != "batch":
+            changes["evaluation_statistics"] = "running"  # there are no statistics to replace
+        return replace(recipe, **changes) if changes else recipe
 
 
 @dataclass(frozen=True)
@@ -111,10 +114,19 @@ class TuningSpec:
     split_seed: int = 0
     """Which images are cut."""
     refine: bool = False
-    """Whether each variant also tries the rates half an octave below and above its best one."""
+    """Whether each variant also tries rates below and above its best one."""
     max_alternates: int = 0
     """Most rates per variant at which it is also scored, since other tuning seeds might have chosen
     them; at least 0. The interval of the difference then covers the choice of the rates."""
+    refine_octaves: tuple[float, ...] = (0.5,)
+    """Distances from the best rate at which refining tries rates, in octaves, one after the other;
+    each above 0."""
+    num_first_seeds: int | None = None
+    """Seeds that every rate is tried with, the first of `seeds`; None tries every rate with all."""
+    num_finalists: int = 3
+    """Rates per variant that are tried with all seeds: the best with the first ones."""
+    num_alternate_seeds: int | None = None
+    """Scored seeds of each of these rates, the first of the study's; None takes all."""
 
     def __post_init__(self) -> None:
         _require_distinct("learning_rates", self.learning_rates)
@@ -123,9 +135,24 @@ class TuningSpec:
         ascending = list(self.learning_rates) == sorted(self.learning_rates)
         require(self, "learning_rates", ascending, "an ascending list")
         _require_seeds(self.seeds)
+        if self.num_first_seeds is not None:
+            in_range = 1 <= self.num_first_seeds <= len(self.seeds)
+            require(
+                self, "num_first_seeds", in_range, f"a whole number from 1 to {len(self.seeds)}"
+            )
+        if self.num_alternate_seeds is not None:
+            require_positive(self, "num_alternate_seeds")
+        require_positive(self, "num_finalists")
+        in_range = all(0 < octaves < math.inf for octaves in self.refine_octaves)
+        require(self, "refine_octaves", in_range, "numbers above 0")
         require(self, "max_alternates", self.max_alternates >= 0, "a whole number of at least 0")
         in_tens = self.num_validation_images >= 10 and self.num_validation_images % 10 == 0
         require(self, "num_validation_images", in_tens, "a multiple of 10, the number of classes")
+
+    @property
+    def first_seeds(self) -> tuple[int, ...]:
+        """The seeds that every rate is tried with."""
+        return self.seeds[: self.num_first_seeds]
 
 
 @dataclass(frozen=True)
@@ -203,12 +230,14 @@ class StudySpec:
         self,
         engines: Mapping[str, EngineName],
         rates: Mapping[tuple[str, str], Sequence[float]] | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> tuple[TrialSpec, ...]:
         """List the trials that choose learning rates, trained on a part of the training set.
 
         Args:
             engines: the engine that trains on each device.
             rates: learning rates by (variant, device); by default, the grid for all.
+            seeds: seeds of the trials; by default, those that every rate is tried with.
         """
         tuning = self.tuning
         if tuning is None:
@@ -216,7 +245,7 @@ class StudySpec:
         return tuple(
             TrialSpec(variant, self._at(variant, rate), seed, device, engines[device], "tune")
             for device in self.devices
-            for seed in tuning.seeds
+            for seed in (tuning.first_seeds if seeds is None else seeds)
             for variant in self.variants
             for rate in (
                 tuning.learning_rates if rates is None else rates.get((variant.name, device), ())
@@ -229,10 +258,11 @@ class StudySpec:
         rates: Mapping[tuple[str, str], Sequence[float]],
     ) -> tuple[TrialSpec, ...]:
         """List the trials at rates that tuning might have chosen; the arguments are as above."""
+        number = self.tuning.num_alternate_seeds if self.tuning else None
         return tuple(
             TrialSpec(variant, self._at(variant, rate), seed, device, engines[device], "alternate")
             for device in self.devices
-            for seed in self.seeds
+            for seed in self.seeds[:number]
             for variant in self.variants
             for rate in rates.get((variant.name, device), ())
         )

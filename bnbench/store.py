@@ -11,15 +11,13 @@ import contextlib
 import dataclasses
 import functools
 import json
-import secrets
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bnbench.errors import RunError, SpecError
-from bnbench.files import AppendLog, replace_file
+from bnbench.files import AppendLog, make_folder, replace_file
 from bnbench.mapping import build_from_mapping, convert
 from bnbench.records import (
     ChosenRateRecord,
@@ -82,24 +80,12 @@ class RunStore:
         Raises:
             RunError: `folder` exists and is not an empty folder, or it cannot be written.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunError(
-                f"{folder}: expected a new or empty folder, got one in use; choose another "
-                f"--out, or go on with an unfinished run by --resume {folder}"
-            )
         run = _RunDescription(FORMAT_VERSION, study, dict(engines), data)
-        draft = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
-        try:
-            (draft / "models").mkdir(parents=True)
+        with make_run_folder(folder) as draft:
+            (draft / "models").mkdir()
             replace_file(draft / "run.json", _to_json(dataclasses.asdict(run)))
             replace_file(draft / "environment.json", _to_json(dataclasses.asdict(environment)))
             (draft / "trials.jsonl").touch()
-            draft.rename(folder)
-        except OSError as error:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise RunError(
-                f"{folder}: expected a folder that can be written, got: {error.strerror}"
-            ) from None
         return cls.open(folder)
 
     @classmethod
@@ -235,6 +221,27 @@ class RunStore:
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write any file of the run whole."""
         replace_file(self.folder / name, content)
+
+
+@contextlib.contextmanager
+def make_run_folder(folder: Path) -> Iterator[Path]:
+    """Make the folder of a run or a series, as `make_folder` does.
+
+    Raises:
+        RunError: `folder` exists and is not an empty folder, or it cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(
+            f"{folder}: expected a new or empty folder, got one in use; choose another "
+            f"--out, or go on with an unfinished run by --resume {folder}"
+        )
+    try:
+        with make_folder(folder) as draft:
+            yield draft
+    except OSError as error:
+        raise RunError(
+            f"{folder}: expected a folder that can be written, got: {error.strerror}"
+        ) from None
 
 
 def _read_json(path: Path, folder: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
 EPOCH_FILES: dict[Purpose, str] = {
     "score": "epochs.csv",
     "tune": "tuning.csv",
@@ -50,12 +52,14 @@ def make_epoch_frame(records: Iterable[TrialRecord]) -> pd.DataFrame:
 
 def tabulate_tuning(
     study: StudySpec, records: Iterable[TrialRecord], variant: str, device: str
-) -> tuple[Vector, Matrix]:
+) -> tuple[Vector, Matrix, Counts]:
     """Final validation accuracy of one variant by learning rate.
 
     Returns:
         The rates of the study's grid and those that were tried besides, shape (num_rates,),
-        ascending; the accuracy, shape (num_rates, num_seeds), NaN where a trial failed.
+        ascending; the accuracy, shape (num_rates, num_seeds), NaN where a trial failed or none
+        was tried; the seeds that each rate is tried with, the first of the columns, same shape as
+        the rates.
     """
     if study.tuning is None:
         raise ValueError("expected a study with tuning, got one without")
@@ -65,8 +69,11 @@ def tabulate_tuning(
         if record.trial.purpose == "tune"
         and (record.trial.variant.name, record.trial.device) == (variant, device)
     ]
-    tried = {record.trial.recipe.learning_rate for record in found}
-    return _tabulate(found, sorted({*study.tuning.learning_rates, *tried}), study.tuning.seeds)
+    tried = Counter(record.trial.recipe.learning_rate for record in found)
+    rates = sorted({*study.tuning.learning_rates, *tried})
+    num_first = len(study.tuning.first_seeds)
+    counts = [max(num_first, tried[rate]) for rate in rates]
+    return *_tabulate(found, rates, study.tuning.seeds), np.array(counts)
 
 
 def tabulate_scored(

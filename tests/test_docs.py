@@ -1,5 +1,6 @@
 """README and docs against the code: links, commands and paths."""
 
+import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -8,6 +9,9 @@ import click
 import pytest
 
 from bnbench.cli.main import cli
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import VariantSpec
+from bnbench.techniques import TECHNIQUES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -105,3 +109,12 @@ def test_every_path_and_name_in_the_table_of_tasks_exists() -> None:
         assert all(path.exists() for path in paths), row
         for name in re.findall(r"`(\w+)` in `", row):
             assert any(path.is_file() and name in path.read_text() for path in paths), name
+
+
+def test_every_technique_and_every_field_of_a_recipe_or_network_is_documented() -> None:
+    text = (ROOT / "docs" / "techniques.md").read_text(encoding="utf-8")
+    fields = [
+        field.name for spec in (RecipeSpec, VariantSpec) for field in dataclasses.fields(spec)
+    ]
+    missing = [name for name in (*TECHNIQUES, *fields) if f"`{name}`" not in text]
+    assert not [name for name in missing if name != "name"]

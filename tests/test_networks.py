@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from bnbench.errors import SpecError
 from bnbench.layers import INITIALIZERS, Shortcut
-from bnbench.networks import ACTIVATIONS, NORMALIZATIONS, VARIANTS, build_network, find_variant
+from bnbench.networks import ACTIVATIONS, NORMALIZATIONS, build_network
 from bnbench.specs import Activation, Initialization, Normalization, VariantSpec
+from bnbench.techniques import VARIANTS
 
 
 def list_layers(variant: VariantSpec) -> list[str]:
@@ -109,8 +109,3 @@ def test_a_seeds_weights_are_those_of_the_network_written_by_hand() -> None:
         for found, wanted in zip(linear, expected, strict=True):
             assert torch.equal(found.weight, wanted.weight)
             assert torch.equal(found.bias, wanted.bias)
-
-
-def test_an_unknown_variant_is_refused_with_a_list_of_all() -> None:
-    with pytest.raises(SpecError, match=r"some of baseline, batchnorm, layernorm; got 'bn'"):
-        find_variant("bn")

@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -190,6 +190,17 @@ def test_every_variant_is_tuned_on_the_same_grid_with_the_same_seeds() -> None:
     assert {(trial.purpose, trial.engine) for trial in trials} == {("tune", "native")}
 
 
+def test_alternates_have_the_first_of_the_scored_seeds() -> None:
+    assert TUNED.tuning is not None
+    tuning = replace(TUNED.tuning, num_alternate_seeds=2)
+    study = replace(TUNED, tuning=tuning)
+    trials = study.list_alternate_trials({"cpu": "native"}, {("b", "cpu"): (0.1,)})
+    assert [(t.variant.name, t.recipe.learning_rate, t.seed) for t in trials] == [
+        ("b", 0.1, 0),
+        ("b", 0.1, 1),
+    ]
+
+
 def test_a_variant_is_scored_at_its_own_rate_and_not_at_all_without_one() -> None:
     trials = TUNED.list_scored_trials({"cpu": "native"}, {("b", "cpu"): 1.0})
     assert {(trial.variant.name, trial.recipe.learning_rate) for trial in trials} == {("b", 1.0)}
@@ -224,6 +235,12 @@ def test_trials_that_share_the_machine_are_timed_again_one_at_a_time() -> None:
         {"learning_rates": (0.0,)},
         {"seeds": ()},
         {"num_validation_images": 15},
+        {"num_first_seeds": 0},
+        {"num_first_seeds": 2},
+        {"num_finalists": 0},
+        {"refine_octaves": (1.0, 0.0)},
+        {"num_alternate_seeds": 0},
+        {"max_alternates": -1},
     ],
 )
 def test_a_tuning_that_cannot_be_is_refused(changes: dict[str, object]) -> None:

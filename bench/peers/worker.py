@@ -20,8 +20,8 @@ from typing import Any
 
 from bench.peers.catalog import PeerSpec
 from bench.peers.interface import Trainer, TrainingJob
-from bnbench.networks import find_variant
 from bnbench.recipes import RecipeSpec
+from bnbench.techniques import find_variant
 
 
 class Worker:

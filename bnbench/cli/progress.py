@@ -76,9 +76,15 @@ class LiveBar:
 
 
 class StudyProgress:
-    """Shows trial, epoch, accuracy and the time left."""
+    """Shows trial, epoch, accuracy and the time left.
 
-    def __init__(self, bar: LiveBar) -> None:
+    Args:
+        bar: where it is shown.
+        place: what comes before the name of each stage, for instance the study of a series.
+    """
+
+    def __init__(self, bar: LiveBar, place: str = "") -> None:
+        self._place = place
         self._stage = ""
         self._num_trials = 0
         self._ended_trials = 0
@@ -86,8 +92,9 @@ class StudyProgress:
 
     def start_stage(self, name: str, num_trials: int, num_epochs: int) -> None:
         """Show which stage begins and how much work it has."""
-        self._stage, self._num_trials, self._ended_trials = name, num_trials, 0
-        self._bar.restart(name, num_epochs)
+        self._stage = f"{self._place}{name}"
+        self._num_trials, self._ended_trials = num_trials, 0
+        self._bar.restart(self._stage, num_epochs)
 
     def finish_epoch(self, trial: TrialSpec, epoch: EpochRecord) -> None:
         """Show the epoch that ended last."""
@@ -156,10 +163,10 @@ def format_time(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def show_study(console: Console) -> Iterator[StudyProgress]:
-    """Show the progress of a study."""
+def show_study(console: Console, place: str = "") -> Iterator[StudyProgress]:
+    """Show the progress of a study; `place` comes before the name of each stage."""
     with _show(LiveBar(console, "epoch")) as bar:
-        yield StudyProgress(bar)
+        yield StudyProgress(bar, place)
 
 
 @contextlib.contextmanager

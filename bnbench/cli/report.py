@@ -1,4 +1,4 @@
-"""``bnbench report``: rebuild a run's report."""
+"""``bnbench report``: rebuild the report of a run or series."""
 
 from __future__ import annotations
 
@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 def report(run_folder: Path) -> None:
-    """Rebuild the report of RUN from the data in its folder."""
-    from bnbench.store import RunStore
+    """Rebuild the report of RUN, a run or a series, from the data in its folder."""
+    from bnbench.reporting.report import write_report
+    from bnbench.series import is_series, open_runs
 
-    store = RunStore.open(run_folder)
-    show_report(store, store.read_trials())
+    stores = open_runs(run_folder)
+    if not is_series(run_folder):
+        show_report(stores[0], stores[0].read_trials())
+        return
+    for store in stores:
+        headline = write_report(store, store.read_trials()).answer[0]
+        click.echo(f"{store.folder.name}: {headline}")
+    show_series_report(run_folder)
 
 
 def show_report(store: RunStore, records: Sequence[TrialRecord]) -> None:
@@ -31,5 +38,17 @@ def show_report(store: RunStore, records: Sequence[TrialRecord]) -> None:
     from bnbench.reporting.terminal import print_content
 
     print_content(write_report(store, records), Console())
+    _name_pages(store.folder)
+
+
+def show_series_report(folder: Path) -> None:
+    """Write the page that leads a series, print its answer, and name its files."""
+    from bnbench.reporting.series import write_series_report
+
+    click.echo(write_series_report(folder))
+    _name_pages(folder)
+
+
+def _name_pages(folder: Path) -> None:
     for name in ("report.html", "report.md"):
-        click.echo(f"Report: {store.folder / name}")
+        click.echo(f"Report: {folder / name}")

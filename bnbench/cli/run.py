@@ -1,4 +1,4 @@
-"""``bnbench run``: a study from its options to its report."""
+"""``bnbench run``: its options, what they change in a study or series, and how it ends."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from bnbench.cli.exit_codes import describe_disk_error, find_interruption_code, is_interruption
 from bnbench.cli.guard import run_guarded
-from bnbench.cli.report import show_report
-from bnbench.cli.verify import show_verdict, verify_models
+from bnbench.cli.training import Job, train
 from bnbench.errors import RunError, SpecError
-from bnbench.machine import stop_spinning
-from bnbench.networks import find_variant
-from bnbench.records import DataRecord, VerificationRecord
-from bnbench.specs import ENGINE_NAMES, EXPLORING, REFERENCE_ENGINE, StudySpec, parse_seeds
-from bnbench.store import RunStore
-from bnbench.training.catalog import check_against_data, find_study
+from bnbench.series import SeriesSpec
+from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
+from bnbench.techniques import find_variant
+from bnbench.training.catalog import SERIES, find_study
 from bnbench.training.executors import DEFAULT_EXECUTOR, EXECUTORS, check_executor
 
-if TYPE_CHECKING:
-    from bnbench.data import Dataset
-    from bnbench.training.executors.interface import Executor
-
 DEFAULT_STUDY = "notebook"
-TRIAL_FAILED_EXIT_CODE = 1
 
 
 @click.command()
 @click.option(
     "--study",
     "study_name",
-    help="notebook (one learning rate), fair (tuned), a TOML file, or a run's run.json.  "
+    help="notebook (one learning rate), fair (a series, from the notebook's recipe to the best), "
+    "fair/STUDY (one study of it), techniques (sixteen, each tuned alone), a TOML file, or a run's "
+    "run.json.  "
     f"[default: {DEFAULT_STUDY}]",
+)
+@click.option(
+    "--combine",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Study the combination of a tuned run's best techniques.",
 )
 @click.option("--variants", help="Networks to compare, such as baseline,batchnorm,layernorm.")
 @click.option("--seeds", help="Random seeds, such as 0-4 or 0,3,7.")
@@ -71,10 +71,13 @@ TRIAL_FAILED_EXIT_CODE = 1
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="New folder for the run.  [default: runs/STUDY-TIME]",
+    help="New folder for the run or series.  [default: runs/STUDY-TIME]",
 )
 @click.option(
-    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Complete an unfinished run."
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Complete an unfinished run or series.",
 )
 @click.option(
     "--executor",
@@ -91,6 +94,7 @@ TRIAL_FAILED_EXIT_CODE = 1
 )
 def run(
     study_name: str | None,
+    combine: Path | None,
     data_dir: Path | None,
     out: Path | None,
     resume: Path | None,
@@ -99,78 +103,59 @@ def run(
     no_timing: bool | None,
     **options: Any,
 ) -> None:
-    """Train all trials of a study, export and verify them, and write the report.
+    """Train all trials of a study or series, export and verify them, and write the report.
 
-    Options change the study given by --study. Each trial is saved as soon as it ends: --resume RUN
-    continues an interrupted run, with the same result as without the interruption.
+    Options change the study given by --study, or all studies of a series. Each trial is saved as
+    soon as it ends: --resume RUN continues an interrupted run or series, with the same result as
+    without the interruption.
     """
     if resume is None:
-        study = _apply_options(find_study(study_name or DEFAULT_STUDY), options)
-        if no_timing:
-            timing = dataclasses.replace(study.timing, num_pairs=0)
-            study = dataclasses.replace(study, timing=timing)
-        folder = out or Path("runs") / f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        name = study_name or DEFAULT_STUDY
+        options["num_pairs"] = 0 if no_timing else None
+        asked = (
+            _apply_to_all(SERIES[name], options)
+            if name in SERIES and combine is None
+            else _apply_options(_find_study(name, study_name, combine), options)
+        )
+        folder = out or Path("runs") / f"{asked.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        job = Job(folder, asked, data_dir, executor_name, address)
     else:
-        _refuse_options({"study": study_name, "out": out, "no_timing": no_timing, **options})
-        study, folder = RunStore.open(resume).study, resume
-    check_executor(executor_name, address, study)
-    advice = f"go on with: {_name_resume_command(folder, executor_name, address)}"
-    is_new = resume is None
+        of_study = {"study": study_name, "combine": combine, "out": out, "no_timing": no_timing}
+        _refuse_options({**of_study, **options})
+        job = Job(resume, None, data_dir, executor_name, address)
+    for study in job.studies:
+        check_executor(executor_name, address, study)
+    advice = f"go on with: {_name_resume_command(job)}"
 
-    def train() -> int:
+    def work() -> int:
         try:
-            return _train(study, folder, is_new, data_dir, executor_name, address)
+            return train(job)
         except OSError as error:
             text = describe_disk_error(error, f"make space, then {advice}")
-            if text is None or not (folder / "run.json").exists():
+            if text is None or not job.has_begun:
                 raise
             raise RunError(text) from None
 
     try:
-        sys.exit(run_guarded(train) if EXECUTORS[executor_name].ends_process else train())
+        sys.exit(run_guarded(work) if EXECUTORS[executor_name].ends_process else work())
     except BaseException as error:
-        if is_interruption(error) and (folder / "run.json").exists():
+        if is_interruption(error) and job.has_begun:
             click.echo(f"Interrupted; finished trials are kept.\nG{advice[1:]}", err=True)
             sys.exit(find_interruption_code())
         raise
 
 
-def _train(
-    study: StudySpec,
-    folder: Path,
-    is_new: bool,
-    data_dir: Path | None,
-    executor_name: str,
-    address: str | None,
-) -> int:
-    """Start or open the run in `folder` and complete it; return the exit code."""
-    stop_spinning()
-    # Torch is imported here, so that mistakes in the options above are answered at once.
-    import torch
+def _find_study(name: str, study_name: str | None, combine: Path | None) -> StudySpec:
+    """Find the study of a new run, or make the one that combines the techniques of another."""
+    if combine is None:
+        return find_study(name)
+    if study_name is not None:
+        raise click.UsageError(f"--combine makes a study of its own, so it takes no --study {name}")
+    # Imported here, since it needs NumPy.
+    from bnbench.store import RunStore
+    from bnbench.training.combination import make_combination_study
 
-    from bnbench.data import load_fashion_mnist
-    from bnbench.environment import describe_environment
-    from bnbench.models.runtimes.libtorch import find_binary
-    from bnbench.training.engines import choose_threads, resolve_engines
-
-    engines = resolve_engines(study)
-    torch.set_num_threads(choose_threads(REFERENCE_ENGINE, study.threads))
-    environment = describe_environment(study.devices, choose_threads("native", study.threads))
-    store = None if is_new else RunStore.open(folder)
-    if store is None:
-        find_binary()
-    elif differences := store.environment.list_differences(environment):
-        raise RunError(
-            f"{store.folder}: expected the machine and software the run started with, got that "
-            f"{'; '.join(differences)}; start a new run, so that no results are mixed"
-        )
-    dataset = load_fashion_mnist(data_dir)
-    check_against_data(study, len(dataset.train))
-    with EXECUTORS[executor_name].open(address, study.threads) as executor:
-        if store is None:
-            data = DataRecord(dataset.name, len(dataset.train), len(dataset.test))
-            store = RunStore.create(folder, study, engines, data, environment)
-        return _complete_run(store, dataset, executor)
+    return make_combination_study(RunStore.open(combine))
 
 
 def _refuse_options(options: dict[str, Any]) -> None:
@@ -198,40 +183,34 @@ def _apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
         given["seeds"] = parse_seeds(given["seeds"])
     if "devices" in given:
         given["devices"] = tuple(_split(given["devices"]))
+    if "num_pairs" in given:
+        given["timing"] = dataclasses.replace(study.timing, num_pairs=given.pop("num_pairs"))
     of_recipe = {field.name for field in dataclasses.fields(study.recipe)} & given.keys()
     recipe = dataclasses.replace(study.recipe, **{name: given.pop(name) for name in of_recipe})
     return dataclasses.replace(study, recipe=recipe, **given)
 
 
-def _name_resume_command(folder: Path, executor_name: str, address: str | None) -> str:
-    words = ["bnbench", "run", "--resume", str(folder)]
-    if executor_name != DEFAULT_EXECUTOR:
-        words += ["--executor", executor_name]
-    if address is not None:
-        words += ["--address", address]
+def _apply_to_all(series: SeriesSpec, options: dict[str, Any]) -> SeriesSpec:
+    """Change every study of a series, unless an option is about what tells them apart."""
+    for name, value in options.items():
+        values = {(getattr(s.recipe, name, None), s.tuning is None) for s in series.studies}
+        differ = len(values if name == "learning_rate" else {each for each, _ in values}) > 1
+        if value is not None and differ:
+            raise SpecError(
+                f"{name}: expected none, since the studies of the {series.name} series differ in "
+                f"it, got {value:g}; run one study, such as {series.name}/{series.studies[1].name}"
+            )
+    studies = tuple(_apply_options(study, options) for study in series.studies)
+    return dataclasses.replace(series, studies=studies)
+
+
+def _name_resume_command(job: Job) -> str:
+    words = ["bnbench", "run", "--resume", str(job.folder)]
+    if job.executor_name != DEFAULT_EXECUTOR:
+        words += ["--executor", job.executor_name]
+    if job.address is not None:
+        words += ["--address", job.address]
     return shlex.join(words)
-
-
-def _complete_run(store: RunStore, dataset: Dataset, executor: Executor) -> int:
-    """Run a run's missing trials, verify its models, write its report; return the exit code."""
-    from rich.console import Console
-
-    from bnbench.cli.progress import show_study
-    from bnbench.training.study import run_study
-
-    engines = ", ".join(f"{engine} on {device}" for device, engine in store.engines.items())
-    click.echo(f"Run folder: {store.folder}; engine: {engines}", err=True)
-    verifications: list[VerificationRecord] = []
-    with show_study(Console(stderr=True)) as progress:
-        records = run_study(store, dataset, progress, executor)
-    if any(r.status == "finished" and r.trial.purpose == "score" for r in records):
-        verifications = verify_models(store, records, dataset)
-    show_report(store, records)
-    verdict = show_verdict(verifications)
-    failed = [r for r in records if r.status == "failed" and r.trial.purpose not in EXPLORING]
-    for record in failed:
-        click.echo(f"failed: {record.trial.key}: {record.reason}", err=True)
-    return verdict or (TRIAL_FAILED_EXIT_CODE if failed else 0)
 
 
 def _split(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""``bnbench verify``: a run's models in every runtime."""
+"""``bnbench verify``: the models of a run or series in every runtime."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bnbench.cli.report import show_series_report
 from bnbench.errors import DisagreementError
 from bnbench.models.runtimes import DEFAULT_RUNTIMES, RUNTIMES, choose_runtimes, open_runtime
 from bnbench.records import TrialRecord, VerificationRecord
@@ -28,16 +29,17 @@ if TYPE_CHECKING:
 def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> None:
     """Evaluate every model of RUN in several runtimes and compare each logit with binary64.
 
-    Writes verification.csv, certificates.csv and inspection.json in RUN and updates the report.
-    'all' takes every installed runtime and lists the others.
+    RUN is a run or a series. Writes verification.csv, certificates.csv and inspection.json in the
+    folder of each run and updates its report. 'all' takes every installed runtime and lists the
+    others.
 
     Exit codes: 0 all agree; 5 a model disagrees in a runtime; 2 the input can't be used.
     """
     from bnbench.machine import stop_spinning
-    from bnbench.store import RunStore
+    from bnbench.series import is_series, open_runs
 
     stop_spinning()
-    store = RunStore.open(run_folder)
+    stores = open_runs(run_folder)
     names = choose_runtimes(runtimes)
     if runtimes == "all":
         for name in names:
@@ -51,10 +53,17 @@ def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> Non
     from bnbench.reporting.report import write_report
     from bnbench.reporting.terminal import print_agreement
 
-    trials = store.read_trials()
-    verifications = verify_models(store, trials, load_fashion_mnist(data_dir), names)
-    print_agreement(write_report(store, trials), Console())
-    sys.exit(show_verdict(verifications))
+    dataset, codes = load_fashion_mnist(data_dir), []
+    for store in stores:
+        trials = store.read_trials()
+        verifications = verify_models(store, trials, dataset, names)
+        print_agreement(write_report(store, trials), Console())
+        if is_series(run_folder):
+            click.echo(f"{store.folder.name}: ", nl=False)
+        codes.append(show_verdict(verifications))
+    if is_series(run_folder):
+        show_series_report(run_folder)
+    sys.exit(max(codes))
 
 
 def verify_models(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bnbench.reporting.content import Section, Table
+from bnbench.reporting.description import describe_network
 from bnbench.reporting.sections.nodes import list_nodes, say_nodes
 from bnbench.reporting.sections.training import say_training
 from bnbench.reporting.summary import RunSummary
@@ -24,16 +25,7 @@ REFERENCES = (
 def compose_method(summary: RunSummary) -> Section:
     """How networks were trained, compared and timed, with references."""
     study, recipe = summary.study, summary.study.recipe
-    sizes = "; ".join(
-        f"{variant.name}: 784 → {' → '.join(map(str, variant.hidden_sizes))} → 10, "
-        f"{variant.activation}, "
-        + {
-            "none": "no normalization",
-            "batch": "BatchNorm1d before each activation",
-            "layer": "LayerNorm before each activation",
-        }[variant.normalization]
-        for variant in study.variants
-    )
+    sizes = "; ".join(f"{variant.name}: {describe_network(variant)}" for variant in study.variants)
     training = (
         f"Networks ({sizes}) are trained with cross-entropy loss, batch size "
         f"{recipe.batch_size}, {format_count(recipe.epochs, 'epoch')}. "
@@ -63,7 +55,7 @@ def compose_method(summary: RunSummary) -> Section:
         "Method",
         (
             training,
-            *say_training(summary.training, recipe),
+            *say_training(summary.training, study),
             intervals,
             *_say_correction(summary),
             verdict,

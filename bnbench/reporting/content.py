@@ -16,6 +16,8 @@ class Table:
     """Columns that a terminal of 80 characters has no room for."""
     constants: str = ""
     """What holds for every row, said once above the table: ``device cpu, engine native``."""
+    links: tuple[str, ...] = ()
+    """The address that the first cell of each row leads to; empty if none does."""
 
     @classmethod
     def from_rows(
@@ -71,4 +73,6 @@ class ReportContent:
     """Paragraphs; the first one is the headline."""
     sections: tuple[Section, ...]
     ranking: Table | None = None
-    """All variants, best first, shown below the headline; None where there are only two."""
+    """The results in rows, shown below the headline; None where the headline has them all."""
+    ranking_title: str = "Best first"
+    """What a terminal calls the ranking."""

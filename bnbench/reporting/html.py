@@ -148,7 +148,10 @@ def _write_table(table: Table, heading: str) -> str:
     ]
     head = ['th scope="col"'] * len(kinds)
     body = ['th scope="row"', *["td"] * (len(kinds) - 1)]
-    rows = "\n".join(_write_row(row, kinds, body) for row in table.rows)
+    links = table.links or [None] * len(table.rows)
+    rows = "\n".join(
+        _write_row(row, kinds, body, link) for row, link in zip(table.rows, links, strict=True)
+    )
     kind = " ".join(
         ["table"]
         + ["short"] * (len(table.rows) <= MOST_ROWS)
@@ -162,10 +165,15 @@ def _write_table(table: Table, heading: str) -> str:
     )
 
 
-def _write_row(cells: Sequence[str], kinds: Sequence[str], tags: Sequence[str]) -> str:
+def _write_row(
+    cells: Sequence[str], kinds: Sequence[str], tags: Sequence[str], link: str | None = None
+) -> str:
+    texts = [_write_cell(cell, tag) for cell, tag in zip(cells, tags, strict=True)]
+    if link is not None:
+        texts[0] = f'<a href="{html.escape(link)}">{texts[0]}</a>'
     written = (
-        f"<{tag}{kind}>{_write_cell(cell, tag)}</{tag[:2]}>"
-        for cell, kind, tag in zip(cells, kinds, tags, strict=True)
+        f"<{tag}{kind}>{text}</{tag[:2]}>"
+        for text, kind, tag in zip(texts, kinds, tags, strict=True)
     )
     return f"<tr>{''.join(written)}</tr>"
 

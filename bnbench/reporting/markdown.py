@@ -44,7 +44,18 @@ def _render_table(table: Table) -> list[str]:
     return [
         *above,
         *("| " + " | ".join(map(_escape, cells)) + " |" for cells in (table.columns, alignments)),
-    ] + ["| " + " | ".join(map(_escape, row)) + " |" for row in table.rows]
+    ] + ["| " + " | ".join(cells) + " |" for cells in _list_rows(table)]
+
+
+def _list_rows(table: Table) -> list[list[str]]:
+    """The cells of each row; the first is a link if the table has links."""
+    rows = [list(map(_escape, row)) for row in table.rows]
+    if table.links:
+        rows = [
+            [f"[{name}]({link})", *cells]
+            for (name, *cells), link in zip(rows, table.links, strict=True)
+        ]
+    return rows
 
 
 def _escape(text: str) -> str:

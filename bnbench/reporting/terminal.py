@@ -18,7 +18,7 @@ def print_content(content: ReportContent, console: Console) -> None:
     for place, sentence in enumerate(content.answer):
         console.print(sentence, highlight=False, markup=False)
         if place == 0 and content.ranking is not None:
-            console.print(_lay_out("Best first", content.ranking))
+            console.print(_lay_out(content.ranking_title, content.ranking))
     console.print()
 
 

@@ -44,6 +44,8 @@ class RunTrials:
     study: StudySpec
     data: DataRecord
     records: tuple[TrialRecord, ...]
+    num_studies: int = 1
+    """Studies whose contrasts are read together, this one included."""
 
     @cached_property
     def timed_nodes(self) -> dict[Group, str]:
@@ -75,9 +77,8 @@ class RunTrials:
         """The level of each contrast's intervals, so that those of all contrasts hold together."""
         if len(self.study.variants) < 2:
             return stats.DEFAULT_CONFIDENCE
-        return stats.correct_confidence(
-            stats.count_contrasts(len(self.study.variants), len(self.study.devices))
-        )
+        count = stats.count_contrasts(len(self.study.variants), len(self.study.devices))
+        return stats.correct_confidence(self.num_studies * count)
 
     @property
     def scored(self) -> list[list[TrialRecord]]:

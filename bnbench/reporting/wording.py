@@ -6,14 +6,15 @@ import math
 from collections.abc import Sequence
 
 from bnbench.stats import Estimate
+from bnbench.techniques import BASELINE, TECHNIQUES
 
 LONGEST_NAME = 18
 """Characters of a name that a figure shows in full."""
 VARIANT_NAMES = {
-    "baseline": "the baseline",
-    "batchnorm": "batch normalization",
-    "layernorm": "layer normalization",
+    BASELINE.name: "the baseline",
+    **{name: technique.title for name, technique in TECHNIQUES.items()},
 }
+"""What the built-in variants are called within a sentence."""
 
 
 def name_variant(variant: str) -> str:

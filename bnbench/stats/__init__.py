@@ -17,6 +17,7 @@ which ``None`` means undefined. The same input and generator seed give the same 
 ``speed_up``         the speed-up, split into fewer steps and costlier steps
 ``epoch_time``       seconds per epoch, outliers, and the ratio of two variants
 ``learning_rate``    the best rate of a grid
+``budget``           the best of a number of tuning trials
 ``nested``           the difference of tuned variants, with the choice of their rates
 ``simultaneous``     the level of each of several intervals that hold together
 ``sensitivity``      which rates work, and where trials diverge
@@ -29,6 +30,7 @@ which ``None`` means undefined. The same input and generator seed give the same 
 """
 
 from bnbench.stats.arrival import choose_target, find_arrivals
+from bnbench.stats.budget import BudgetSummary, estimate_budgets, weigh_best
 from bnbench.stats.change import (
     Change,
     ChangeOutcome,
@@ -54,7 +56,7 @@ from bnbench.stats.epoch_time import (
 )
 from bnbench.stats.estimates import DEFAULT_CONFIDENCE, DEFAULT_NUM_RESAMPLES, Estimate, Method
 from bnbench.stats.improvement import Improvement, estimate_improvement
-from bnbench.stats.learning_rate import CHANCE_ACCURACY, choose_learning_rate
+from bnbench.stats.learning_rate import CHANCE_ACCURACY, choose_learning_rate, list_finalists
 from bnbench.stats.means import estimate_means
 from bnbench.stats.nested import (
     NestedDifference,
@@ -80,6 +82,7 @@ __all__ = [
     "DEFAULT_NUM_RESAMPLES",
     "MEANINGFUL_PROBABILITY",
     "WORKING_TOLERANCE",
+    "BudgetSummary",
     "Change",
     "ChangeOutcome",
     "Convergence",
@@ -110,6 +113,7 @@ __all__ = [
     "count_required_pairs",
     "decide_change",
     "decide_improvement",
+    "estimate_budgets",
     "estimate_improvement",
     "estimate_means",
     "estimate_median_time",
@@ -117,9 +121,11 @@ __all__ = [
     "estimate_speed_up",
     "find_arrivals",
     "list_alternates",
+    "list_finalists",
     "summarize_convergence",
     "summarize_curve",
     "summarize_epoch_time",
     "summarize_pairing",
     "summarize_sensitivity",
+    "weigh_best",
 ]

@@ -22,7 +22,13 @@ from bnbench.stats.estimates import (
     Method,
     omit_interval,
 )
-from bnbench.stats.learning_rate import choose_learning_rate, fill_diverged, read_grid
+from bnbench.stats.learning_rate import (
+    choose_learning_rate,
+    fill_diverged,
+    mark_highest,
+    read_grid,
+    read_num_tried,
+)
 from bnbench.stats.resampling import draw_seeds, widen_confidence
 
 MIN_SHARE = 0.025
@@ -59,10 +65,13 @@ class TunedAccuracy:
     tuning: FloatArray
     """Shape (num_rates, num_tuning_seeds), validation accuracy; NaN is diverged."""
     scored: FloatArray
-    """Shape (num_rates, num_seeds), test accuracy; a row of NaN was not scored."""
+    """Shape (num_rates, num_seeds), test accuracy; NaN failed or was not scored."""
+    num_tried: IntArray | None = None
+    """Shape (num_rates,), tuning seeds that each rate was tried with: all of them, or as many of
+    the first ones as the least tried rate; None is all for every rate."""
 
     def __post_init__(self) -> None:
-        read_grid(self.learning_rates, self.tuning)
+        read_num_tried(self.num_tried, read_grid(self.learning_rates, self.tuning)[1])
         if len(read_accuracy("scored", self.scored)) != len(self.learning_rates):
             raise ValueError(
                 f"scored: expected one row for each of the {len(self.learning_rates)} learning "
@@ -75,6 +84,7 @@ def list_alternates(
     accuracy: ArrayLike,
     max_alternates: int,
     generator: np.random.Generator,
+    num_tried: ArrayLike | None = None,
 ) -> tuple[float, ...]:
     """List the rates that other tuning seeds might have chosen instead of the best.
 
@@ -83,6 +93,7 @@ def list_alternates(
         accuracy: shape (num_rates, num_seeds), fractions in [0, 1]; NaN is diverged.
         max_alternates: most rates to list.
         generator: source of the resamples.
+        num_tried: shape (num_rates,), seeds that each rate was tried with; None is all of them.
 
     Returns:
         Rates that at least 2.5 % of the draws choose, the likeliest first, without the best.
@@ -91,9 +102,10 @@ def list_alternates(
         ValueError: if a shape differs or a value is outside its range.
     """
     rates, matrix = read_grid(learning_rates, accuracy)
-    draws = draw_seeds(matrix.shape[1], DEFAULT_NUM_RESAMPLES, generator)
-    counts = np.bincount(_choose(fill_diverged(matrix), draws), minlength=len(rates))
-    best = choose_learning_rate(rates, matrix)
+    tried = read_num_tried(num_tried, matrix)
+    draws = _draw_tuning_seeds(tried, matrix.shape[1], generator)
+    counts = np.bincount(_choose(fill_diverged(matrix), tried, draws), minlength=len(rates))
+    best = choose_learning_rate(rates, matrix, tried)
     likely = [
         float(rates[row])
         for row in np.argsort(-counts, kind="stable")
@@ -132,7 +144,16 @@ def estimate_nested_difference(
     sides = (baseline, candidate)
     if len({(side.tuning.shape[1], side.scored.shape[1]) for side in sides}) > 1:
         raise ValueError("baseline: expected the seeds of the candidate, got another number")
-    best = [choose_learning_rate(side.learning_rates, side.tuning) for side in sides]
+    tried = [read_num_tried(side.num_tried, side.tuning) for side in sides]
+    if len({int(each.min()) for each in tried}) > 1:
+        raise ValueError(
+            "num_tried: expected as many first tuning seeds for both variants, got "
+            f"{[int(each.min()) for each in tried]}"
+        )
+    best = [
+        choose_learning_rate(side.learning_rates, side.tuning, each)
+        for side, each in zip(sides, tried, strict=True)
+    ]
     is_scored = [np.asarray(~np.isnan(side.scored).all(axis=1)) for side in sides]
     rows = [
         int(np.searchsorted(side.learning_rates, rate))
@@ -147,13 +168,13 @@ def estimate_nested_difference(
     if num_pairs == 0:
         return None
     value = float(at_best.mean())
-    tuning_draws = draw_seeds(baseline.tuning.shape[1], DEFAULT_NUM_RESAMPLES, generator)
+    tuning_draws = _draw_tuning_seeds(tried[0], baseline.tuning.shape[1], generator)
     filled = [fill_diverged(side.tuning) for side in sides]
     choices = [
-        _choose(tuning, tuning_draws, scored)
-        for tuning, scored in zip(filled, is_scored, strict=True)
+        _choose(tuning, each, tuning_draws, scored)
+        for tuning, each, scored in zip(filled, tried, is_scored, strict=True)
     ]
-    free = [_choose(tuning, tuning_draws) for tuning in filled]
+    free = [_choose(tuning, each, tuning_draws) for tuning, each in zip(filled, tried, strict=True)]
     was_scored = np.logical_and(*(one == other for one, other in zip(choices, free, strict=True)))
     covered_share = float(was_scored.mean())
     if num_pairs < MIN_SEEDS:
@@ -192,15 +213,41 @@ def _average_finite(values: FloatArray) -> FloatArray:
         return np.asarray(np.where(is_finite, values, 0.0).sum(axis=-1) / is_finite.sum(axis=-1))
 
 
-def _choose(tuning: FloatArray, draws: IntArray, allowed: BoolArray | None = None) -> IntArray:
+def _draw_tuning_seeds(
+    num_tried: IntArray, num_seeds: int, generator: np.random.Generator
+) -> IntArray:
+    """Draw columns of the tuning; the first seeds, which choose the finalists, by themselves.
+
+    Returns:
+        Shape (num_draws, num_seeds); the first columns are draws of the first seeds.
+    """
+    num_first = int(num_tried.min())
+    first = draw_seeds(num_first, DEFAULT_NUM_RESAMPLES, generator)
+    if num_first == num_seeds:
+        return first
+    others = num_first + draw_seeds(num_seeds - num_first, DEFAULT_NUM_RESAMPLES, generator)
+    return np.concatenate([first, others], axis=1)
+
+
+def _choose(
+    tuning: FloatArray, num_tried: IntArray, draws: IntArray, allowed: BoolArray | None = None
+) -> IntArray:
     """Row of the best rate in each draw of tuning seeds, the smallest of equal ones.
+
+    Each draw chooses as the tuning did: as many finalists by the first seeds, then the best of
+    them. A finalist of the draw that was tried with the first seeds only keeps their mean.
 
     Args:
         tuning: shape (num_rates, num_seeds), without NaN.
+        num_tried: shape (num_rates,), seeds that each rate was tried with.
         draws: shape (num_draws, num_seeds), columns.
         allowed: shape (num_rates,), the rates to choose from; all by default.
     """
-    means = tuning[:, draws].mean(axis=2)
+    by_first = tuning[:, draws[:, : num_tried.min()]].mean(axis=2)
+    is_complete = num_tried == tuning.shape[1]
+    means = np.where(is_complete[:, None], tuning[:, draws].mean(axis=2), by_first)
+    # Accuracies are at most 1, so these two subtractions put rates behind all others.
+    means = means - 2.0 * ~mark_highest(by_first, int(is_complete.sum()))
     if allowed is not None:
-        means = np.where(allowed[:, None], means, -1.0)
+        means = np.where(allowed[:, None], means, means - 4.0)
     return np.asarray(means.argmax(axis=0))

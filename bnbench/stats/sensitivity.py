@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike
 from bnbench.stats.arrays import BoolArray, FloatArray
 from bnbench.stats.estimates import Estimate
 from bnbench.stats.learning_rate import (
+    average_tried,
     choose_learning_rate,
     fill_diverged,
     find_diverged,
     read_grid,
+    read_num_tried,
 )
 from bnbench.stats.means import estimate_means
 
@@ -77,7 +79,10 @@ class RateSensitivity:
 
 
 def summarize_sensitivity(
-    learning_rates: ArrayLike, accuracy: ArrayLike, generator: np.random.Generator
+    learning_rates: ArrayLike,
+    accuracy: ArrayLike,
+    generator: np.random.Generator,
+    num_tried: ArrayLike | None = None,
 ) -> RateSensitivity:
     """Summarize how accuracy depends on the learning rate, and where training breaks down.
 
@@ -89,6 +94,8 @@ def summarize_sensitivity(
         learning_rates: shape (num_rates,), positive and ascending.
         accuracy: shape (num_rates, num_seeds), fractions in [0, 1]; NaN is diverged.
         generator: source of the resamples.
+        num_tried: shape (num_rates,), seeds that each rate was tried with, the first of the
+            columns; None is all of them.
 
     Returns:
         Mean accuracy by rate, the best rate, the band that works and the rates that diverge.
@@ -97,14 +104,17 @@ def summarize_sensitivity(
         ValueError: if a shape differs or a value is outside its range.
     """
     rates, matrix = read_grid(learning_rates, accuracy)
-    diverged, filled = find_diverged(matrix), fill_diverged(matrix)
+    tried = read_num_tried(num_tried, matrix)
+    was_tried = np.arange(matrix.shape[1]) < tried[:, None]
+    num_diverged = (find_diverged(matrix) & was_tried).sum(axis=1)
+    filled = np.where(was_tried, fill_diverged(matrix), np.nan)
     estimates = estimate_means(filled.T, generator, bounds=(0.0, 1.0))
-    best_rate = choose_learning_rate(rates, matrix)
+    best_rate = choose_learning_rate(rates, matrix, tried)
     first, last, best = 0, -1, len(rates)
     if best_rate is not None:
         best = int(np.searchsorted(rates, best_rate))
-        first, last = _find_band(filled.mean(axis=1), best)
-    share = diverged.mean(axis=1)
+        first, last = _find_band(average_tried(matrix, tried), best)
+    share = num_diverged / tried
     # Without a best rate, all rates are looked at.
     above = np.arange(len(rates)) > (best if best_rate is not None else -1)
     return RateSensitivity(
@@ -112,8 +122,8 @@ def summarize_sensitivity(
             RateSummary(
                 learning_rate=float(rate),
                 accuracy=estimates[index],
-                num_trials=int(matrix.shape[1]),
-                num_diverged=int(diverged[index].sum()),
+                num_trials=int(tried[index]),
+                num_diverged=int(num_diverged[index]),
                 works=first <= index <= last,
             )
             for index, rate in enumerate(rates)

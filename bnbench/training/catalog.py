@@ -1,19 +1,21 @@
-"""The built-in studies, and studies read from TOML files or from runs."""
+"""The built-in studies and series, and studies read from TOML files or from runs."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from bnbench.errors import SpecError
 from bnbench.mapping import MappingError, build_from_mapping
-from bnbench.networks import VARIANTS, find_variant
 from bnbench.recipes import RecipeSpec
-from bnbench.specs import StudySpec, TuningSpec, parse_seeds
+from bnbench.series import SeriesSpec
+from bnbench.specs import StudySpec, TimingSpec, TuningSpec, parse_seeds
 from bnbench.store import RunStore
+from bnbench.techniques import VARIANTS, find_variant
 
 TUNING_DEFAULTS: dict[str, Any] = {"refine": True, "max_alternates": 5}
 """Of new studies; runs of before that lack these keys had neither."""
@@ -27,33 +29,101 @@ STUDIES: dict[str, StudySpec] = {
         devices=("cpu",),
     ),
 }
-STUDIES["fair"] = replace(
+
+
+def _tune(
+    name: str, recipe: RecipeSpec, learning_rates: Sequence[float], **fields: Any
+) -> StudySpec:
+    """The notebook study by another recipe, tuned and without times of its own."""
+    tuning = {"refine": True, "refine_octaves": (1.0, 0.5), **fields}
+    return replace(
+        STUDIES["notebook"],
+        name=name,
+        recipe=recipe,
+        tuning=TuningSpec(tuple(learning_rates), **tuning),
+        timing=TimingSpec(num_pairs=0),
+    )
+
+
+_LINEAR = RecipeSpec(schedule="linear")
+_PRECISE = replace(_LINEAR, evaluation_statistics="precise")
+_FEW_SEEDS: dict[str, Any] = {
+    "seeds": tuple(range(1000, 1005)),
+    "num_first_seeds": 2,
+    "num_finalists": 2,
+    "max_alternates": 1,
+}
+"""Tuning where trials differ little from seed to seed, since the rate falls to zero."""
+_GRID = tuple(0.001 * 4**power for power in range(7))  # up to 4.096
+
+STUDIES["techniques"] = replace(
     STUDIES["notebook"],
-    name="fair",
+    name="techniques",
+    variants=tuple(VARIANTS.values()),
     tuning=TuningSpec(
-        learning_rates=tuple(0.001 * 2**power for power in range(13)),  # up to 4.096
+        tuple(0.00025 * 4**power for power in range(8)),  # up to 4.096; Adam's are the low ones
         seeds=tuple(range(1000, 1015)),
-        **TUNING_DEFAULTS,
+        num_first_seeds=3,
+        refine=True,
+        refine_octaves=(1.0, 0.5),
     ),
+    timing=TimingSpec(num_pairs=6),
 )
+"""Every technique alone, each tuned with the same budget; intervals hold at the chosen rates."""
+
+SERIES: dict[str, SeriesSpec] = {
+    "fair": SeriesSpec(
+        "fair",
+        (
+            STUDIES["notebook"],
+            _tune(
+                "constant",
+                RecipeSpec(),
+                _GRID,
+                seeds=tuple(range(1000, 1009)),
+                num_first_seeds=3,
+                max_alternates=1,
+            ),
+            _tune("linear", _LINEAR, _GRID, **_FEW_SEEDS),
+            _tune("linear-precise", _PRECISE, _GRID, **_FEW_SEEDS),
+            _tune(
+                "linear-precise-20",
+                replace(_PRECISE, epochs=20),
+                _GRID[2:6],
+                **{**_FEW_SEEDS, "seeds": (1000, 1001, 1002, 1003), "num_alternate_seeds": 10},
+                refine_octaves=(1.0,),
+            ),
+        ),
+        verified=("notebook",),
+    )
+}
+"""From the notebook's recipe to the best one; a rate falls, then statistics and epochs change."""
 
 
 def find_study(name: str) -> StudySpec:
     """Find a study: built-in by its name, or of a TOML file or a run's ``run.json`` by its path.
 
+    A study of a series has the name ``SERIES/STUDY``.
+
     Raises:
         SpecError: there is no such study, or the file does not describe one.
         RunError: the run cannot be read.
     """
-    if name in STUDIES:
-        return STUDIES[name]
+    built_in = STUDIES | {
+        f"{series.name}/{study.name}": study
+        for series in SERIES.values()
+        for study in series.studies
+    }
+    if name in built_in:
+        return built_in[name]
     path = Path(name)
     if path.name == "run.json":
         return RunStore.open(path.parent).study
     if path.suffix == ".toml" or path.exists():
         return read_study_file(path)
     raise SpecError(
-        f"study: expected {' or '.join(STUDIES)}, a .toml file or a run's run.json, got {name!r}"
+        f"study: expected {', '.join([*built_in, *SERIES])}, a .toml file or a run's run.json, "
+        f"got {name!r}"
     )
 
 

@@ -1,6 +1,7 @@
 #include "bnbench/children.h"
 
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -193,6 +194,25 @@ TEST_CASE("a child can't answer for long after its parent wants to stop") {
                  &stop);
   CHECK(taken == 1);
 }
+
+#ifdef __linux__
+TEST_CASE("a child ends with its parent, however that ends") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  RunOne([&](std::size_t) -> std::string {
+    // The child of this child holds the other end of the pipe.
+    RunOne([](std::size_t) -> std::string {
+      kill(getppid(), SIGKILL);
+      while (true) pause();
+    });
+    return "";
+  });
+  close(ends[1]);
+  pollfd closed{ends[0], POLLIN, 0};
+  CHECK(poll(&closed, 1, 30'000) == 1);
+  close(ends[0]);
+}
+#endif
 
 TEST_CASE("without processes every piece of work is a failure") {
   const ChildEnd end = RunOne([](std::size_t) -> std::string {

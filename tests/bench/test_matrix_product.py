@@ -1,6 +1,6 @@
 from bench.peers.matrix_product import count_epoch_flops
-from bnbench.networks import VARIANTS
 from bnbench.specs import VariantSpec
+from bnbench.techniques import VARIANTS
 
 
 def test_an_image_costs_three_products_per_layer_and_two_in_the_first() -> None:

@@ -46,6 +46,20 @@ def test_a_name_of_255_characters_works(model: Path, data: Path, tmp_path: Path)
     assert np.load(path).shape == (100, 10)
 
 
+def test_results_that_cannot_be_printed_exit_with_1(model: Path, data: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [find_binary(), model, "--data", data, "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "bnbench-eval: error: standard output: expected to write, got a failure\n"
+    )
+
+
 class Endless(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         while bool(x.size(0) > 0):

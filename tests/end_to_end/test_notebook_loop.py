@@ -8,9 +8,9 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms import ToTensor
 
 from bnbench.data import Dataset, LabeledImages
-from bnbench.networks import VARIANTS
 from bnbench.recipes import RecipeSpec
 from bnbench.specs import TrialSpec
+from bnbench.techniques import VARIANTS
 from bnbench.training.engines.interface import train_all
 from bnbench.training.engines.reference import ReferenceEngine
 

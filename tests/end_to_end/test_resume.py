@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,12 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
+def go_on(folder: Path) -> subprocess.Popen[str]:
+    """Resume a run, or start it where the process before was killed too early for that."""
+    begun = (folder / "run.json").exists()
+    return start("--resume", folder) if begun else start(*ARGUMENTS, "--out", folder)
+
+
 def read_rows_without_times(folder: Path) -> list[dict[str, str]]:
     with (folder / "epochs.csv").open(newline="") as file:
         return [
@@ -38,36 +45,46 @@ def read_rows_without_times(folder: Path) -> list[dict[str, str]]:
         ]
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run that was left alone."""
+
+    folder: Path
+    seconds: float
+
+
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    begin = time.monotonic()
     with start(*ARGUMENTS, "--out", folder) as process:
         _, errors = process.communicate()
     assert process.returncode == 0, errors
-    return folder
+    return Run(folder, time.monotonic() - begin)
 
 
-def test_kills_at_random_moments_lose_and_change_nothing(undisturbed: Path, tmp_path: Path) -> None:
+def test_kills_at_random_moments_lose_and_change_nothing(undisturbed: Run, tmp_path: Path) -> None:
     chance = random.Random(20_26)
     kills = runs = 0
     while kills < NUM_KILLS:
         folder = tmp_path / f"run{runs}"
         runs += 1
         while True:
-            begun = (folder / "run.json").exists()
-            process = start("--resume", folder) if begun else start(*ARGUMENTS, "--out", folder)
+            process = go_on(folder)
             try:
-                _, errors = process.communicate(timeout=chance.uniform(1, 9))
+                # In shares of a whole run, which takes a busy machine longer.
+                seconds = chance.uniform(0.1, 0.9) * undisturbed.seconds
+                _, errors = process.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
                 kills += 1
                 if kills < NUM_KILLS:
                     continue
-                _, errors = (process := start("--resume", folder)).communicate()
+                _, errors = (process := go_on(folder)).communicate()
             assert process.returncode == 0, errors
             break
-        assert read_rows_without_times(folder) == read_rows_without_times(undisturbed)
+        assert read_rows_without_times(folder) == read_rows_without_times(undisturbed.folder)
         assert len(list((folder / "models").glob("*.pt"))) == 8
 
 
@@ -75,7 +92,7 @@ def test_kills_at_random_moments_lose_and_change_nothing(undisturbed: Path, tmp_
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
 )
 def test_an_interruption_ends_cleanly_and_says_how_to_go_on(
-    undisturbed: Path, tmp_path: Path, number: signal.Signals, code: int
+    undisturbed: Run, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     folder = tmp_path / "a run"
     process = start(*ARGUMENTS, "--out", folder)
@@ -90,4 +107,4 @@ def test_an_interruption_ends_cleanly_and_says_how_to_go_on(
     with start("--resume", folder) as resumed:
         resumed.communicate()
     assert resumed.returncode == 0
-    assert read_rows_without_times(folder) == read_rows_without_times(undisturbed)
+    assert read_rows_without_times(folder) == read_rows_without_times(undisturbed.folder)

@@ -11,10 +11,11 @@ from bnbench.models.manifest import TensorDescription, read_manifest
 from bnbench.models.stored_network import read_stored_network
 from bnbench.networks import build_network
 from bnbench.recipes import RecipeSpec
-from bnbench.specs import TrialSpec
+from bnbench.specs import TrialSpec, VariantSpec
 from bnbench.training.engines.interface import TrainedTrial, train_all
 from bnbench.training.engines.reference import ReferenceEngine
 from tests.conftest import BATCHNORM, export_model
+from tests.models.conftest import make_state
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +106,14 @@ def test_an_export_does_not_move_a_models_weights_already_handed_out(
     serialize_torchscript(BATCHNORM, trained.state)
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_networks_of_the_same_layers_in_another_order_are_exported_as_they_are() -> None:
+    images = torch.rand(5, 1, 28, 28)
+    for placement in ("before", "after"):
+        variant = VariantSpec("v", (6,), "batch", placement=placement)  # type: ignore[arg-type]
+        state = make_state(variant, 0)
+        network = build_network(variant).eval()
+        network.load_state_dict(state)
+        exported = torch.jit.load(io.BytesIO(serialize_torchscript(variant, state)))
+        assert torch.allclose(exported(images), network(images), atol=1e-6), placement

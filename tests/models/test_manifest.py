@@ -1,4 +1,6 @@
 import dataclasses
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,8 @@ import pytest
 from bnbench.errors import RunError
 from bnbench.models.manifest import read_manifest, seal_manifest
 from tests.models.conftest import MANIFEST
+
+ROOT = Path(__file__).parents[2]
 
 CONTENT = dataclasses.asdict(MANIFEST)
 
@@ -78,6 +82,16 @@ def test_a_sealed_manifest_with_other_entries_is_refused_by_the_keys_name(
     with pytest.raises(RunError) as caught:
         read_manifest(path)
     assert message in str(caught.value)
+
+
+def test_the_docs_say_who_checks_each_field() -> None:
+    page = (ROOT / "docs" / "verify-a-model.md").read_text(encoding="utf-8")
+    rows = page.partition("| field of the manifest |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`([\w.]+)`", rows))
+    for name, value in json.loads(seal_manifest(CONTENT)).items():
+        for entry in value if isinstance(value, dict) else ():
+            assert name in named or f"{name}.{entry}" in named, f"{name}.{entry}"
+        assert isinstance(value, dict) or name in named, name
 
 
 def test_a_missing_manifest_is_named(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_shortcut_holds_the_layers_it_leads_around() -> None:
     variant = VariantSpec("v", (4, 3), "rms", placement="after", dropout=0.1, residual=True)
     network = read_stored_network(serialize_torchscript(variant, make_state(variant, 0)))
     assert [layer.name for layer in network.layers] == [
-        *("linear1", "activation1", "norm1", "shortcut2", "output")
+        *("linear1", "activation1", "postnorm1", "shortcut2", "output")
     ]
     shortcut = network.layers[3]
     assert isinstance(shortcut, ShortcutLayer)
@@ -95,7 +95,7 @@ def test_a_shortcut_holds_the_layers_it_leads_around() -> None:
         RmsNormLayer,
     ]
     assert network.tensors.keys() == make_state(variant, 0).keys()
-    assert network.constants == {"norm1.eps": 1e-5, "shortcut2.norm2.eps": 1e-5}
+    assert network.constants == {"postnorm1.eps": 1e-5, "shortcut2.postnorm2.eps": 1e-5}
 
 
 def test_an_approximate_gelu_is_refused() -> None:

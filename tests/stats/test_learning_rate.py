@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from bnbench.stats.learning_rate import choose_learning_rate
+from bnbench.stats.learning_rate import choose_learning_rate, list_finalists
 
 NAN = math.nan
 
@@ -35,3 +35,15 @@ def test_rates_must_ascend_from_above_zero(rates: list[float]) -> None:
 def test_each_rate_needs_its_row() -> None:
     with pytest.raises(ValueError, match=r"each of the 3 learning rates, got shape \(2, 1\)"):
         choose_learning_rate([0.01, 0.1, 1.0], [[0.5], [0.5]])
+
+
+def test_only_rates_with_the_most_seeds_are_chosen() -> None:
+    accuracy = [[0.9, 0.9, NAN], [0.8, 0.8, 0.8], [0.7, 0.7, 0.9]]
+    assert choose_learning_rate([0.01, 0.1, 1.0], accuracy, [2, 3, 3]) == 0.1
+
+
+def test_finalists_are_the_best_rates_and_of_equal_ones_the_smaller() -> None:
+    rates, accuracy = [0.01, 0.1, 1.0, 10.0], [[0.5], [0.8], [0.5], [0.9]]
+    assert list_finalists(rates, accuracy, 3) == (0.01, 0.1, 10.0)
+    assert list_finalists(rates, accuracy, 9) == tuple(rates)
+    assert list_finalists(rates, [[0.1], [NAN], [0.1], [NAN]], 3) == ()

@@ -78,3 +78,13 @@ def test_the_mean_of_a_rate_counts_a_diverged_trial_as_chance() -> None:
     sensitivity = summarize_sensitivity([0.1], [[0.9, NAN]], np.random.default_rng(0))
     assert sensitivity.rates[0].accuracy.value == pytest.approx(0.5)
     assert sensitivity.rates[0].accuracy.count == 2
+
+
+def test_a_rate_counts_with_the_seeds_it_was_tried_with() -> None:
+    accuracy = [[0.7, NAN, NAN, NAN], [0.8, 0.8, 0.9, 0.9], [0.9, 0.1, NAN, NAN]]
+    found = summarize_sensitivity([0.1, 0.2, 0.4], accuracy, np.random.default_rng(0), [2, 4, 2])
+    assert [rate.num_trials for rate in found.rates] == [2, 4, 2]
+    assert [rate.num_diverged for rate in found.rates] == [1, 0, 1]
+    assert [rate.accuracy.value for rate in found.rates] == pytest.approx([0.4, 0.85, 0.5])
+    assert found.best_rate == 0.2
+    assert found.half_diverge_rate == 0.4

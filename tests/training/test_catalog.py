@@ -9,7 +9,7 @@ from bnbench.recipes import RecipeChange, RecipeSpec
 from bnbench.records import EnvironmentRecord
 from bnbench.specs import StudySpec, TuningSpec, VariantSpec
 from bnbench.store import RunStore
-from bnbench.training.catalog import check_against_data, find_study, read_study_file
+from bnbench.training.catalog import SERIES, check_against_data, find_study, read_study_file
 from tests.conftest import REFERENCE, SYNTHETIC
 
 
@@ -22,14 +22,41 @@ def test_the_notebook_study_is_the_notebooks() -> None:
     )
 
 
-def test_the_fair_study_tunes_both_networks_over_the_whole_range_of_rates() -> None:
-    fair, notebook = find_study("fair"), find_study("notebook")
-    assert fair.tuning is not None
-    assert fair.tuning.learning_rates[0] <= 0.001
-    assert fair.tuning.learning_rates[-1] >= 4
-    ratios = [b / a for a, b in itertools.pairwise(fair.tuning.learning_rates)]
-    assert ratios == pytest.approx([2] * 12)
-    assert dataclasses.replace(fair, name="notebook", tuning=None) == notebook
+def test_fair_goes_from_the_notebooks_recipe_to_the_best_one() -> None:
+    fair = SERIES["fair"]
+    linear = RecipeSpec(schedule="linear")
+    precise = dataclasses.replace(linear, evaluation_statistics="precise")
+    assert {study.name: study.recipe for study in fair.studies} == {
+        "notebook": RecipeSpec(epochs=5, batch_size=64, learning_rate=0.001),
+        "constant": RecipeSpec(),
+        "linear": linear,
+        "linear-precise": precise,
+        "linear-precise-20": dataclasses.replace(precise, epochs=20),
+    }
+    assert fair.studies[0] == find_study("notebook")
+    assert fair.verified == ("notebook",)
+    for study in fair.studies[1:]:
+        assert study.variants == fair.studies[0].variants
+        assert study.seeds == tuple(range(30))
+        assert study.timing.num_pairs == 0
+        assert study.tuning is not None
+        assert study.tuning.max_alternates > 0
+
+
+def test_studies_of_five_epochs_are_tuned_over_the_whole_range_of_rates() -> None:
+    for study in SERIES["fair"].studies[1:4]:
+        assert study.tuning is not None
+        assert study.tuning.learning_rates[0] <= 0.001
+        assert study.tuning.learning_rates[-1] >= 4
+        ratios = [b / a for a, b in itertools.pairwise(study.tuning.learning_rates)]
+        assert ratios == pytest.approx([4] * 6)
+        assert study.tuning.refine_octaves == (1.0, 0.5)
+
+
+def test_a_study_of_a_series_is_found_by_both_names() -> None:
+    assert find_study("fair/constant") == SERIES["fair"].studies[1]
+    with pytest.raises(SpecError, match="expected notebook, fair/notebook, .*got 'fair/quadratic'"):
+        find_study("fair/quadratic")
 
 
 def test_an_empty_study_file_is_the_notebook_study(tmp_path: Path) -> None:
@@ -43,6 +70,18 @@ def test_a_study_file_may_ask_for_tuning(tmp_path: Path) -> None:
     assert read_study_file(path).tuning == TuningSpec(
         (0.1, 1.0), (50, 51, 52), refine=True, max_alternates=5
     )
+
+
+def test_a_study_file_may_ask_for_a_race(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        "[tuning]\nlearning_rates = [0.1, 1]\nseeds = '50-54'\nrefine_octaves = [1, 0.5]\n"
+        "num_first_seeds = 2\nnum_finalists = 1\nnum_alternate_seeds = 3\n"
+    )
+    tuning = read_study_file(path).tuning
+    assert tuning is not None
+    assert (tuning.refine_octaves, tuning.first_seeds) == ((1.0, 0.5), (50, 51))
+    assert (tuning.num_finalists, tuning.num_alternate_seeds) == (1, 3)
 
 
 def test_a_study_file_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -> None:
@@ -99,7 +138,7 @@ def test_a_runs_study_can_be_run_again(
 
 
 def test_a_study_that_is_nowhere_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"expected notebook or fair, .*got 'notbook'"):
+    with pytest.raises(SpecError, match="expected notebook, .*, fair, a .*got 'notbook'"):
         find_study("notbook")
     with pytest.raises(SpecError, match="can be read"):
         find_study(str(tmp_path / "gone.toml"))

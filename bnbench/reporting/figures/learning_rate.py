@@ -16,6 +16,7 @@ from bnbench.reporting.figures.output import Figure, Row, make_figure
 from bnbench.reporting.figures.palette import style_series
 from bnbench.reporting.figures.rate_panel import (
     ROW_HEIGHT,
+    draw_chance,
     draw_sensitivities,
     draw_strip,
     write_row_label,
@@ -41,8 +42,11 @@ def draw_learning_rate(summary: RunSummary, trials: RunTrials) -> Figure | None:
     ]
     drawing, panels = make_panels(TITLE, layout, measure_labels(labels, SMALL_FONT_SIZE) + 0.04)
     for strip, axes, group in zip(panels[::2], panels[1::2], groups, strict=True):
-        draw_sensitivities(axes, group, trials, styles)
-        draw_strip(strip, group, styles)
+        looks = [styles[each.variant] for each in group]
+        tried = [trials.select("tune", each.variant, each.device) for each in group]
+        draw_chance(axes)
+        draw_sensitivities(axes, group, tried, looks)
+        draw_strip(strip, group, labels[group[0].device], looks)
         strip.set_xlim(axes.get_xlim())
         where = f"{group[0].device}: " if len(groups) > 1 else ""
         points = 100 * group[0].result.tolerance

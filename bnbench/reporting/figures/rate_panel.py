@@ -19,7 +19,6 @@ from bnbench.reporting.figures.canvas import (
 )
 from bnbench.reporting.figures.palette import MUTED, PAPER, SeriesStyle
 from bnbench.reporting.sections.rates import SensitivitySummary
-from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import shorten_name
 from bnbench.stats import CHANCE_ACCURACY
 
@@ -28,18 +27,27 @@ ROW_HEIGHT = 0.44
 
 
 def draw_strip(
-    axes: Axes, shown: Sequence[SensitivitySummary], styles: dict[str, SeriesStyle]
+    axes: Axes,
+    shown: Sequence[SensitivitySummary],
+    labels: Sequence[str],
+    styles: Sequence[SeriesStyle],
 ) -> None:
-    """Draw a bar over the rates that work, one row per variant, its best rate marked."""
+    """Draw a bar over the rates that work, one row per variant, its best rate marked.
+
+    Args:
+        axes: an empty panel.
+        shown: the sensitivities, top to bottom.
+        labels: at most two lines for each, written beside its row.
+        styles: how each looks.
+    """
     axes.set_xscale("log")
     axes.set_ylim(len(shown) - 0.5, -0.5)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(NullLocator())
         axis.set_minor_locator(NullLocator())
     axes.spines["bottom"].set_visible(False)
-    for row, sensitivity in enumerate(shown):
-        style, band = styles[sensitivity.variant], sensitivity.result.band
-        label, look = write_row_label(sensitivity), {"linespacing": LINE_HEIGHT}
+    for row, (sensitivity, label, style) in enumerate(zip(shown, labels, styles, strict=True)):
+        band, look = sensitivity.result.band, {"linespacing": LINE_HEIGHT}
         write_at(axes, label, 1, row, style.color, SMALL_FONT_SIZE, (7, 0), **look)
         if band is None:
             write_at(axes, "no rate of the grid trains it", 0.02, row, MUTED)
@@ -76,25 +84,22 @@ def write_row_label(sensitivity: SensitivitySummary) -> str:
 def draw_sensitivities(
     axes: Axes,
     shown: Sequence[SensitivitySummary],
-    trials: RunTrials,
-    styles: dict[str, SeriesStyle],
+    tried: Sequence[Sequence[TrialRecord]],
+    styles: Sequence[SeriesStyle],
 ) -> None:
     """Draw the accuracy of all variants on one device.
 
     Args:
         axes: an empty panel.
         shown: the sensitivities of the device's variants.
-        trials: the run's trials.
-        styles: how each variant looks.
+        tried: the tuning trials of each.
+        styles: how each looks.
     """
-    rates = [rate.learning_rate for rate in shown[0].result.rates]
-    chance = 100 * CHANCE_ACCURACY
-    axes.axhline(chance, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
-    write_at(axes, "chance", 1, chance, MUTED, SMALL_FONT_SIZE, offset=(6, 0))
-    for place, sensitivity in enumerate(shown):
+    rates = sorted({rate.learning_rate for each in shown for rate in each.result.rates})
+    for place, (sensitivity, of_variant, style) in enumerate(
+        zip(shown, tried, styles, strict=True)
+    ):
         shift = _find_shift(rates, place, len(shown))
-        style = styles[sensitivity.variant]
-        of_variant = trials.select("tune", sensitivity.variant, sensitivity.device)
         _draw_trials(axes, of_variant, shift, style)
         _draw_means(axes, sensitivity, shift, style)
     axes.set_xscale("log")
@@ -108,6 +113,13 @@ def draw_sensitivities(
     axes.set_ylim(0, 100)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     write_x_label(axes, "learning rate (log scale)")
+
+
+def draw_chance(axes: Axes) -> None:
+    """Draw the accuracy of guessing as a line with its name."""
+    chance = 100 * CHANCE_ACCURACY
+    axes.axhline(chance, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+    write_at(axes, "chance", 1, chance, MUTED, SMALL_FONT_SIZE, offset=(6, 0))
 
 
 def _find_shift(rates: Sequence[float], place: int, num_variants: int) -> float:

@@ -79,11 +79,11 @@ def summarize_accuracy(
     )
 
 
-def compose_accuracy(summary: AccuracySummary, study: StudySpec) -> Section:
-    """The section of the report."""
+def compose_accuracy(summary: AccuracySummary, study: StudySpec, shown: AccuracySummary) -> Section:
+    """The section of the report; `shown` has the contrasts that are discussed."""
     return Section(
         "Test accuracy by epoch",
-        tuple(_analyze_contrast(contrast) for contrast in summary.contrasts),
+        tuple(_analyze_contrast(contrast) for contrast in shown.contrasts),
         figure="accuracy",
         table=_tabulate_variants(summary, study.recipe.epochs) if summary.variants else None,
         in_terminal=True,
@@ -166,9 +166,9 @@ def _estimate_nested(
         return None
 
     def tabulate(variant: str) -> stats.TunedAccuracy:
-        rates, tuning = tabulate_tuning(study, trials.records, variant, device)
+        rates, tuning, num_tried = tabulate_tuning(study, trials.records, variant, device)
         scored = tabulate_scored(study, trials.records, variant, device, rates)
-        return stats.TunedAccuracy(rates, tuning, scored)
+        return stats.TunedAccuracy(rates, tuning, scored, num_tried)
 
     return stats.estimate_nested_difference(
         tabulate(baseline),

@@ -10,7 +10,7 @@ from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import format_count
 from bnbench.specs import EXPLORING, EngineName
-from bnbench.tuning import list_finer_rates
+from bnbench.tuning import list_tuning_trials
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,12 @@ def summarize_failures(
         for device in study.devices
         for variant in study.variants
     )
-    finer = list_finer_rates(study, trials.records)
-    num_rates = num_trainable + sum(len(rate.alternates) for rate in rates)
+    alternates = {(rate.variant, rate.device): rate.alternates for rate in rates}
     num_planned = (
-        len(study.list_tuning_trials(dict(engines)))
-        + len(study.list_tuning_trials(dict(engines), finer))
-        + num_rates * len(study.seeds)
-        + len(study.list_timed_trials(dict(engines)))
+        len(list_tuning_trials(study, engines, trials.records))
+        + num_trainable * len(study.seeds)
+        + len(study.list_alternate_trials(engines, alternates))
+        + len(study.list_timed_trials(engines))
     )
     return FailuresSummary(
         num_pending=num_planned - len(trials.records),
@@ -83,5 +82,5 @@ def _is_untrainable(trials: RunTrials, variant: str, device: str) -> bool:
     if tuning is None:
         return False
     tried = trials.select("tune", variant, device)
-    is_complete = len(tried) >= len(tuning.seeds) * len(tuning.learning_rates)
+    is_complete = len(tried) >= len(tuning.first_seeds) * len(tuning.learning_rates)
     return is_complete and all(record.status == "failed" for record in tried)

@@ -182,9 +182,10 @@ def say_models(summary: ModelsSummary) -> str:
     off = [v for v in verifications if v.num_agreed < v.num_models]
     if off:
         num_off = sum(v.num_models - v.num_agreed for v in off)
-        names = join_words(list(dict.fromkeys(v.runtime for v in off)))
+        names = list(dict.fromkeys(v.runtime for v in off))
         return (
-            f"Rounding can NOT explain what {names} gives in "
+            f"Rounding can NOT explain what {join_words(names)} "
+            f"{'gives' if len(names) == 1 else 'give'} in "
             f"{format_count(num_off, 'evaluation')} of {models}."
         )
     num_predictions = sum(v.num_predictions for v in verifications)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnbench import stats
-from bnbench.reporting.content import Table
+from bnbench.reporting.content import Section, Table
 from bnbench.reporting.sections.accuracy import (
     AccuracySummary,
     ContrastSummary,
@@ -15,7 +15,14 @@ from bnbench.reporting.sections.accuracy import (
 )
 from bnbench.reporting.sections.epoch_time import TimeContrast, find_plain_contrast, format_ratio
 from bnbench.reporting.trials import RunTrials, share_seeds
-from bnbench.reporting.wording import format_number, format_percent, format_points
+from bnbench.reporting.wording import (
+    format_number,
+    format_percent,
+    format_points,
+    join_words,
+    name_variant,
+)
+from bnbench.specs import StudySpec
 from bnbench.stats import Outcome
 
 
@@ -71,6 +78,21 @@ def tabulate_ranking(
                 row["time per epoch"] = format_ratio(time.result.paired_ratio) if time else "–"
             rows.append(row)
     return Table.from_rows(rows, details=("wins", "time per epoch"), qualifiers=("device",))
+
+
+def compose_effects(rankings: Sequence[RankingSummary], shown: StudySpec) -> Section | None:
+    """The differences of all variants as one figure; None where there are only two.
+
+    `shown` has the variants that the sections on single networks show.
+    """
+    if not rankings:
+        return None
+    number = len(rankings[0].variants)
+    names = [name_variant(variant.name) for variant in shown.variants]
+    text = f"Of {number} variants, the sections on single networks show {join_words(names)}."
+    return Section(
+        "All variants at a glance", (text,) if len(names) < number else (), figure="effects"
+    )
 
 
 def _describe_contrast(contrast: ContrastSummary | None) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,9 @@ from bnbench import stats
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import RunTrials, make_generator
 from bnbench.reporting.wording import format_accuracy, format_count, join_words, name_variant
-from bnbench.specs import StudySpec
+from bnbench.specs import REFERENCE_ENGINE, StudySpec, TuningSpec
 from bnbench.tables import tabulate_tuning
+from bnbench.tuning import list_tuning_trials
 
 
 @dataclass(frozen=True)
@@ -27,17 +29,19 @@ def summarize_rates(trials: RunTrials) -> tuple[SensitivitySummary, ...]:
     study, tuning = trials.study, trials.study.tuning
     if tuning is None:
         return ()
-    tables = {
-        (variant.name, device): tabulate_tuning(study, trials.records, variant.name, device)
-        for device in study.devices
-        for variant in study.variants
-    }
-    return tuple(
-        SensitivitySummary(*key, stats.summarize_sensitivity(rates, accuracy, make_generator()))
-        for key, (rates, accuracy) in tables.items()
-        # A rate that was not tried yet must not look like one that diverged.
-        if len(trials.select("tune", *key)) == accuracy.size
+    summaries = []
+    engines = dict.fromkeys(study.devices, REFERENCE_ENGINE)
+    planned = Counter(
+        (trial.variant.name, trial.device)
+        for trial in list_tuning_trials(study, engines, trials.records)
     )
+    for key, num_planned in planned.items():
+        # A rate that was not tried yet must not look like one that diverged.
+        if len(trials.select("tune", *key)) == num_planned:
+            rates, accuracy, num_tried = tabulate_tuning(study, trials.records, *key)
+            result = stats.summarize_sensitivity(rates, accuracy, make_generator(), num_tried)
+            summaries.append(SensitivitySummary(*key, result))
+    return tuple(summaries)
 
 
 def compose_rates(summaries: Sequence[SensitivitySummary], study: StudySpec) -> Section | None:
@@ -45,14 +49,10 @@ def compose_rates(summaries: Sequence[SensitivitySummary], study: StudySpec) -> 
     tuning = study.tuning
     if not summaries or tuning is None:
         return None
-    rates = tuning.learning_rates
     tolerance = summaries[0].result.tolerance
     how = (
-        f"Each variant was trained at {format_count(len(rates), 'learning rate')} from "
-        f"{rates[0]:g} to {rates[-1]:g}, with {format_count(len(tuning.seeds), 'seed')} each"
-        f"{', and at two rates half an octave beside its best' if tuning.refine else ''}. "
-        f"{tuning.num_validation_images:,} training images were held back for validation; test "
-        "images were not used. "
+        f"{_say_budget(tuning)} {tuning.num_validation_images:,} training images were held back "
+        "for validation; test images were not used. "
         f"A rate works if its accuracy is within {tolerance * 100:g} points of the variant's best."
     )
     return Section(
@@ -69,6 +69,28 @@ def compose_rates(summaries: Sequence[SensitivitySummary], study: StudySpec) -> 
             ),
         ),
     )
+
+
+def _say_budget(tuning: TuningSpec) -> str:
+    """What every variant was tried with, as one or two sentences."""
+    rates = tuning.learning_rates
+    sentences = [
+        f"Each variant was trained at {format_count(len(rates), 'learning rate')} from "
+        f"{rates[0]:g} to {rates[-1]:g}, with {format_count(len(tuning.first_seeds), 'seed')} each"
+    ]
+    if tuning.refine:
+        steps = [
+            {0.5: "half an octave", 1.0: "one octave"}.get(each, f"{each:g} octaves")
+            for each in tuning.refine_octaves
+        ]
+        each = "each " if len(steps) > 1 else ""
+        sentences[0] += f", and at two rates {each}{join_words(steps)} beside its best"
+    if len(tuning.seeds) > len(tuning.first_seeds):
+        sentences.append(
+            f"Its {format_count(tuning.num_finalists, 'best rate')} got "
+            f"{format_count(len(tuning.seeds), 'seed')} each"
+        )
+    return " ".join(f"{sentence}." for sentence in sentences)
 
 
 def _format_rate(result: stats.RateSensitivity, learning_rate: float) -> str:

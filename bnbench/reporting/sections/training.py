@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bnbench.recipes import RecipeSpec
-from bnbench.records import TrialRecord, describe_recipe
+from bnbench import records
+from bnbench.records import TrialRecord
+from bnbench.reporting.description import describe_change, describe_recipe
 from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import format_count, join_words, name_variant
-from bnbench.specs import EXPLORING, EngineName, Purpose
+from bnbench.specs import EXPLORING, EngineName, Purpose, StudySpec
 
 KINDS: dict[Purpose, str] = {
     "tune": "tuning",
@@ -38,7 +39,10 @@ def summarize_training(trials: RunTrials) -> tuple[TrainingSummary, ...]:
     groups: dict[tuple[Purpose, EngineName, tuple[str, ...], bool], list[TrialRecord]] = {}
     for record in trials.records:
         if record.optimizers:
-            trial, is_recipe = record.trial, record.optimizers == (describe_recipe(record.trial),)
+            trial, is_recipe = (
+                record.trial,
+                record.optimizers == (records.describe_recipe(record.trial),),
+            )
             # These vary the rate; only what differs from the recipe is worth a line there.
             shown = () if is_recipe and trial.purpose in EXPLORING else record.optimizers
             key = (trial.purpose, trial.engine, shown, is_recipe)
@@ -56,12 +60,16 @@ def summarize_training(trials: RunTrials) -> tuple[TrainingSummary, ...]:
     )
 
 
-def say_training(summaries: Sequence[TrainingSummary], recipe: RecipeSpec) -> tuple[str, ...]:
+def say_training(summaries: Sequence[TrainingSummary], study: StudySpec) -> tuple[str, ...]:
     """What trained, as paragraphs of the method."""
-    asked = (
-        f"The recipe asks for SGD with momentum {recipe.momentum:g} and weight decay "
-        f"{recipe.weight_decay:g}."
-    )
+    changes = [
+        f"{variant.name}: {change}"
+        for variant in study.variants
+        if (change := describe_change(variant)) is not None
+    ]
+    asked = f"The recipe asks for {describe_recipe(study.recipe)}."
+    if changes:
+        asked += f" Variants change it: {'; '.join(changes)}."
     if not summaries:
         return (f"{asked} This run has no record of the optimizer that trained.",)
     followed = [each for each in summaries if each.is_recipe and each.purpose == "score"]

@@ -187,8 +187,8 @@ Manifest ParseManifest(std::string_view text, const std::string& name) {
 Manifest ReadManifest(const std::string& path) {
   return ParseManifest(
       ReadFile<ModelError>(path, kMaxManifestBytes, "the model's manifest",
-                           "export the model again, or pass --no-manifest to evaluate a model "
-                           "whose origin you trust"),
+                           "export the model again, or pass --no-manifest to evaluate it "
+                           "unchecked"),
       path);
 }
 

@@ -1,9 +1,11 @@
 import dataclasses
 
+from bnbench.recipes import RecipeChange
 from bnbench.records import TrialRecord, describe_recipe
 from bnbench.reporting.background import compose_method
 from bnbench.reporting.summary import summarize_run
 from bnbench.store import RunStore
+from tests.conftest import BASELINE, BATCHNORM
 from tests.reporting.conftest import MakeRun, separate
 
 ADAM = "torch.optim.adam.Adam(lr=0.1, weight_decay=0)"
@@ -41,3 +43,11 @@ def test_a_run_of_an_older_version_is_said_to_have_no_record(make_run: MakeRun) 
     store = make_run(separate)
     text = say_method(store, store.read_trials())
     assert "This run has no record of the optimizer that trained." in text
+
+
+def test_what_a_variant_changes_in_the_recipe_is_said(make_run: MakeRun) -> None:
+    fast = dataclasses.replace(BATCHNORM, recipe=RecipeChange(momentum=0.9))
+    store = make_run(separate, variants=(BASELINE, fast))
+    text = say_method(store, store.read_trials())
+    assert "The recipe asks for SGD with momentum 0 and weight decay 0, a constant" in text
+    assert "Variants change it: batchnorm: momentum 0.9." in text

@@ -5,10 +5,10 @@ import torch
 
 from bnbench.data import Dataset
 from bnbench.errors import SpecError
-from bnbench.networks import VARIANTS
 from bnbench.recipes import RecipeSpec
 from bnbench.records import EpochRecord
 from bnbench.specs import StudySpec, TrialSpec, VariantSpec
+from bnbench.techniques import VARIANTS
 from bnbench.training.engines import make_engine, resolve_engines
 from bnbench.training.engines.interface import TrainedTrial, train_all
 from tests.conftest import BASELINE, BATCHNORM

@@ -285,9 +285,10 @@ def test_labels_that_a_callback_changes_are_not_read(data: Data) -> None:
     assert expected.parameters.tobytes() == found.parameters.tobytes()
 
 
-def test_sizes_beyond_any_memory_are_refused(data: Data) -> None:
+@pytest.mark.parametrize("hidden_sizes", [[2**62, 2**62], [2**62, 4]], ids=["sum", "product"])
+def test_sizes_beyond_any_memory_are_refused(data: Data, hidden_sizes: list[int]) -> None:
     trial = _native.EnsembleTrial(
-        hidden_sizes=[2**62, 2**62],
+        hidden_sizes=hidden_sizes,
         learning_rates=np.ones(1),
         parameters=np.zeros(10, np.float32),
         random_state=torch.get_rng_state().numpy().tobytes(),
