@@ -12,7 +12,6 @@
 
 #include "bnbench/ensemble/dispatch.h"
 #include "bnbench/ensemble/images.h"
-#include "bnbench/ensemble/order.h"
 #include "bnbench/ensemble/trial.h"
 #include "bnbench/errors.h"
 
@@ -97,7 +96,6 @@ class Workers {
     try {
       for (std::size_t trial = next_.fetch_add(1); trial < trials_.size();
            trial = next_.fetch_add(1)) {
-        if (trials_[trial].network.dropout > 0) ComputeInOneThread();
         results_[trial] = TrainTrial<float>(shared_, trials_[trial], [&](const EpochResult& epoch) {
           events_.Push({trial, epoch});
         });

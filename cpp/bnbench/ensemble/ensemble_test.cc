@@ -655,7 +655,7 @@ TEST_CASE("a worker is one thread, however many images there are") {
         options);
   CHECK(most >= before);
   CHECK(most <= before + 2);
-  // Nor for masks so large that torch would share them out.
+  // Torch draws the masks without threads of its own.
   network.hidden_sizes = {100};
   network.dropout = 0.5;
   Train(train, test, std::vector<Trial>(4, MakeTrial(1, network, {.epochs = 1, .batch_size = 64})),

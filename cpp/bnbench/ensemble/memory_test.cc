@@ -75,9 +75,11 @@ TEST_CASE("memory that runs out at any allocation of a worker ends no process") 
   std::vector<std::uint8_t> state(5056, 0);
   state[8] = state[12] = 1;
   const std::vector<float> parameters(7850, 0);
+  const std::vector<double> learning_rates = {0.01};
   // More events than fit into the first block of their queue.
   const std::vector<TrialInput> trials(4, {{{}, Normalization::kNone, Activation::kRelu},
                                            {.epochs = 4, .batch_size = 2},
+                                           learning_rates,
                                            parameters,
                                            state});
   is_worker = false;

@@ -1,7 +1,6 @@
 #include "bnbench/ensemble/order.h"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Parallel.h>
 #include <ATen/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
@@ -11,7 +10,6 @@
 #include <mutex>
 #include <numeric>
 #include <string>
-#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -80,17 +78,6 @@ std::vector<std::uint8_t> OrderSource::State() const {
   const at::Tensor bytes = generator_->value.get_state();
   const std::uint8_t* first = bytes.const_data_ptr<std::uint8_t>();
   return {first, first + bytes.numel()};
-}
-
-void ComputeInOneThread() {
-  static std::mutex mutex;
-  const std::scoped_lock lock(mutex);
-  const int num_threads = at::get_num_threads();
-  if (num_threads == 1) return;
-  // Torch keeps one number for this thread and one for the threads that ask for theirs later. Both
-  // are set here; another thread sets the latter back.
-  at::set_num_threads(1);
-  std::thread([&] { at::set_num_threads(num_threads); }).join();
 }
 
 BatchOrders DrawBatchOrders(std::span<const std::uint8_t> random_state, std::size_t num_images,

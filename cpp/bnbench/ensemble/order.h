@@ -23,7 +23,7 @@ class OrderSource {
 
   // The order of the next epoch: a permutation of 0 .. num_images - 1.
   std::vector<std::int64_t> DrawEpoch(std::size_t num_images);
-  // Fills `out` as Tensor.bernoulli_ does. Defined for float and double, whose draws differ.
+  // Fills `out` as Tensor.bernoulli_ does. Defined for float and double.
   template <class T>
   void DrawBernoulli(double probability, std::span<T> out);
   // The draw that iterating over the test images costs.
@@ -34,9 +34,6 @@ class OrderSource {
   struct Generator;
   std::unique_ptr<Generator> generator_;
 };
-
-// Keeps torch, for its part, from starting threads for what the calling thread asks of it.
-void ComputeInOneThread();
 
 }  // namespace bnbench
 

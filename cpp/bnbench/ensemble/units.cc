@@ -28,9 +28,8 @@ HiddenUnits<T>::HiddenUnits(const NetworkShape& shape, const LayerPlace& place,
                             bool keeps_activations)
     : shape_(shape), place_(place), kernels_(kernels) {
   const std::size_t count = Multiply(max_rows, place.width);
-  const bool is_normalized = shape.normalization != Normalization::kNone;
-  const bool is_before = is_normalized && shape.placement == Placement::kBeforeActivation;
-  const bool is_after = is_normalized && !is_before;
+  const bool is_before = NormalizesAt(Placement::kBeforeActivation);
+  const bool is_after = NormalizesAt(Placement::kAfterActivation);
   linear_ = Buffer<T>(count);
   final_ = Buffer<T>(count);
   out_ = after_ = final_.data();
@@ -48,7 +47,7 @@ HiddenUnits<T>::HiddenUnits(const NetworkShape& shape, const LayerPlace& place,
     if (NeedsInput(shape.activation)) shifted_ = Buffer<T>(count);
     before_ = shifted_.size() > 0 ? shifted_.data() : after_;
   }
-  if (is_normalized) {
+  if (is_before || is_after) {
     for (Buffer<T>* vector : {&mean_, &variance_, &no_shift_, &gain_gradient_, &shift_gradient_}) {
       *vector = Buffer<T>(place.width);
     }
@@ -76,13 +75,11 @@ void HiddenUnits<T>::DrawMask(OrderSource& random, std::span<const std::uint32_t
 template <class T>
 void HiddenUnits<T>::Forward(T* values, std::size_t rows, Pass pass) {
   const std::size_t count = rows * place_.width;
-  const bool is_normalized = shape_.normalization != Normalization::kNone;
-  const bool is_after = is_normalized && shape_.placement == Placement::kAfterActivation;
-  if (is_normalized && !is_after) {
+  if (NormalizesAt(Placement::kBeforeActivation)) {
     Normalize(linear_.data(), before_, values, rows, pass);
   }
   kernels_.activate(shape_.activation, before_, after_, count);
-  if (is_after) {
+  if (NormalizesAt(Placement::kAfterActivation)) {
     Normalize(after_, out_, values, rows, pass);
   } else if (out_ != after_) {
     std::copy_n(after_, count, out_);
@@ -167,12 +164,14 @@ template <class T>
 void HiddenUnits<T>::Backward(Trainable<T> parameters, const Step<T>& step, std::size_t rows,
                               T* gradient) {
   const std::size_t count = rows * place_.width;
-  const bool is_normalized = shape_.normalization != Normalization::kNone;
-  const bool is_after = is_normalized && shape_.placement == Placement::kAfterActivation;
   if (shape_.dropout > 0) MultiplyBy(mask_.data(), count, gradient);
-  if (is_after) NormalizeBackward(parameters, step, rows, gradient);
+  if (NormalizesAt(Placement::kAfterActivation)) {
+    NormalizeBackward(parameters, step, rows, gradient);
+  }
   kernels_.activate_backward(shape_.activation, before_, after_, gradient, count);
-  if (is_normalized && !is_after) NormalizeBackward(parameters, step, rows, gradient);
+  if (NormalizesAt(Placement::kBeforeActivation)) {
+    NormalizeBackward(parameters, step, rows, gradient);
+  }
 }
 
 template <class T>

