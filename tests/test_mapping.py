@@ -42,7 +42,7 @@ def test_an_entry_that_does_not_fit_is_named(mapping: dict[str, object], key: st
         ({"name": "s"}, "variants"),
         ({"name": "s", "variants": "baseline"}, "variants"),
         (
-            {"name": "s", "variants": [{"name": "a", "activation": "gelu"}]},
+            {"name": "s", "variants": [{"name": "a", "activation": "swish"}]},
             "variants[0].activation",
         ),
         ({"name": "s", "variants": [{"name": "a"}], "recipe": {"epochs": -1}}, "recipe.epochs"),
