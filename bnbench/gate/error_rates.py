@@ -9,8 +9,8 @@ from scipy import stats
 from bnbench.errors import GateError
 from bnbench.gate.formats import render_table
 from bnbench.gate.recording import Recording, RecordingHeader
-from bnbench.gate.records import Slowdown
-from bnbench.gate.replay import BiasSummary, ReplaySummary, replay_decisions, summarize_bias
+from bnbench.gate.records import NO_SLOWDOWN, Slowdown
+from bnbench.gate.replay import BiasSummary, ReplaySummary, replay_decisions, summarize_biases
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
 
@@ -18,7 +18,7 @@ REPLAY_COLUMNS = (
     *("one benchmark slower by", "decisions", "found slower", "called not slower by the limit"),
     *("undecided", "false alarm elsewhere", "minutes"),
 )
-BIAS_COLUMNS = ("benchmark", "copies", "mean difference", "deviation of a pair", "of two copies")
+BIAS_COLUMNS = ("quantity", "copies", "mean difference", "deviation of a pair", "of two copies")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,6 @@ class ErrorRateSummary:
     spec: GateSpec
     names: tuple[str, ...]
     num_pairs: int
-    num_layouts: int
     seconds: float
     """Length of the recording."""
     replays: tuple[ReplaySummary, ...]
@@ -42,25 +41,24 @@ def replay_error_rates(recording: Recording, spec: GateSpec) -> ErrorRateSummary
     Raises:
         GateError: it is too short for a decision.
     """
-    names = recording.names
     replays = [
-        replay_decisions(recording, spec, slowdown) for slowdown in recording.header.slowdowns
+        replay_decisions(recording, spec, slowdown)
+        for slowdown in (NO_SLOWDOWN, *recording.header.slowdowns)
     ]
-    if not names or not all(replay.num_decisions for replay in replays):
+    if not replays[0].num_decisions:
         raise GateError(
             "expected a recording of at least one decision, got "
-            f"{len(recording.pairs)} process pairs of {len(names)} benchmarks; "
-            "record longer with --minutes"
+            f"{len(recording.pairs)} process pairs; record longer with --minutes"
         )
+    names = dict.fromkeys(name for decision in recording.decisions for name in decision.names)
     return ErrorRateSummary(
         header=recording.header,
         spec=spec,
         names=tuple(names),
         num_pairs=len(recording.pairs),
-        num_layouts=len(recording.layouts),
         seconds=recording.seconds,
         replays=tuple(replays),
-        biases=tuple(summarize_bias(recording, name) for name in names),
+        biases=tuple(summarize_biases(recording)),
     )
 
 
@@ -76,27 +74,30 @@ Made by `bnbench gate certify`. [gate.md](gate.md) says what is measured and how
 {header.cpu}, {header.cores} cores{memory}, {header.system}; bnbench {header.version} at
 {header.commit[:12]}; recording started {header.started_at}.
 
-The recording has {summary.num_pairs} process pairs of {len(summary.names)} benchmarks, in
-{summary.seconds / 60:.0f} minutes. Base and head are copies of the same code, checked out and built
-one by one. They were made anew {summary.num_layouts} times.
+The suite, `{" ".join(header.suite)}`, has
+{len(summary.names)} benchmarks. A process pair measured each for about
+{header.measure_seconds:g} s. The recording has {summary.num_pairs} process pairs, in
+{summary.seconds / 60:.0f} minutes, for {null.num_decisions} decisions.
 
-The gate: --max-slowdown {spec.max_slowdown:.0%}, --false-alarms {spec.false_alarms:.0%} over the
-suite, at most {spec.budget_seconds / 60:g} minutes. The recording has pairs for
-{null.num_decisions} decisions that share none; they are all that is counted. Brackets are 95%
-Clopper-Pearson intervals. They hold for this machine, suite and time.
+Each decision has process pairs of its own and two copies of the same code of its own, checked out
+and built one by one. The gate: --max-slowdown {spec.max_slowdown:.0%},
+--false-alarms {spec.false_alarms:.0%} over the suite, at most {spec.budget_seconds / 60:g} minutes.
+Brackets are 95% Clopper-Pearson intervals, one decision as the unit. They hold for this machine,
+suite and time.
 
 {render_table(REPLAY_COLUMNS, map(_make_replay_row, summary.replays))}
 
 In the first line nothing is slowed. There, *false alarm* counts decisions on the whole suite that
 call anything slower or larger, and *undecided* counts those that leave any benchmark undecided. The
-other two columns count the outcomes of all benchmarks. In the other lines each decision slows every
-benchmark in turn, by a busy processor or by copying memory.
+other two columns count the outcomes of all benchmarks. In the other lines each decision has one
+slowed benchmark, by a busy processor or by copying memory. They use the process pairs of the first
+line again, so their false alarms are no further evidence.
 
 How far two copies of the same code differ, in percent of the time:
 
 {render_table(BIAS_COLUMNS, map(_make_bias_row, summary.biases))}
 
-The mean has the interval over copies. A difference of two copies lasts as long as they do, so no
+The mean has the interval over decisions. A difference of two copies lasts as long as they do, so no
 number of process pairs averages it away; its deviation says how large it is.
 """
 
@@ -133,6 +134,6 @@ def _make_bias_row(bias: BiasSummary) -> tuple[str, ...]:
         mean += f" [{100 * bias.mean.low:+.2f}, {100 * bias.mean.high:+.2f}]"
     deviations = [
         "–" if deviation is None else f"{100 * deviation:.2f}"
-        for deviation in (bias.pair_deviation, bias.layout_deviation)
+        for deviation in (bias.pair_deviation, bias.copy_deviation)
     ]
-    return f"`{bias.benchmark}`", str(bias.mean.count), mean, *deviations
+    return f"`{bias.quantity}`", str(bias.mean.count), mean, *deviations

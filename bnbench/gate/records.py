@@ -39,6 +39,15 @@ NO_SLOWDOWN = Slowdown()
 
 
 @dataclass(frozen=True)
+class Injection:
+    """A slowdown of one benchmark of a suite, which is measured with it and without it."""
+
+    position: int
+    """Number of the benchmark in the suite, counted from 0 and around."""
+    slowdown: Slowdown
+
+
+@dataclass(frozen=True)
 class BenchmarkRecord:
     """One benchmark measured by one pair of processes, in short rounds side by side."""
 

@@ -23,14 +23,11 @@ from bnbench.gate.records import BenchmarkRecord, Slowdown
 
 ROUND_SECONDS = 0.01
 """Seconds per round; sets the calls per round."""
-BENCHMARK_SECONDS = 0.6
-"""Seconds that a process pair measures one benchmark before the next."""
 MIN_ROUNDS, MAX_ROUNDS = 4, 60
 """Rounds of each side per benchmark; even numbers, because places are exchanged."""
 MAX_BUSY = 1.2
 """Processors a benchmark may keep busy and still run on one; above 1, because time in which the
 interpreter's threads switch is counted twice."""
-NUM_KERNELS = 3
 TOPOLOGY = Path("/sys/devices/system/cpu")
 
 Places = list[tuple[Worker, Slowdown]]
@@ -69,8 +66,16 @@ def choose_processors(topology: Path = TOPOLOGY) -> tuple[int, int] | None:
     return pairs[0] if pairs else None
 
 
-def calibrate(base: Worker, head: Worker, processors: tuple[int, int] | None) -> RoundsSpec:
+def calibrate(
+    base: Worker, head: Worker, processors: tuple[int, int] | None, measure_seconds: float
+) -> RoundsSpec:
     """Choose the calls per round, the rounds and the processors for a benchmark both wait in.
+
+    Args:
+        base: waits in the benchmark.
+        head: waits in it too.
+        processors: what both may run on at once; None if they must run in turn.
+        measure_seconds: how long a process pair measures the benchmark.
 
     Raises:
         BenchmarkFailed: it raised.
@@ -87,7 +92,7 @@ def calibrate(base: Worker, head: Worker, processors: tuple[int, int] | None) ->
     iterations = max(1, round(ROUND_SECONDS / call_seconds))
     # In turn, a round takes both sides' calls; at once, the calls of one and up to one call more.
     num_calls = 2 * iterations if processors is None else iterations + 1
-    num_rounds = 2 * round(BENCHMARK_SECONDS / (num_calls * call_seconds) / 2.0)
+    num_rounds = 2 * round(measure_seconds / (num_calls * call_seconds) / 2.0)
     return RoundsSpec(iterations, min(max(num_rounds, MIN_ROUNDS), MAX_ROUNDS), processors)
 
 
@@ -100,7 +105,7 @@ def measure_benchmark(
         BenchmarkFailed: it raised.
     """
     begin = time.perf_counter()
-    kernel = min(worker.time_kernel() for _ in range(NUM_KERNELS) for worker in (base, head))
+    kernel = min(worker.time_kernel() for worker in (base, head))
     run = _run_in_turn if spec.processors is None else _run_at_once
     places = [(base, dataclasses.replace(slowdown, share=0.0)), (head, slowdown)]
     rounds = []

@@ -27,7 +27,7 @@ def make_workers(seconds_of: SecondsOf) -> tuple[FakeWorker, FakeWorker]:
 
 def test_both_sides_make_as_many_calls_in_rounds_of_ten_milliseconds() -> None:
     base, head = make_workers(lambda name, _: 0.001 if name == "main" else 0.0011)
-    spec = calibrate(base, head, BOTH)
+    spec = calibrate(base, head, BOTH, 0.6)
     assert spec == RoundsSpec(iterations=9, num_rounds=54, processors=BOTH)
     measured = measure_benchmark(base, head, "a", NO_SLOWDOWN, spec)
     assert measured.base_seconds == pytest.approx([0.009] * 54)
@@ -40,9 +40,15 @@ def test_both_sides_make_as_many_calls_in_rounds_of_ten_milliseconds() -> None:
     [(2.0, 1, MIN_ROUNDS), (0.05, 1, 6), (1e-6, 1e4, 60)],
 )
 def test_a_long_call_is_a_round_by_itself(seconds: float, iterations: int, num_rounds: int) -> None:
-    spec = calibrate(*make_workers(lambda *_: seconds), BOTH)
+    spec = calibrate(*make_workers(lambda *_: seconds), BOTH, 0.6)
     assert spec.iterations == pytest.approx(iterations, rel=0.01)
     assert spec.num_rounds == num_rounds <= MAX_ROUNDS
+
+
+@pytest.mark.parametrize(("measure_seconds", "num_rounds"), [(0.1, 10), (0.6, 54), (0.01, 4)])
+def test_the_rounds_fill_the_time_that_is_given(measure_seconds: float, num_rounds: int) -> None:
+    spec = calibrate(*make_workers(lambda *_: 0.001), BOTH, measure_seconds)
+    assert (spec.iterations, spec.num_rounds) == (10, num_rounds)
 
 
 def test_both_run_at_once_and_change_places_after_every_round() -> None:
@@ -75,7 +81,7 @@ def test_what_needs_more_than_one_processor_runs_in_turn(
 
     base, head = make_workers(note)
     head.busy_processors = busy
-    spec = calibrate(base, head, processors)
+    spec = calibrate(base, head, processors, 0.6)
     assert (spec.processors, spec.num_rounds) == (None, 30)
     measure_benchmark(base, head, "a", NO_SLOWDOWN, spec)
     assert order[-8:] == ["main", "worktree", "worktree", "main"] * 2
