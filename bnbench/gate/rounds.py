@@ -1,4 +1,4 @@
-"""Timing one benchmark in base and head: rounds of some ten milliseconds, side by side.
+"""Timing one benchmark in base and head: rounds of a few milliseconds, side by side.
 
 The load of a shared machine changes within milliseconds, so consecutive rounds see different
 machines. Therefore both sides run at once, each on a processor of its own, and exchange places
@@ -21,9 +21,10 @@ from pathlib import Path
 from bnbench.gate.process import Worker
 from bnbench.gate.records import BenchmarkRecord, Slowdown
 
-ROUND_SECONDS = 0.01
-"""Seconds per round; sets the calls per round."""
-MIN_ROUNDS, MAX_ROUNDS = 4, 60
+ROUND_SECONDS = 0.002
+"""Seconds per round; sets the calls per round. No longer than the time that the system gives a
+program before the next one: then other load hits few rounds, and the median leaves them out."""
+MIN_ROUNDS, MAX_ROUNDS = 4, 200
 """Rounds of each side per benchmark; even numbers, because places are exchanged."""
 MAX_BUSY = 1.2
 """Processors a benchmark may keep busy and still run on one; above 1, because time in which the

@@ -25,19 +25,19 @@ def make_workers(seconds_of: SecondsOf) -> tuple[FakeWorker, FakeWorker]:
     return base, head
 
 
-def test_both_sides_make_as_many_calls_in_rounds_of_ten_milliseconds() -> None:
+def test_both_sides_make_as_many_calls_in_rounds_of_two_milliseconds() -> None:
     base, head = make_workers(lambda name, _: 0.001 if name == "main" else 0.0011)
     spec = calibrate(base, head, BOTH, 0.6)
-    assert spec == RoundsSpec(iterations=9, num_rounds=54, processors=BOTH)
+    assert spec == RoundsSpec(iterations=2, num_rounds=182, processors=BOTH)
     measured = measure_benchmark(base, head, "a", NO_SLOWDOWN, spec)
-    assert measured.base_seconds == pytest.approx([0.009] * 54)
-    assert measured.head_seconds == pytest.approx([0.0099] * 54)
+    assert measured.base_seconds == pytest.approx([0.002] * 182)
+    assert measured.head_seconds == pytest.approx([0.0022] * 182)
     assert measured.kernel_seconds == 0.004
 
 
 @pytest.mark.parametrize(
     ("seconds", "iterations", "num_rounds"),
-    [(2.0, 1, MIN_ROUNDS), (0.05, 1, 6), (1e-6, 1e4, 60)],
+    [(2.0, 1, MIN_ROUNDS), (0.05, 1, 6), (1e-6, 2000, 200)],
 )
 def test_a_long_call_is_a_round_by_itself(seconds: float, iterations: int, num_rounds: int) -> None:
     spec = calibrate(*make_workers(lambda *_: seconds), BOTH, 0.6)
@@ -45,10 +45,10 @@ def test_a_long_call_is_a_round_by_itself(seconds: float, iterations: int, num_r
     assert spec.num_rounds == num_rounds <= MAX_ROUNDS
 
 
-@pytest.mark.parametrize(("measure_seconds", "num_rounds"), [(0.1, 10), (0.6, 54), (0.01, 4)])
+@pytest.mark.parametrize(("measure_seconds", "num_rounds"), [(0.1, 34), (0.6, 200), (0.01, 4)])
 def test_the_rounds_fill_the_time_that_is_given(measure_seconds: float, num_rounds: int) -> None:
     spec = calibrate(*make_workers(lambda *_: 0.001), BOTH, measure_seconds)
-    assert (spec.iterations, spec.num_rounds) == (10, num_rounds)
+    assert (spec.iterations, spec.num_rounds) == (2, num_rounds)
 
 
 def test_both_run_at_once_and_change_places_after_every_round() -> None:
