@@ -13,7 +13,7 @@ from bnbench.gate.error_rates import render_error_rates, replay_error_rates
 from bnbench.gate.formats import render_json, write_file
 from bnbench.gate.pairs import PairRunner
 from bnbench.gate.recording import describe_recording, extend_recording, read_recording
-from bnbench.gate.replay import is_decided
+from bnbench.gate.replay import list_undecided
 from bnbench.gate.revisions import find_repository, lay_out_revision, resolve_commit
 from bnbench.gate.specs import GateSpec, SuiteSpec
 
@@ -49,8 +49,8 @@ def record_revision(
             yield PairRunner(base, head, suite, Path(folder))
 
     header = describe_recording(commit, suite)
-    is_over = functools.partial(is_decided, spec=decision)
-    extend_recording(recording_file, header, lay_out, seconds, is_over, show)
+    undecided = functools.partial(list_undecided, spec=decision)
+    extend_recording(recording_file, header, lay_out, seconds, undecided, show)
 
 
 def write_error_rates(recording_file: Path, decision: GateSpec, folder: Path) -> str:

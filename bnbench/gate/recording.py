@@ -96,25 +96,13 @@ class RecordedDecision:
 
     @property
     def names(self) -> list[str]:
-        """Benchmarks that every pair measured without a slowdown."""
-        names = [each.benchmark for each in self.pairs[0].benchmarks]
-        return [
-            name
-            for name in dict.fromkeys(names)
-            if all((name, NO_SLOWDOWN) in pair.table for pair in self.pairs)
-        ]
+        """Benchmarks that the first pair measured; later pairs may leave out decided ones."""
+        return [name for name, slowdown in self.pairs[0].table if slowdown == NO_SLOWDOWN]
 
     @property
     def injected(self) -> tuple[str, Slowdown] | None:
-        """The benchmark that every pair also measured with a slowdown."""
-        return next(
-            (
-                key
-                for key in self.pairs[0].table
-                if key[1] != NO_SLOWDOWN and all(key in pair.table for pair in self.pairs)
-            ),
-            None,
-        )
+        """The benchmark that was also measured with a slowdown, and the slowdown."""
+        return next((key for key in self.pairs[0].table if key[1] != NO_SLOWDOWN), None)
 
 
 @dataclass(frozen=True)
@@ -141,7 +129,7 @@ def extend_recording(
     header: RecordingHeader,
     lay_out: Layouts,
     seconds: float,
-    is_over: Callable[[RecordedDecision], bool],
+    list_undecided: Callable[[RecordedDecision], list[str]],
     show: Callable[[str], None] = lambda _: None,
 ) -> Recording:
     """Record whole decisions until the file holds `seconds` of process pairs.
@@ -153,7 +141,7 @@ def extend_recording(
         header: what is recorded.
         lay_out: makes two new copies.
         seconds: length of the recording; its last decision is completed.
-        is_over: says whether a decision has all the pairs that it needs.
+        list_undecided: says which benchmarks a decision still needs; none if it is over.
         show: takes a line of progress after each pair.
 
     Raises:
@@ -179,8 +167,9 @@ def extend_recording(
                 turn, kind = divmod(number, len(SLOWDOWNS))
                 pairs: list[PairRecord] = []
                 with lay_out() as runner:
-                    while not (pairs and is_over(RecordedDecision(tuple(pairs)))):
-                        pair = runner.measure(injection=Injection(turn, SLOWDOWNS[kind]))
+                    names = None  # all
+                    while names is None or names:
+                        pair = runner.measure(names, Injection(turn, SLOWDOWNS[kind]))
                         if not pair.benchmarks:
                             raise make_no_time_error(pair.failures)
                         pairs.append(pair)
@@ -191,6 +180,7 @@ def extend_recording(
                             f"[{recorded_seconds / 60:.1f} of {seconds / 60:g} min] "
                             f"decision {number + 1}, process pair {len(pairs)}"
                         )
+                        names = list_undecided(RecordedDecision(tuple(pairs)))
                 number += 1
             return Recording(recording.header, tuple(recorded))
     except BlockingIOError:

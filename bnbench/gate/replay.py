@@ -16,7 +16,7 @@ import numpy as np
 from bnbench import stats
 from bnbench.gate.quantities import list_quantities
 from bnbench.gate.recording import RecordedDecision, Recording
-from bnbench.gate.records import NO_SLOWDOWN, PairRecord, Slowdown
+from bnbench.gate.records import NO_SLOWDOWN, Slowdown
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
@@ -57,9 +57,11 @@ class BiasSummary:
     """Standard deviation between copies that their pairs do not explain; None for one decision."""
 
 
-def is_decided(decision: RecordedDecision, spec: GateSpec) -> bool:
-    """Whether a decision has all the pairs that the gate needs, slowed and not slowed."""
-    return all(_decide(decision, each, spec).is_over for each in {None, decision.injected})
+def list_undecided(decision: RecordedDecision, spec: GateSpec) -> list[str]:
+    """The benchmarks that the gate still measures, with or without the slowdown."""
+    gates = [_decide(decision, each, spec) for each in {None, decision.injected}]
+    active = {name for gate in gates if not gate.is_over for name in gate.active}
+    return [name for name in decision.names if name in active]
 
 
 def replay_decisions(recording: Recording, spec: GateSpec, slowdown: Slowdown) -> ReplaySummary:
@@ -83,11 +85,11 @@ def replay_decisions(recording: Recording, spec: GateSpec, slowdown: Slowdown) -
         seconds.append(gate.seconds)
         counts.append(gate.num_pairs)
         found = {each.name: change.outcome for each, change in gate.finish().items()}
+        own = [name for name in (decision.names if slowed is None else slowed[:1]) if name in found]
         worse = {name for name, outcome in found.items() if outcome is ChangeOutcome.WORSE}
-        own = decision.names if slowed is None else [slowed[0]]
         outcomes.update(str(found[name]) for name in own)
         alarms += bool(worse if slowed is None else worse - {slowed[0]})
-        undecided += any(found[name] is ChangeOutcome.UNDECIDED for name in decision.names)
+        undecided += any(found.get(name) is ChangeOutcome.UNDECIDED for name in decision.names)
     return ReplaySummary(
         slowdown,
         len(counts),
@@ -100,23 +102,19 @@ def replay_decisions(recording: Recording, spec: GateSpec, slowdown: Slowdown) -
 
 
 def summarize_biases(recording: Recording) -> list[BiasSummary]:
-    """Summarize the A/A log-ratios of every quantity that all pairs measured.
+    """Summarize the A/A log-ratios of every quantity.
 
     Pairs of one decision share the difference between its two copies, so the decision is the unit.
     """
-    tables = [
-        [_list_log_ratios(pair, None) for pair in decision.pairs]
-        for decision in recording.decisions
-    ]
-    names = [
-        name
-        for name in (tables[0][0] if tables else ())
-        if all(name in table for group in tables for table in group)
-    ]
-    return [
-        _summarize_bias(name, [np.array([table[name] for table in group]) for group in tables])
-        for name in names
-    ]
+    groups: dict[str, list[np.ndarray]] = {}
+    for decision in recording.decisions:
+        values: dict[str, list[float]] = {}
+        for pair in decision.pairs:
+            for each in pair.list_measurements():
+                values.setdefault(each.quantity.name, []).append(each.log_ratio)
+        for name, found in values.items():
+            groups.setdefault(name, []).append(np.array(found))
+    return [_summarize_bias(name, found) for name, found in groups.items()]
 
 
 def _summarize_bias(name: str, groups: list[np.ndarray]) -> BiasSummary:
@@ -140,26 +138,21 @@ def _summarize_bias(name: str, groups: list[np.ndarray]) -> BiasSummary:
 def _decide(
     decision: RecordedDecision, slowed: SlowedName | None, spec: GateSpec
 ) -> SequentialGate:
-    """Pass recorded pairs to the gate until it is over or there are no more."""
-    names = decision.names
-    gate = SequentialGate(list_quantities(names), spec)
+    """Pass recorded pairs to the gate until it is over or they lack what it measures."""
+    gate = SequentialGate(list_quantities(decision.names), spec)
     for pair in decision.pairs:
-        values = _list_log_ratios(pair, slowed)
-        seconds = pair.overhead_seconds
-        for name in names:
-            if name in gate.active:
-                seconds += pair.table[name, NO_SLOWDOWN].wall_seconds
-            else:
-                del values[name]
-        gate.add(values, seconds)
+        for name in pair.failures:
+            gate.drop(name)
+        keys = {name: (name, NO_SLOWDOWN) for name in gate.active}
+        if slowed is not None and slowed[0] in keys:
+            keys[slowed[0]] = slowed
+        if not all(key in pair.table for key in keys.values()):
+            break
+        records = {name: pair.table[key] for name, key in keys.items()}
+        values = {each.quantity.name: each.log_ratio for each in pair.list_process_measurements()}
+        values |= {name: record.log_ratio for name, record in records.items()}
+        seconds = sum(record.wall_seconds for record in records.values())
+        gate.add(values, pair.overhead_seconds + seconds)
         if gate.is_over:
             break
     return gate
-
-
-def _list_log_ratios(pair: PairRecord, slowed: SlowedName | None) -> dict[str, float]:
-    """The log-ratio of each quantity, one benchmark perhaps slowed."""
-    values = {each.quantity.name: each.log_ratio for each in pair.list_measurements()}
-    if slowed is not None:
-        values[slowed[0]] = pair.table[slowed].log_ratio
-    return values

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import gzip
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from bnbench.gate.recording import (
     read_recording,
 )
 from bnbench.gate.records import NO_SLOWDOWN, BenchmarkRecord, Injection, PairRecord
-from bnbench.gate.replay import BiasSummary, is_decided, replay_decisions, summarize_biases
+from bnbench.gate.replay import BiasSummary, list_undecided, replay_decisions, summarize_biases
 from bnbench.gate.specs import GateSpec, SuiteSpec
 from tests.gate.worlds import draw_log_ratios
 
@@ -88,13 +89,17 @@ class FakeRunner:
         self.num_layouts += 1
         yield self
 
-    def measure(self, injection: Injection) -> PairRecord:
+    def measure(self, names: Sequence[str] | None, injection: Injection) -> PairRecord:
         self.injections.append(injection)
-        return draw_pair(self.generator, injection)
+        pair = draw_pair(self.generator, injection)
+        if names is None:
+            return pair
+        kept = tuple(each for each in pair.benchmarks if each.benchmark in names)
+        return dataclasses.replace(pair, benchmarks=kept)
 
 
-def has_three_pairs(decision: RecordedDecision) -> bool:
-    return len(decision.pairs) == 3
+def need_three_pairs(decision: RecordedDecision) -> list[str]:
+    return NAMES if len(decision.pairs) < 3 else []
 
 
 def extend(path: Path, runner: FakeRunner, seconds: float) -> Recording:
@@ -103,7 +108,7 @@ def extend(path: Path, runner: FakeRunner, seconds: float) -> Recording:
         HEADER,
         runner.lay_out,  # type: ignore[arg-type]
         seconds,
-        has_three_pairs,
+        need_three_pairs,
     )
 
 
@@ -186,10 +191,61 @@ def test_a_decision_is_over_when_the_gate_is_with_and_without_the_slowdown(
     recording: Recording,
 ) -> None:
     (decision, *_) = recording.decisions
-    assert is_decided(decision, GateSpec())
-    assert not is_decided(RecordedDecision(decision.pairs[:-1]), GateSpec())
+    assert list_undecided(decision, GateSpec()) == []
+    assert list_undecided(RecordedDecision(decision.pairs[:-1]), GateSpec()) == NAMES
     # No time for a further pair: over, and undecided.
-    assert is_decided(RecordedDecision(decision.pairs[:3]), GateSpec(budget_seconds=15.0))
+    late = RecordedDecision(decision.pairs[:3])
+    assert list_undecided(late, GateSpec(budget_seconds=10.0)) == []
+
+
+def test_what_is_decided_is_recorded_no_more_and_replayed_all_the_same(tmp_path: Path) -> None:
+    # The second benchmark of each decision is so noisy that it needs a second look or more.
+    class Runner(FakeRunner):
+        def measure(self, names: Sequence[str] | None, injection: Injection) -> PairRecord:
+            pair = super().measure(names, injection)
+            noise = np.exp(self.generator.normal(0.0, 0.06))
+            noisy = tuple(
+                dataclasses.replace(
+                    each, head_seconds=tuple(noise * second for second in each.head_seconds)
+                )
+                if each.benchmark == "b"
+                else each
+                for each in pair.benchmarks
+            )
+            return dataclasses.replace(pair, benchmarks=noisy)
+
+    spec = GateSpec(budget_seconds=1e6)
+    made = extend_recording(
+        tmp_path / "recording.jsonl",
+        HEADER,
+        Runner().lay_out,  # type: ignore[arg-type]
+        400.0,
+        functools.partial(list_undecided, spec=spec),
+    )
+    measured = [
+        {each.benchmark for each in pair.benchmarks}
+        for decision in made.decisions
+        for pair in decision.pairs[NUM_PAIRS:]
+    ]
+    assert measured
+    assert all(names < set(NAMES) for names in measured)
+    null = replay_decisions(made, spec, NO_SLOWDOWN)
+    assert null.num_decisions == len(made.decisions)
+    assert null.mean_pairs is not None
+    assert null.mean_pairs > NUM_PAIRS
+    assert sum(null.outcomes.values()) == len(NAMES) * null.num_decisions
+
+
+def test_a_benchmark_that_fails_later_is_left_out_from_there(recording: Recording) -> None:
+    pairs = list(recording.pairs)
+    gone = tuple(each for each in pairs[5].pair.benchmarks if each.benchmark != "c")
+    broken = dataclasses.replace(pairs[5].pair, benchmarks=gone, failures={"c": "head: it broke"})
+    pairs[5] = dataclasses.replace(pairs[5], pair=broken)
+    null = replay_decisions(
+        dataclasses.replace(recording, pairs=tuple(pairs)), GateSpec(), NO_SLOWDOWN
+    )
+    assert null.num_decisions == 8
+    assert null.outcomes == {"not worse": 23}
 
 
 def test_another_commits_recording_is_not_gone_on_with(tmp_path: Path) -> None:
@@ -202,7 +258,7 @@ def test_another_commits_recording_is_not_gone_on_with(tmp_path: Path) -> None:
             other,
             FakeRunner().lay_out,  # type: ignore[arg-type]
             30.0,
-            has_three_pairs,
+            need_three_pairs,
         )
 
 
