@@ -9,7 +9,7 @@ from scipy import stats
 from bnbench.errors import GateError
 from bnbench.gate.formats import render_table
 from bnbench.gate.recording import Recording, RecordingHeader
-from bnbench.gate.records import NO_SLOWDOWN, Slowdown
+from bnbench.gate.records import Slowdown
 from bnbench.gate.replay import BiasSummary, ReplaySummary, replay_decisions, summarize_biases
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
@@ -41,10 +41,9 @@ def replay_error_rates(recording: Recording, spec: GateSpec) -> ErrorRateSummary
     Raises:
         GateError: it is too short for a decision.
     """
-    replays = [
-        replay_decisions(recording, spec, slowdown)
-        for slowdown in (NO_SLOWDOWN, *recording.header.slowdowns)
-    ]
+    kinds = recording.header.slowdowns
+    groups = [(), *((kind,) for kind in kinds), kinds]
+    replays = [replay_decisions(recording, spec, group) for group in groups]
     if not replays[0].num_decisions:
         raise GateError(
             "expected a recording of at least one decision, got "
@@ -116,16 +115,18 @@ def _make_replay_row(replay: ReplaySummary) -> tuple[str, ...]:
         format_rate(replay.outcomes.get(str(outcome), 0), total)
         for outcome in (ChangeOutcome.WORSE, ChangeOutcome.NOT_WORSE, ChangeOutcome.UNDECIDED)
     )
-    if not replay.slowdown.share:
+    if not replay.slowdowns:
         undecided = format_rate(replay.num_undecided, replay.num_decisions)
     alarms = format_rate(replay.num_false_alarms, replay.num_decisions)
     minutes = "–" if replay.mean_seconds is None else f"{replay.mean_seconds / 60:.1f}"
-    name, count = _name_slowdown(replay.slowdown), str(replay.num_decisions)
+    name, count = _name_slowdowns(replay.slowdowns), str(replay.num_decisions)
     return name, count, worse, not_worse, undecided, alarms, minutes
 
 
-def _name_slowdown(slowdown: Slowdown) -> str:
-    return f"{slowdown.share:.0%}, {slowdown.work}" if slowdown.share else "0%"
+def _name_slowdowns(slowdowns: tuple[Slowdown, ...]) -> str:
+    if not slowdowns:
+        return "0%"
+    return f"{slowdowns[0].share:.0%}, {' or '.join(slowdown.work for slowdown in slowdowns)}"
 
 
 def _make_bias_row(bias: BiasSummary) -> tuple[str, ...]:

@@ -30,9 +30,10 @@ SlowedName = tuple[str, Slowdown]
 
 @dataclass(frozen=True)
 class ReplaySummary:
-    """Outcomes of the decisions with one slowdown injected into one benchmark."""
+    """Outcomes of the decisions with one of these slowdowns injected into one benchmark."""
 
-    slowdown: Slowdown
+    slowdowns: tuple[Slowdown, ...]
+    """Empty for A/A."""
     num_decisions: int
     outcomes: dict[str, int]
     """Count of each outcome of the slowed benchmark; in A/A, of all benchmarks."""
@@ -64,20 +65,22 @@ def list_undecided(decision: RecordedDecision, spec: GateSpec) -> list[str]:
     return [name for name in decision.names if name in active]
 
 
-def replay_decisions(recording: Recording, spec: GateSpec, slowdown: Slowdown) -> ReplaySummary:
-    """Make again all decisions with this slowdown; interrupted ones are left out.
+def replay_decisions(
+    recording: Recording, spec: GateSpec, slowdowns: tuple[Slowdown, ...] = ()
+) -> ReplaySummary:
+    """Make again all decisions with one of these slowdowns; interrupted ones are left out.
 
     Args:
         recording: what was recorded.
         spec: the gate that decides.
-        slowdown: a recorded one, or none.
+        slowdowns: recorded ones; by default, all decisions are made with nothing slowed.
     """
     outcomes: Counter[str] = Counter()
     alarms = undecided = 0
     seconds, counts = [], []
     for decision in recording.decisions:
-        slowed = decision.injected if slowdown.share else None
-        if slowdown.share and (slowed is None or slowed[1] != slowdown):
+        slowed = decision.injected if slowdowns else None
+        if slowdowns and (slowed is None or slowed[1] not in slowdowns):
             continue
         gate = _decide(decision, slowed, spec)
         if not gate.is_over and gate.num_pairs < gate.looks[0]:
@@ -91,7 +94,7 @@ def replay_decisions(recording: Recording, spec: GateSpec, slowdown: Slowdown) -
         alarms += bool(worse if slowed is None else worse - {slowed[0]})
         undecided += any(found.get(name) is ChangeOutcome.UNDECIDED for name in decision.names)
     return ReplaySummary(
-        slowdown,
+        slowdowns,
         len(counts),
         dict(outcomes),
         alarms,
