@@ -18,7 +18,9 @@ REPLAY_COLUMNS = (
     *("one benchmark slower by", "decisions", "found slower", "called not slower by the limit"),
     *("undecided", "false alarm elsewhere", "minutes"),
 )
-BIAS_COLUMNS = ("quantity", "copies", "mean difference", "deviation of a pair", "of two copies")
+BIAS_COLUMNS = (
+    *("quantity", "copies", "mean difference", "deviation of a pair", "robust", "of two copies"),
+)
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,10 @@ suite and time.
 
 {render_table(REPLAY_COLUMNS, map(_make_replay_row, summary.replays))}
 
-In the first line nothing is slowed. There, *false alarm* counts decisions on the whole suite that
-call anything slower or larger, and *undecided* counts those that leave any benchmark undecided. The
-other two columns count the outcomes of all benchmarks. In the other lines each decision has one
-slowed benchmark, by a busy processor or by copying memory. They use the process pairs of the first
+In the first line nothing is slowed. There, *false alarm* counts decisions that call any benchmark
+slower, or start-up time or peak memory larger; *undecided* counts those that leave a benchmark
+undecided. In the other lines each decision has one slowed benchmark, by a busy processor or by
+copying memory, and the first columns count its outcomes. They use the process pairs of the first
 line again, so their false alarms are no further evidence.
 
 How far two copies of the same code differ, in percent of the time:
@@ -97,7 +99,9 @@ How far two copies of the same code differ, in percent of the time:
 {render_table(BIAS_COLUMNS, map(_make_bias_row, summary.biases))}
 
 The mean has the interval over decisions. A difference of two copies lasts as long as they do, so no
-number of process pairs averages it away; its deviation says how large it is.
+number of process pairs averages it away; the last column says how large it is, as far as process
+pairs do not explain it. *Robust* is a deviation that rare stalls do not move; the rule uses ranks,
+so it is nearer to what decides.
 """
 
 
@@ -110,13 +114,12 @@ def format_rate(count: int, total: int) -> str:
 
 
 def _make_replay_row(replay: ReplaySummary) -> tuple[str, ...]:
-    total = sum(replay.outcomes.values())
     worse, not_worse, undecided = (
-        format_rate(replay.outcomes.get(str(outcome), 0), total)
+        format_rate(replay.outcomes.get(str(outcome), 0), replay.num_decisions)
         for outcome in (ChangeOutcome.WORSE, ChangeOutcome.NOT_WORSE, ChangeOutcome.UNDECIDED)
     )
     if not replay.slowdowns:
-        undecided = format_rate(replay.num_undecided, replay.num_decisions)
+        worse = "–"
     alarms = format_rate(replay.num_false_alarms, replay.num_decisions)
     minutes = "–" if replay.mean_seconds is None else f"{replay.mean_seconds / 60:.1f}"
     name, count = _name_slowdowns(replay.slowdowns), str(replay.num_decisions)
@@ -135,6 +138,6 @@ def _make_bias_row(bias: BiasSummary) -> tuple[str, ...]:
         mean += f" [{100 * bias.mean.low:+.2f}, {100 * bias.mean.high:+.2f}]"
     deviations = [
         "–" if deviation is None else f"{100 * deviation:.2f}"
-        for deviation in (bias.pair_deviation, bias.copy_deviation)
+        for deviation in (bias.pair_deviation, bias.robust_pair_deviation, bias.copy_deviation)
     ]
     return f"`{bias.quantity}`", str(bias.mean.count), mean, *deviations

@@ -9,6 +9,7 @@ of the code.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,8 @@ from bnbench.stats.change import ChangeOutcome
 BOOTSTRAP_SEED = 20_260_101
 """Fixed, so that a recording always gives the same figures."""
 
+MAD_TO_DEVIATION = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
 SlowedName = tuple[str, Slowdown]
 """The name of a benchmark, and what was injected into it."""
 
@@ -36,11 +39,9 @@ class ReplaySummary:
     """Empty for A/A."""
     num_decisions: int
     outcomes: dict[str, int]
-    """Count of each outcome of the slowed benchmark; in A/A, of all benchmarks."""
+    """Decisions by the outcome of the slowed benchmark; in A/A, of the whole suite."""
     num_false_alarms: int
     """Decisions that called anything worse that was not slowed."""
-    num_undecided: int
-    """Decisions that left some benchmark undecided."""
     mean_seconds: float | None
     mean_pairs: float | None
 
@@ -54,6 +55,8 @@ class BiasSummary:
     """Mean over decisions of the mean of their pairs, with its 95% interval."""
     pair_deviation: float | None
     """Standard deviation of a pair within its decision; None if each has one pair."""
+    robust_pair_deviation: float | None
+    """The same from the median absolute deviation, which rare stalls do not move."""
     copy_deviation: float | None
     """Standard deviation between copies that their pairs do not explain; None for one decision."""
 
@@ -75,8 +78,8 @@ def replay_decisions(
         spec: the gate that decides.
         slowdowns: recorded ones; by default, all decisions are made with nothing slowed.
     """
-    outcomes: Counter[str] = Counter()
-    alarms = undecided = 0
+    outcomes: Counter[ChangeOutcome] = Counter()
+    alarms = 0
     seconds, counts = [], []
     for decision in recording.decisions:
         slowed = decision.injected if slowdowns else None
@@ -88,20 +91,30 @@ def replay_decisions(
         seconds.append(gate.seconds)
         counts.append(gate.num_pairs)
         found = {each.name: change.outcome for each, change in gate.finish().items()}
-        own = [name for name in (decision.names if slowed is None else slowed[:1]) if name in found]
         worse = {name for name, outcome in found.items() if outcome is ChangeOutcome.WORSE}
-        outcomes.update(str(found[name]) for name in own)
-        alarms += bool(worse if slowed is None else worse - {slowed[0]})
-        undecided += any(found.get(name) is ChangeOutcome.UNDECIDED for name in decision.names)
+        if slowed is None:
+            alarms += bool(worse)
+            outcomes[_summarize_suite(found, decision.names)] += 1
+        else:
+            alarms += bool(worse - {slowed[0]})
+            outcomes[found.get(slowed[0], ChangeOutcome.UNDECIDED)] += 1
     return ReplaySummary(
         slowdowns,
         len(counts),
-        dict(outcomes),
+        {str(outcome): count for outcome, count in outcomes.items()},
         alarms,
-        undecided,
         float(np.mean(seconds)) if seconds else None,
         float(np.mean(counts)) if counts else None,
     )
+
+
+def _summarize_suite(found: Mapping[str, ChangeOutcome], names: Sequence[str]) -> ChangeOutcome:
+    """What the gate says of a suite, start-up time and peak memory included."""
+    if ChangeOutcome.WORSE in found.values():
+        return ChangeOutcome.WORSE
+    if any(found.get(name) is ChangeOutcome.UNDECIDED for name in names):
+        return ChangeOutcome.UNDECIDED
+    return ChangeOutcome.NOT_WORSE
 
 
 def summarize_biases(recording: Recording) -> list[BiasSummary]:
@@ -126,6 +139,7 @@ def _summarize_bias(name: str, groups: list[np.ndarray]) -> BiasSummary:
     degrees = sum(group.size - 1 for group in groups)
     within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
     pair_variance = within / degrees if degrees else None
+    distances = np.concatenate([np.abs(group - np.median(group)) for group in groups])
     copy_deviation = None
     if len(groups) > 1 and pair_variance is not None:
         explained = pair_variance * float(np.mean([1.0 / group.size for group in groups]))
@@ -134,6 +148,7 @@ def _summarize_bias(name: str, groups: list[np.ndarray]) -> BiasSummary:
         name,
         mean,
         None if pair_variance is None else float(np.sqrt(pair_variance)),
+        None if pair_variance is None else MAD_TO_DEVIATION * float(np.median(distances)),
         copy_deviation,
     )
 

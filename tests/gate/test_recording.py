@@ -233,7 +233,6 @@ def test_what_is_decided_is_recorded_no_more_and_replayed_all_the_same(tmp_path:
     assert null.num_decisions == len(made.decisions)
     assert null.mean_pairs is not None
     assert null.mean_pairs > NUM_PAIRS
-    assert sum(null.outcomes.values()) == len(NAMES) * null.num_decisions
 
 
 def test_a_benchmark_that_fails_later_is_left_out_from_there(recording: Recording) -> None:
@@ -243,7 +242,7 @@ def test_a_benchmark_that_fails_later_is_left_out_from_there(recording: Recordin
     pairs[5] = dataclasses.replace(pairs[5], pair=broken)
     null = replay_decisions(dataclasses.replace(recording, pairs=tuple(pairs)), GateSpec())
     assert null.num_decisions == 8
-    assert null.outcomes == {"not worse": 23}
+    assert null.outcomes == {"not worse": 8}
 
 
 def test_another_commits_recording_is_not_gone_on_with(tmp_path: Path) -> None:
@@ -272,9 +271,9 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, text: str | None) -> No
 def test_decisions_share_no_pair_and_are_counted_as_what_they_are(recording: Recording) -> None:
     null = replay_decisions(recording, GateSpec())
     assert null.num_decisions == 8
-    assert (null.num_false_alarms, null.num_undecided) == (0, 0)
+    assert null.num_false_alarms == 0
     assert null.mean_pairs == 11.0
-    assert null.outcomes == {"not worse": 24}
+    assert null.outcomes == {"not worse": 8}
     for slowdown in SLOWDOWNS:
         found = replay_decisions(recording, GateSpec(), (slowdown,))
         assert found.num_decisions == 4
@@ -291,6 +290,7 @@ def test_a_head_that_is_always_slower_is_a_false_alarm_in_every_decision() -> No
     leaning = make_recording(bias=math.log(1.04))
     null = replay_decisions(leaning, GateSpec())
     assert null.num_false_alarms == null.num_decisions > 0
+    assert null.outcomes == {"worse": null.num_decisions}
 
 
 def test_copies_that_differ_give_false_alarms_and_their_deviation_is_found() -> None:
@@ -301,6 +301,7 @@ def test_copies_that_differ_give_false_alarms_and_their_deviation_is_found() -> 
     assert bias.copy_deviation == pytest.approx(0.03, rel=0.4)
     assert bias.pair_deviation is not None
     assert bias.pair_deviation < 0.03
+    assert bias.robust_pair_deviation == pytest.approx(bias.pair_deviation, rel=0.3)
     assert bias.mean.count == 30
 
 
