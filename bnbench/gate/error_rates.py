@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy import stats
@@ -33,6 +35,8 @@ class ErrorRateSummary:
     num_pairs: int
     seconds: float
     """Length of the recording."""
+    loads: tuple[float, ...]
+    """Load average of the machine at the end of each process pair, where it was recorded."""
     replays: tuple[ReplaySummary, ...]
     biases: tuple[BiasSummary, ...]
 
@@ -58,6 +62,7 @@ def replay_error_rates(recording: Recording, spec: GateSpec) -> ErrorRateSummary
         names=tuple(names),
         num_pairs=len(recording.pairs),
         seconds=recording.seconds,
+        loads=tuple(each.pair.load for each in recording.pairs if each.pair.load is not None),
         replays=tuple(replays),
         biases=tuple(summarize_biases(recording)),
     )
@@ -78,7 +83,7 @@ Made by `bnbench gate certify`. [gate.md](gate.md) says what is measured and how
 The suite, `{" ".join(header.suite)}`, has
 {len(summary.names)} benchmarks. A process pair measured each for about
 {header.measure_seconds:g} s. The recording has {summary.num_pairs} process pairs, in
-{summary.seconds / 60:.0f} minutes, for {null.num_decisions} decisions.
+{summary.seconds / 60:.0f} minutes, for {null.num_decisions} decisions.{_say_load(summary.loads)}
 
 Each decision has process pairs of its own and two copies of the same code of its own, checked out
 and built one by one. The gate: --max-slowdown {spec.max_slowdown:.0%},
@@ -111,6 +116,15 @@ def format_rate(count: int, total: int) -> str:
         return "–"
     low, high = stats.binomtest(count, total).proportion_ci(method="exact")
     return f"{100 * count / total:.1f}% [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _say_load(loads: Sequence[float]) -> str:
+    if not loads:
+        return ""
+    return (
+        f"\nThe load average was between {min(loads):.1f} and {max(loads):.1f}, with a median of "
+        f"{statistics.median(loads):.1f}; base and head themselves are up to 2 of it."
+    )
 
 
 def _make_replay_row(replay: ReplaySummary) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from bnbench.gate.records import NO_SLOWDOWN, BenchmarkRecord, Injection, PairRe
 from bnbench.gate.revisions import RevisionFolder
 from bnbench.gate.rounds import RoundsSpec, calibrate, choose_processors, measure_benchmark
 from bnbench.gate.specs import SuiteSpec
+from bnbench.machine import read_load
 
 MAX_PADDING = 4096
 
@@ -108,8 +109,9 @@ class PairRunner:
                 # In random order: what is measured first is nearer to the warm-up.
                 slowdowns[name] = random.sample([NO_SLOWDOWN, injection.slowdown], 2)
             benchmarks, failures, peak_bytes = self._measure_all(base, head, names, slowdowns)
+        seconds = time.perf_counter() - begin
         return PairRecord(
-            tuple(benchmarks), startup_seconds, peak_bytes, time.perf_counter() - begin, failures
+            tuple(benchmarks), startup_seconds, peak_bytes, seconds, failures, read_load()
         )
 
     def _measure_all(

@@ -99,6 +99,9 @@ class PairRecord:
     """How long the pair took in all."""
     failures: dict[str, str] = field(default_factory=dict)
     """Why benchmarks gave no time, by name."""
+    load: float | None = None
+    """Load average of the machine at the end, this pair's own two processes included; None if it
+    was not recorded."""
 
     @functools.cached_property
     def table(self) -> dict[tuple[str, Slowdown], BenchmarkRecord]:
