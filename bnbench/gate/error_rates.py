@@ -15,13 +15,15 @@ from bnbench.gate.records import Slowdown
 from bnbench.gate.replay import BiasSummary, ReplaySummary, replay_decisions, summarize_biases
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
+from bnbench.stats.estimates import Estimate
 
 REPLAY_COLUMNS = (
     *("one benchmark slower by", "decisions", "found slower", "called not slower by the limit"),
     *("undecided", "false alarm elsewhere", "minutes"),
 )
 BIAS_COLUMNS = (
-    *("quantity", "copies", "mean difference", "deviation of a pair", "robust", "of two copies"),
+    *("quantity", "copies", "mean difference", "center", "deviation of a pair", "robust"),
+    "of two copies",
 )
 
 
@@ -103,10 +105,11 @@ How far two copies of the same code differ, in percent of the time:
 
 {render_table(BIAS_COLUMNS, map(_make_bias_row, summary.biases))}
 
-The mean has the interval over decisions. A difference of two copies lasts as long as they do, so no
-number of process pairs averages it away; the last column says how large it is, as far as process
-pairs do not explain it. *Robust* is a deviation that rare stalls do not move; the rule uses ranks,
-so it is nearer to what decides.
+The mean and the center, the Hodges-Lehmann estimate by which the gate decides, have 95% intervals
+over decisions, not corrected for the number of quantities. A difference of two copies lasts as long
+as they do, so no number of process pairs averages it away; the last column is the standard
+deviation of the centers as far as process pairs do not explain it. *Robust* is a deviation of a
+pair that rare stalls do not move.
 """
 
 
@@ -147,11 +150,17 @@ def _name_slowdowns(slowdowns: tuple[Slowdown, ...]) -> str:
 
 
 def _make_bias_row(bias: BiasSummary) -> tuple[str, ...]:
-    mean = f"{100 * (bias.mean.value or 0.0):+.2f}"
-    if bias.mean.low is not None and bias.mean.high is not None:
-        mean += f" [{100 * bias.mean.low:+.2f}, {100 * bias.mean.high:+.2f}]"
     deviations = [
         "–" if deviation is None else f"{100 * deviation:.2f}"
         for deviation in (bias.pair_deviation, bias.robust_pair_deviation, bias.copy_deviation)
     ]
-    return f"`{bias.quantity}`", str(bias.mean.count), mean, *deviations
+    centers = map(_format_difference, (bias.mean, bias.center))
+    return f"`{bias.quantity}`", str(bias.mean.count), *centers, *deviations
+
+
+def _format_difference(difference: Estimate) -> str:
+    """A log-ratio with its interval, in percent."""
+    text = f"{100 * (difference.value or 0.0):+.2f}"
+    if difference.low is None or difference.high is None:
+        return text
+    return f"{text} [{100 * difference.low:+.2f}, {100 * difference.high:+.2f}]"

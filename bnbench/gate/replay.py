@@ -21,12 +21,15 @@ from bnbench.gate.records import NO_SLOWDOWN, Slowdown
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
+from bnbench.stats.signed_rank import average_pairs
 
 BOOTSTRAP_SEED = 20_260_101
 """Fixed, so that a recording always gives the same figures."""
 
 MAD_TO_DEVIATION = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
+CENTER_EFFICIENCY = 3.0 / np.pi
+"""Variance of a mean over that of a Hodges-Lehmann estimate, for normal values."""
 SlowedName = tuple[str, Slowdown]
 """The name of a benchmark, and what was injected into it."""
 
@@ -53,12 +56,14 @@ class BiasSummary:
     quantity: str
     mean: stats.Estimate
     """Mean over decisions of the mean of their pairs, with its 95% interval."""
+    center: stats.Estimate
+    """Mean over decisions of the Hodges-Lehmann estimate, by which the gate decides."""
     pair_deviation: float | None
     """Standard deviation of a pair within its decision; None if each has one pair."""
     robust_pair_deviation: float | None
     """The same from the median absolute deviation, which rare stalls do not move."""
     copy_deviation: float | None
-    """Standard deviation between copies that their pairs do not explain; None for one decision."""
+    """Standard deviation of the centers that their pairs do not explain; None for one decision."""
 
 
 def list_undecided(decision: RecordedDecision, spec: GateSpec) -> list[str]:
@@ -135,22 +140,23 @@ def summarize_biases(recording: Recording) -> list[BiasSummary]:
 
 def _summarize_bias(name: str, groups: list[np.ndarray]) -> BiasSummary:
     means = np.array([group.mean() for group in groups])
-    mean = stats.estimate_means(means[:, None], np.random.default_rng(BOOTSTRAP_SEED))[0]
-    degrees = sum(group.size - 1 for group in groups)
-    within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
-    pair_variance = within / degrees if degrees else None
-    distances = np.concatenate([np.abs(group - np.median(group)) for group in groups])
-    copy_deviation = None
-    if len(groups) > 1 and pair_variance is not None:
-        explained = pair_variance * float(np.mean([1.0 / group.size for group in groups]))
-        copy_deviation = float(np.sqrt(max(float(means.var(ddof=1)) - explained, 0.0)))
-    return BiasSummary(
-        name,
-        mean,
-        None if pair_variance is None else float(np.sqrt(pair_variance)),
-        None if pair_variance is None else MAD_TO_DEVIATION * float(np.median(distances)),
-        copy_deviation,
+    centers = np.array([np.median(average_pairs(group)) for group in groups])
+    mean, center = (
+        stats.estimate_means(values[:, None], np.random.default_rng(BOOTSTRAP_SEED))[0]
+        for values in (means, centers)
     )
+    pair_deviation = robust_pair_deviation = copy_deviation = None
+    degrees = sum(group.size - 1 for group in groups)
+    if degrees:
+        within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
+        pair_deviation = float(np.sqrt(within / degrees))
+        distances = [np.abs(group - np.median(group)) for group in groups]
+        robust_pair_deviation = MAD_TO_DEVIATION * float(np.median(np.concatenate(distances)))
+    if robust_pair_deviation is not None and len(groups) > 1:
+        sizes = np.array([group.size for group in groups])
+        explained = robust_pair_deviation**2 * float(np.mean(1.0 / sizes)) / CENTER_EFFICIENCY
+        copy_deviation = float(np.sqrt(max(float(centers.var(ddof=1)) - explained, 0.0)))
+    return BiasSummary(name, mean, center, pair_deviation, robust_pair_deviation, copy_deviation)
 
 
 def _decide(
