@@ -84,8 +84,8 @@ Made by `bnbench gate certify`. [gate.md](gate.md) says what is measured and how
 
 The suite, `{" ".join(header.suite)}`, has
 {len(summary.names)} benchmarks. A process pair measured each for about
-{header.measure_seconds:g} s. The recording has {summary.num_pairs} process pairs, in
-{summary.seconds / 60:.0f} minutes, for {null.num_decisions} decisions.{_say_load(summary.loads)}
+{header.measure_seconds:g} s. The recording has {null.num_decisions} decisions of
+{summary.num_pairs} process pairs, in {summary.seconds / 60:.0f} minutes.{_say_load(summary.loads)}
 
 Each decision has process pairs of its own and two copies of the same code of its own, checked out
 and built one by one. The gate: --max-slowdown {spec.max_slowdown:.0%},
@@ -125,8 +125,9 @@ def _say_load(loads: Sequence[float]) -> str:
     if not loads:
         return ""
     return (
-        f"\nThe load average was between {min(loads):.1f} and {max(loads):.1f}, with a median of "
-        f"{statistics.median(loads):.1f}; base and head themselves are up to 2 of it."
+        f"\nThe load average was recorded beside {len(loads)} of them: {min(loads):.1f} to "
+        f"{max(loads):.1f}, median {statistics.median(loads):.1f}.\nBase and head themselves are up "
+        "to 2 of it."
     )
 
 
