@@ -126,8 +126,8 @@ def _say_load(loads: Sequence[float]) -> str:
         return ""
     return (
         f"\nThe load average was recorded beside {len(loads)} of them: {min(loads):.1f} to "
-        f"{max(loads):.1f}, median {statistics.median(loads):.1f}.\nBase and head themselves are up "
-        "to 2 of it."
+        f"{max(loads):.1f}, median {statistics.median(loads):.1f}.\n"
+        "Base and head themselves are up to 2 of it."
     )
 
 
