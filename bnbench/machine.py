@@ -42,6 +42,17 @@ def read_memory_bytes() -> int | None:
         return None
 
 
+def read_load() -> float | None:
+    """Programs that ran or waited for a processor, on average over the last minute.
+
+    None if the system does not say.
+    """
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+
+
 def describe_system() -> str:
     """Describe the operating system, its release and the processor architecture."""
     return f"{platform.system()} {platform.release()} {platform.machine()}"

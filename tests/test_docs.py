@@ -79,6 +79,14 @@ def test_every_relative_link_leads_to_a_file_and_a_title(page: Path) -> None:
             assert anchor in list_anchors(target), link
 
 
+def test_no_text_promises_every_ieee_754_runtime() -> None:
+    # Directed rounding is IEEE arithmetic too, and leaves the certificate's bound.
+    texts = [*PAGES, *(ROOT / "bnbench").rglob("*.py"), *(ROOT / "cpp").rglob("*.cc")]
+    assert len(texts) > 200
+    for path in texts:
+        assert not re.search(r"any\s+IEEE", path.read_text(encoding="utf-8")), path
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_page)
 def test_every_command_shown_exists_with_its_options(page: Path) -> None:
     for arguments in list_commands(page):

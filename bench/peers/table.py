@@ -23,7 +23,8 @@ EARLY_EPOCHS = 5
 INTRODUCTION = """\
 # Peers: seconds per epoch and trial
 
-`python -m bench.peers` measured every figure and wrote this file. The columns are:
+`python -m bench.peers` measured every figure and wrote this file. The figures hold for these small
+networks, and for the machine, versions and commit named below. The columns are:
 
 - seconds: training time of one trial per epoch; the median over rounds, with quartiles
 - speed: how many times as fast as the reference engine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,23 +13,26 @@ from bnbench.gate.error_rates import render_error_rates, replay_error_rates
 from bnbench.gate.formats import render_json, write_file
 from bnbench.gate.pairs import PairRunner
 from bnbench.gate.recording import describe_recording, extend_recording, read_recording
+from bnbench.gate.replay import list_undecided
 from bnbench.gate.revisions import find_repository, lay_out_revision, resolve_commit
 from bnbench.gate.specs import GateSpec, SuiteSpec
 
-JSON_VERSION = 4
+JSON_VERSION = 5
 
 
 def record_revision(
     name: str,
     suite: SuiteSpec,
+    decision: GateSpec,
     recording_file: Path,
     seconds: float,
     show: Callable[[str], None],
 ) -> None:
     """Record a revision of the current folder's repository against a copy of itself.
 
-    The recording is continued, until it holds `seconds`, if its file exists. The copies lie in
-    folders of their own in the cache, which are removed.
+    The recording is continued, until it holds `seconds`, if its file exists. A decision ends when
+    the gate `decision` is over. The copies lie in folders of their own in the cache, which are
+    removed.
 
     Raises:
         GateError: the revision, the suite or the recording cannot be used.
@@ -42,10 +46,11 @@ def record_revision(
         with tempfile.TemporaryDirectory(prefix="certify-", dir=suite.cache_folder) as folder:
             fresh = dataclasses.replace(suite, cache_folder=Path(folder))
             base, head = (lay_out_revision(repository, commit, fresh, copy) for copy in (1, 2))
-            yield PairRunner(base, head, suite.arguments, Path(folder))
+            yield PairRunner(base, head, suite, Path(folder))
 
-    header = describe_recording(commit, suite.arguments)
-    extend_recording(recording_file, header, lay_out, seconds, show)
+    header = describe_recording(commit, suite)
+    undecided = functools.partial(list_undecided, spec=decision)
+    extend_recording(recording_file, header, lay_out, seconds, undecided, show)
 
 
 def write_error_rates(recording_file: Path, decision: GateSpec, folder: Path) -> str:

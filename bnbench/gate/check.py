@@ -38,7 +38,7 @@ def check_change(spec: CheckSpec, show: Callable[[str], None]) -> GateSummary:
             base_accuracies = measure_accuracies(base, spec.accuracy_command, folder / "base")
             head_accuracies = measure_accuracies(head, spec.accuracy_command, folder / "head")
             accuracies = compare_accuracies(base_accuracies, head_accuracies, decision)
-        runner = PairRunner(base, head, spec.suite.arguments, folder)
+        runner = PairRunner(base, head, spec.suite, folder)
         measured = measure_until_decided(runner, decision, show)
     summary = summarize_gate(base, head, spec.decision, measured, accuracies)
     for format_name, path in spec.outputs.items():

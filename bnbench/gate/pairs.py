@@ -16,9 +16,11 @@ from typing import Any
 
 from bnbench.errors import GateError
 from bnbench.gate.process import BenchmarkFailed, Worker
-from bnbench.gate.records import NO_SLOWDOWN, BenchmarkRecord, PairRecord, Slowdown
+from bnbench.gate.records import NO_SLOWDOWN, BenchmarkRecord, Injection, PairRecord, Slowdown
 from bnbench.gate.revisions import RevisionFolder
 from bnbench.gate.rounds import RoundsSpec, calibrate, choose_processors, measure_benchmark
+from bnbench.gate.specs import SuiteSpec
+from bnbench.machine import read_load
 
 MAX_PADDING = 4096
 
@@ -41,7 +43,7 @@ class PairRunner:
     Args:
         base: the revision compared with.
         head: the revision judged; may be the base itself.
-        arguments: for pytest: paths and options.
+        suite: the benchmarks, and how long to measure each.
         folder: for the processes' logs.
         make_worker: starts a process.
     """
@@ -53,12 +55,12 @@ class PairRunner:
         self,
         base: RevisionFolder,
         head: RevisionFolder,
-        arguments: tuple[str, ...],
+        suite: SuiteSpec,
         folder: Path,
         make_worker: Callable[..., Worker] = Worker,
     ) -> None:
         self._revisions = {"base": base, "head": head}
-        self._arguments = arguments
+        self._arguments, self._measure_seconds = suite.arguments, suite.measure_seconds
         self._folder = folder
         self._make_worker = make_worker
         self._processors = choose_processors()
@@ -68,13 +70,13 @@ class PairRunner:
     def measure(
         self,
         names: Sequence[str] | None = None,
-        slowdowns: Sequence[Slowdown] = (NO_SLOWDOWN,),
+        injection: Injection | None = None,
     ) -> PairRecord:
         """Start a pair of processes, measure its benchmarks and end it.
 
         Args:
             names: the benchmarks to measure; None for all that both revisions have.
-            slowdowns: what to inject into the head's rounds, one after the other.
+            injection: what to inject into the head's rounds, if anything.
 
         Raises:
             GateError: a process does not start, does not answer or is gone, or the revisions
@@ -101,13 +103,23 @@ class PairRunner:
                     f"{len(self.suite.only_base)} in base and {len(self.suite.only_head)} in head, "
                     "none of the same name"
                 )
+            slowdowns = {}
+            if injection is not None:
+                name = self.suite.common[injection.position % len(self.suite.common)]
+                # In random order: what is measured first is nearer to the warm-up.
+                slowdowns[name] = random.sample([NO_SLOWDOWN, injection.slowdown], 2)
             benchmarks, failures, peak_bytes = self._measure_all(base, head, names, slowdowns)
+        seconds = time.perf_counter() - begin
         return PairRecord(
-            tuple(benchmarks), startup_seconds, peak_bytes, time.perf_counter() - begin, failures
+            tuple(benchmarks), startup_seconds, peak_bytes, seconds, failures, read_load()
         )
 
     def _measure_all(
-        self, base: Worker, head: Worker, names: Sequence[str], slowdowns: Sequence[Slowdown]
+        self,
+        base: Worker,
+        head: Worker,
+        names: Sequence[str],
+        slowdowns: Mapping[str, Sequence[Slowdown]],
     ) -> tuple[list[BenchmarkRecord], dict[str, str], tuple[int, int]]:
         benchmarks: list[BenchmarkRecord] = []
         failures: dict[str, str] = {}
@@ -123,11 +135,13 @@ class PairRunner:
                     for worker in (base, head):
                         worker.time(1)  # the first call may import and allocate
                     if name not in self._rounds:
-                        self._rounds[name] = calibrate(base, head, self._processors)
+                        self._rounds[name] = calibrate(
+                            base, head, self._processors, self._measure_seconds
+                        )
                     rounds = self._rounds[name]
                     benchmarks += [
                         measure_benchmark(base, head, name, slowdown, rounds)
-                        for slowdown in slowdowns
+                        for slowdown in slowdowns.get(name, (NO_SLOWDOWN,))
                     ]
                 events = [base.leave(), head.leave()]
             elif "benchmark" in kinds:  # the other side failed before it called benchmark

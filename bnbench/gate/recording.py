@@ -1,15 +1,18 @@
 """A long recording of one revision against itself, with and without injected slowdowns.
 
-The revision is laid out and built twice, and both copies anew every few process pairs: copies of
-the same code differ by the place of files and code, and that difference lasts as long as they do.
+It is a series of decisions. For each, the revision is laid out and built twice, as base and as
+head: copies of the same code differ by the place of files and code, and that difference lasts as
+long as they do. In each decision one benchmark is also measured with a slowdown. The slowed
+benchmark and the kind of slowdown change from decision to decision.
 
 The file is an append log: one line for the machine and the suite, then one per process pair. An
-interrupted recording is continued, with new copies.
+interrupted recording is continued with a new decision.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gzip
 import itertools
 import json
@@ -25,15 +28,14 @@ import bnbench
 from bnbench.errors import GateError, SpecError
 from bnbench.files import AppendLog
 from bnbench.gate.pairs import PairRunner, make_no_time_error
-from bnbench.gate.records import NO_SLOWDOWN, PairRecord, Slowdown
+from bnbench.gate.records import NO_SLOWDOWN, Injection, PairRecord, Slowdown
+from bnbench.gate.specs import SuiteSpec
 from bnbench.machine import count_cores, describe_system, read_cpu_name, read_memory_bytes
 from bnbench.mapping import build_from_mapping
 
-SLOWDOWNS = (NO_SLOWDOWN, Slowdown(0.05, "busy"), Slowdown(0.05, "memory"))
-"""What is recorded of each benchmark; the first is A/A."""
-PAIRS_PER_LAYOUT = 20
-"""Process pairs until the copies are laid out anew; enough for two looks at five benchmarks."""
-FORMAT_VERSION = 5
+SLOWDOWNS = (Slowdown(0.05, "busy"), Slowdown(0.05, "memory"))
+"""What is injected, one decision after the other."""
+FORMAT_VERSION = 6
 
 Layouts = Callable[[], AbstractContextManager[PairRunner]]
 """Lays the revision out twice and gives what measures the two copies."""
@@ -46,6 +48,8 @@ class RecordingHeader:
     commit: str
     suite: tuple[str, ...]
     """Arguments for pytest: paths and options."""
+    measure_seconds: float
+    """Seconds for which a process pair measured each benchmark."""
     format_version: int
     slowdowns: tuple[Slowdown, ...]
     cpu: str
@@ -58,11 +62,12 @@ class RecordingHeader:
     """ISO 8601, UTC."""
 
 
-def describe_recording(commit: str, suite: tuple[str, ...]) -> RecordingHeader:
+def describe_recording(commit: str, suite: SuiteSpec) -> RecordingHeader:
     """Describe a recording that starts now, on this machine."""
     return RecordingHeader(
         commit=commit,
-        suite=suite,
+        suite=suite.arguments,
+        measure_seconds=suite.measure_seconds,
         format_version=FORMAT_VERSION,
         slowdowns=SLOWDOWNS,
         cpu=read_cpu_name(),
@@ -76,11 +81,28 @@ def describe_recording(commit: str, suite: tuple[str, ...]) -> RecordingHeader:
 
 @dataclass(frozen=True)
 class RecordedPair:
-    """A process pair, and the copies it measured."""
+    """A process pair of one decision."""
 
-    layout: int
-    """Number of the two copies, counted from 0."""
+    decision: int
+    """Number of the decision, and of the two copies it measured; counted from 0."""
     pair: PairRecord
+
+
+@dataclass(frozen=True)
+class RecordedDecision:
+    """The process pairs of one decision, in the order of measurement."""
+
+    pairs: tuple[PairRecord, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Benchmarks that the first pair measured; later pairs may leave out decided ones."""
+        return [name for name, slowdown in self.pairs[0].table if slowdown == NO_SLOWDOWN]
+
+    @property
+    def injected(self) -> tuple[str, Slowdown] | None:
+        """The benchmark that was also measured with a slowdown, and the slowdown."""
+        return next((key for key in self.pairs[0].table if key[1] != NO_SLOWDOWN), None)
 
 
 @dataclass(frozen=True)
@@ -95,26 +117,11 @@ class Recording:
         """How long was recorded."""
         return sum(each.pair.wall_seconds for each in self.pairs)
 
-    @property
-    def layouts(self) -> list[list[PairRecord]]:
-        """The pairs of each two copies, in the order of measurement."""
-        groups = itertools.groupby(self.pairs, key=lambda each: each.layout)
-        return [[each.pair for each in group] for _, group in groups]
-
-    @property
-    def names(self) -> list[str]:
-        """Benchmarks that were measured in every pair, with every slowdown."""
-        pairs = [each.pair for each in self.pairs]
-        names = dict.fromkeys(each.benchmark for pair in pairs for each in pair.benchmarks)
-        return [
-            name
-            for name in names
-            if all(
-                (name, slowdown) in pair.table
-                for pair in pairs
-                for slowdown in self.header.slowdowns
-            )
-        ]
+    @functools.cached_property
+    def decisions(self) -> list[RecordedDecision]:
+        """The decisions in the order of measurement; the last may have been interrupted."""
+        groups = itertools.groupby(self.pairs, key=lambda each: each.decision)
+        return [RecordedDecision(tuple(each.pair for each in group)) for _, group in groups]
 
 
 def extend_recording(
@@ -122,12 +129,20 @@ def extend_recording(
     header: RecordingHeader,
     lay_out: Layouts,
     seconds: float,
+    list_undecided: Callable[[RecordedDecision], list[str]],
     show: Callable[[str], None] = lambda _: None,
 ) -> Recording:
-    """Record process pairs until the file holds `seconds` of them.
+    """Record whole decisions until the file holds `seconds` of process pairs.
 
-    A file that exists is continued; it must have the same header, but for its start. `show` takes
-    a line of progress after each pair.
+    A file that exists is continued; it must have the same header, but for its start.
+
+    Args:
+        path: the file.
+        header: what is recorded.
+        lay_out: makes two new copies.
+        seconds: length of the recording; its last decision is completed.
+        list_undecided: says which benchmarks a decision still needs; none if it is over.
+        show: takes a line of progress after each pair.
 
     Raises:
         GateError: the file is another recording, or cannot be written.
@@ -145,27 +160,29 @@ def extend_recording(
             else:
                 recording = Recording(header, ())
                 log.append(dataclasses.asdict(header))
-            layout = recording.pairs[-1].layout + 1 if recording.pairs else 0
-            while recording.seconds < seconds:
+            recorded = list(recording.pairs)
+            number = recorded[-1].decision + 1 if recorded else 0
+            recorded_seconds = recording.seconds
+            while recorded_seconds < seconds:
+                turn, kind = divmod(number, len(SLOWDOWNS))
+                pairs: list[PairRecord] = []
                 with lay_out() as runner:
-                    for number in range(PAIRS_PER_LAYOUT):
-                        # What is measured first rotates, so that nothing is always next to the
-                        # warm-up.
-                        turn = number % len(SLOWDOWNS)
-                        pair = runner.measure(slowdowns=SLOWDOWNS[turn:] + SLOWDOWNS[:turn])
+                    names = None  # all
+                    while names is None or names:
+                        pair = runner.measure(names, Injection(turn, SLOWDOWNS[kind]))
                         if not pair.benchmarks:
                             raise make_no_time_error(pair.failures)
-                        recorded = RecordedPair(layout, pair)
-                        log.append(dataclasses.asdict(recorded))
-                        recording = Recording(recording.header, (*recording.pairs, recorded))
+                        pairs.append(pair)
+                        recorded.append(RecordedPair(number, pair))
+                        log.append(dataclasses.asdict(recorded[-1]))
+                        recorded_seconds += pair.wall_seconds
                         show(
-                            f"[{recording.seconds / 60:.1f} of {seconds / 60:g} min] "
-                            f"process pair {len(recording.pairs)}, copies {layout + 1}"
+                            f"[{recorded_seconds / 60:.1f} of {seconds / 60:g} min] "
+                            f"decision {number + 1}, process pair {len(pairs)}"
                         )
-                        if recording.seconds >= seconds:
-                            break
-                layout += 1
-            return recording
+                        names = list_undecided(RecordedDecision(tuple(pairs)))
+                number += 1
+            return Recording(recording.header, tuple(recorded))
     except BlockingIOError:
         raise GateError(
             f"{path}: expected a recording that no other process writes, got one that does; "

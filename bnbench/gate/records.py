@@ -39,6 +39,15 @@ NO_SLOWDOWN = Slowdown()
 
 
 @dataclass(frozen=True)
+class Injection:
+    """A slowdown of one benchmark of a suite, which is measured with it and without it."""
+
+    position: int
+    """Number of the benchmark in the suite, counted from 0 and around."""
+    slowdown: Slowdown
+
+
+@dataclass(frozen=True)
 class BenchmarkRecord:
     """One benchmark measured by one pair of processes, in short rounds side by side."""
 
@@ -90,6 +99,9 @@ class PairRecord:
     """How long the pair took in all."""
     failures: dict[str, str] = field(default_factory=dict)
     """Why benchmarks gave no time, by name."""
+    load: float | None = None
+    """Load average of the machine at the end, this pair's own two processes included; None if it
+    was not recorded."""
 
     @functools.cached_property
     def table(self) -> dict[tuple[str, Slowdown], BenchmarkRecord]:

@@ -1,153 +1,182 @@
-"""Independent decisions from one recording: how often the gate is wrong, and how often right.
+"""The decisions of a recording made again: how often the gate is wrong, and how often right.
 
-A recording is cut into decisions that share no process pair. Each takes the pairs of one layout in
-the order in which they were measured, as they are, and passes them to the gate's own rule; each
-pair costs the seconds that it took. To slow one benchmark, its records with the injected slowdown
-are used; all others are A/A.
+Each decision passes its process pairs, as they are and in the order of measurement, to the gate's
+own rule; each pair costs the seconds that it took. Once nothing is slowed; once the records with
+the injected slowdown replace those of one benchmark. Decisions share no process pair and no copy
+of the code.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bnbench import stats
 from bnbench.gate.quantities import list_quantities
-from bnbench.gate.recording import Recording
-from bnbench.gate.records import NO_SLOWDOWN, PairRecord, Slowdown
+from bnbench.gate.recording import RecordedDecision, Recording
+from bnbench.gate.records import NO_SLOWDOWN, Slowdown
 from bnbench.gate.sequential import SequentialGate
 from bnbench.gate.specs import GateSpec
 from bnbench.stats.change import ChangeOutcome
+from bnbench.stats.signed_rank import average_pairs
 
 BOOTSTRAP_SEED = 20_260_101
 """Fixed, so that a recording always gives the same figures."""
 
+MAD_TO_DEVIATION = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+CENTER_EFFICIENCY = 3.0 / np.pi
+"""Variance of a mean over that of a Hodges-Lehmann estimate, for normal values."""
+SlowedName = tuple[str, Slowdown]
+"""The name of a benchmark, and what was injected into it."""
+
 
 @dataclass(frozen=True)
 class ReplaySummary:
-    """Outcomes of the decisions with one slowdown injected into one benchmark."""
+    """Outcomes of the decisions with one of these slowdowns injected into one benchmark."""
 
-    slowdown: Slowdown
+    slowdowns: tuple[Slowdown, ...]
+    """Empty for A/A."""
     num_decisions: int
-    """Disjoint decisions; each slows every benchmark in turn."""
     outcomes: dict[str, int]
-    """Count of each outcome of the slowed benchmark; in A/A, of all benchmarks."""
+    """Decisions by the outcome of the slowed benchmark; in A/A, of the whole suite."""
     num_false_alarms: int
     """Decisions that called anything worse that was not slowed."""
-    num_undecided: int
-    """Decisions that left some benchmark undecided."""
     mean_seconds: float | None
     mean_pairs: float | None
 
 
 @dataclass(frozen=True)
 class BiasSummary:
-    """How far copies of the same code differ in one benchmark; log-ratios of head over base."""
+    """How far copies of the same code differ in one quantity; log-ratios of head over base."""
 
-    benchmark: str
+    quantity: str
     mean: stats.Estimate
-    """Mean over layouts of the mean of their pairs, with its 95% interval."""
+    """Mean over decisions of the mean of their pairs, with its 95% interval."""
+    center: stats.Estimate
+    """Mean over decisions of the Hodges-Lehmann estimate, by which the gate decides."""
     pair_deviation: float | None
-    """Standard deviation of a pair within its layout; None if each has one pair."""
-    layout_deviation: float | None
-    """Standard deviation between layouts that their pairs do not explain; None for one layout."""
+    """Standard deviation of a pair within its decision; None if each has one pair."""
+    robust_pair_deviation: float | None
+    """The same from the median absolute deviation, which rare stalls do not move."""
+    copy_deviation: float | None
+    """Standard deviation of the centers that their pairs do not explain; None for one decision."""
 
 
-def replay_decisions(recording: Recording, spec: GateSpec, slowdown: Slowdown) -> ReplaySummary:
-    """Replay all decisions that a recording has pairs for.
+def list_undecided(decision: RecordedDecision, spec: GateSpec) -> list[str]:
+    """The benchmarks that the gate still measures, with or without the slowdown."""
+    gates = [_decide(decision, each, spec) for each in {None, decision.injected}]
+    active = {name for gate in gates if not gate.is_over for name in gate.active}
+    return [name for name in decision.names if name in active]
+
+
+def replay_decisions(
+    recording: Recording, spec: GateSpec, slowdowns: tuple[Slowdown, ...] = ()
+) -> ReplaySummary:
+    """Make again all decisions with one of these slowdowns; interrupted ones are left out.
 
     Args:
-        recording: with at least one benchmark.
+        recording: what was recorded.
         spec: the gate that decides.
-        slowdown: a recorded one, or none.
+        slowdowns: recorded ones; by default, all decisions are made with nothing slowed.
     """
-    names = recording.names
-    outcomes: Counter[str] = Counter()
-    alarms = undecided = num_decisions = 0
+    outcomes: Counter[ChangeOutcome] = Counter()
+    alarms = 0
     seconds, counts = [], []
-    for pairs in recording.layouts:
-        rest: Sequence[PairRecord] = pairs
-        while rest:
-            slowed = names if slowdown.share else [None]
-            gates = [_decide(rest, names, name, slowdown, spec) for name in slowed]
-            num_used = max(gate.num_pairs for gate in gates)
-            if num_used < gates[0].looks[0]:
-                break  # too few for a decision are left
-            rest = rest[num_used:]
-            num_decisions += 1
-            found = [
-                {quantity.name: change.outcome for quantity, change in gate.finish().items()}
-                for gate in gates
-            ]
-            seconds += [gate.seconds for gate in gates]
-            counts += [gate.num_pairs for gate in gates]
-            for name, each in zip(slowed, found, strict=True):
-                outcomes.update(str(each[one]) for one in (names if name is None else [name]))
-            alarms += any(
-                outcome is ChangeOutcome.WORSE and one != name
-                for name, each in zip(slowed, found, strict=True)
-                for one, outcome in each.items()
-            )
-            undecided += any(
-                each[name] is ChangeOutcome.UNDECIDED for each in found for name in names
-            )
+    for decision in recording.decisions:
+        slowed = decision.injected if slowdowns else None
+        if slowdowns and (slowed is None or slowed[1] not in slowdowns):
+            continue
+        gate = _decide(decision, slowed, spec)
+        if not gate.is_over and gate.num_pairs < gate.looks[0]:
+            continue
+        seconds.append(gate.seconds)
+        counts.append(gate.num_pairs)
+        found = {each.name: change.outcome for each, change in gate.finish().items()}
+        worse = {name for name, outcome in found.items() if outcome is ChangeOutcome.WORSE}
+        if slowed is None:
+            alarms += bool(worse)
+            outcomes[_summarize_suite(found, decision.names)] += 1
+        else:
+            alarms += bool(worse - {slowed[0]})
+            outcomes[found.get(slowed[0], ChangeOutcome.UNDECIDED)] += 1
     return ReplaySummary(
-        slowdown,
-        num_decisions,
-        dict(outcomes),
+        slowdowns,
+        len(counts),
+        {str(outcome): count for outcome, count in outcomes.items()},
         alarms,
-        undecided,
         float(np.mean(seconds)) if seconds else None,
         float(np.mean(counts)) if counts else None,
     )
 
 
-def summarize_bias(recording: Recording, name: str) -> BiasSummary:
-    """Summarize the A/A log-ratios of one benchmark.
+def _summarize_suite(found: Mapping[str, ChangeOutcome], names: Sequence[str]) -> ChangeOutcome:
+    """What the gate says of a suite, start-up time and peak memory included."""
+    if ChangeOutcome.WORSE in found.values():
+        return ChangeOutcome.WORSE
+    if any(found.get(name) is ChangeOutcome.UNDECIDED for name in names):
+        return ChangeOutcome.UNDECIDED
+    return ChangeOutcome.NOT_WORSE
 
-    Pairs of one layout share the difference between its two copies, so the layout is the unit.
+
+def summarize_biases(recording: Recording) -> list[BiasSummary]:
+    """Summarize the A/A log-ratios of every quantity.
+
+    Pairs of one decision share the difference between its two copies, so the decision is the unit.
     """
-    groups = [
-        np.array([pair.table[name, NO_SLOWDOWN].log_ratio for pair in pairs])
-        for pairs in recording.layouts
-    ]
+    groups: dict[str, list[np.ndarray]] = {}
+    for decision in recording.decisions:
+        values: dict[str, list[float]] = {}
+        for pair in decision.pairs:
+            for each in pair.list_measurements():
+                values.setdefault(each.quantity.name, []).append(each.log_ratio)
+        for name, found in values.items():
+            groups.setdefault(name, []).append(np.array(found))
+    return [_summarize_bias(name, found) for name, found in groups.items()]
+
+
+def _summarize_bias(name: str, groups: list[np.ndarray]) -> BiasSummary:
     means = np.array([group.mean() for group in groups])
-    mean = stats.estimate_means(means[:, None], np.random.default_rng(BOOTSTRAP_SEED))[0]
-    degrees = sum(group.size - 1 for group in groups)
-    within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
-    pair_variance = within / degrees if degrees else None
-    layout_deviation = None
-    if len(groups) > 1 and pair_variance is not None:
-        explained = pair_variance * float(np.mean([1.0 / group.size for group in groups]))
-        layout_deviation = float(np.sqrt(max(float(means.var(ddof=1)) - explained, 0.0)))
-    return BiasSummary(
-        name,
-        mean,
-        None if pair_variance is None else float(np.sqrt(pair_variance)),
-        layout_deviation,
+    centers = np.array([np.median(average_pairs(group)) for group in groups])
+    mean, center = (
+        stats.estimate_means(values[:, None], np.random.default_rng(BOOTSTRAP_SEED))[0]
+        for values in (means, centers)
     )
+    pair_deviation = robust_pair_deviation = copy_deviation = None
+    degrees = sum(group.size - 1 for group in groups)
+    if degrees:
+        within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
+        pair_deviation = float(np.sqrt(within / degrees))
+        distances = [np.abs(group - np.median(group)) for group in groups]
+        robust_pair_deviation = MAD_TO_DEVIATION * float(np.median(np.concatenate(distances)))
+    if robust_pair_deviation is not None and len(groups) > 1:
+        sizes = np.array([group.size for group in groups])
+        explained = robust_pair_deviation**2 * float(np.mean(1.0 / sizes)) / CENTER_EFFICIENCY
+        copy_deviation = float(np.sqrt(max(float(centers.var(ddof=1)) - explained, 0.0)))
+    return BiasSummary(name, mean, center, pair_deviation, robust_pair_deviation, copy_deviation)
 
 
 def _decide(
-    pairs: Iterable[PairRecord],
-    names: Sequence[str],
-    slowed: str | None,
-    slowdown: Slowdown,
-    spec: GateSpec,
+    decision: RecordedDecision, slowed: SlowedName | None, spec: GateSpec
 ) -> SequentialGate:
-    """Pass recorded pairs to the gate until it is over or there are no more."""
-    gate = SequentialGate(list_quantities(names), spec)
-    for pair in pairs:
-        seconds = pair.overhead_seconds
+    """Pass recorded pairs to the gate until it is over or they lack what it measures."""
+    gate = SequentialGate(list_quantities(decision.names), spec)
+    for pair in decision.pairs:
+        for name in pair.failures:
+            gate.drop(name)
+        keys = {name: (name, NO_SLOWDOWN) for name in gate.active}
+        if slowed is not None and slowed[0] in keys:
+            keys[slowed[0]] = slowed
+        if not all(key in pair.table for key in keys.values()):
+            break
+        records = {name: pair.table[key] for name, key in keys.items()}
         values = {each.quantity.name: each.log_ratio for each in pair.list_process_measurements()}
-        for name in gate.active:
-            record = pair.table[name, slowdown if name == slowed else NO_SLOWDOWN]
-            values[name] = record.log_ratio
-            seconds += record.wall_seconds
-        gate.add(values, seconds)
+        values |= {name: record.log_ratio for name, record in records.items()}
+        seconds = sum(record.wall_seconds for record in records.values())
+        gate.add(values, pair.overhead_seconds + seconds)
         if gate.is_over:
             break
     return gate

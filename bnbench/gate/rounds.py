@@ -1,4 +1,4 @@
-"""Timing one benchmark in base and head: rounds of some ten milliseconds, side by side.
+"""Timing one benchmark in base and head: rounds of a few milliseconds, side by side.
 
 The load of a shared machine changes within milliseconds, so consecutive rounds see different
 machines. Therefore both sides run at once, each on a processor of its own, and exchange places
@@ -15,22 +15,23 @@ import dataclasses
 import itertools
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bnbench.gate.process import Worker
 from bnbench.gate.records import BenchmarkRecord, Slowdown
 
-ROUND_SECONDS = 0.01
-"""Seconds per round; sets the calls per round."""
-BENCHMARK_SECONDS = 0.6
-"""Seconds that a process pair measures one benchmark before the next."""
-MIN_ROUNDS, MAX_ROUNDS = 4, 60
+ROUND_SECONDS = 0.002
+"""Seconds per round; sets the calls per round. No longer than the time that the system gives a
+program before the next one: then other load hits few rounds, and the median leaves them out."""
+MIN_ROUNDS, MAX_ROUNDS = 4, 200
 """Rounds of each side per benchmark; even numbers, because places are exchanged."""
+ROUNDS_IN_ANY_CASE = 10
+"""Rounds that are measured however long they take on a busy machine, if so many are planned."""
 MAX_BUSY = 1.2
 """Processors a benchmark may keep busy and still run on one; above 1, because time in which the
 interpreter's threads switch is counted twice."""
-NUM_KERNELS = 3
 TOPOLOGY = Path("/sys/devices/system/cpu")
 
 Places = list[tuple[Worker, Slowdown]]
@@ -39,12 +40,14 @@ Places = list[tuple[Worker, Slowdown]]
 
 @dataclass(frozen=True)
 class RoundsSpec:
-    """How one benchmark is timed; the same in all pairs, so that their noise is alike."""
+    """How one benchmark is timed; planned once, for all pairs."""
 
     iterations: int
     """Calls per round, the same on both sides."""
     num_rounds: int
-    """Rounds of each side per pair; even."""
+    """Most rounds of each side per pair; even."""
+    measure_seconds: float
+    """Seconds after which a busy machine gets no further round."""
     processors: tuple[int, int] | None
     """Processors on which both run at once; None if they run in turn."""
 
@@ -69,8 +72,16 @@ def choose_processors(topology: Path = TOPOLOGY) -> tuple[int, int] | None:
     return pairs[0] if pairs else None
 
 
-def calibrate(base: Worker, head: Worker, processors: tuple[int, int] | None) -> RoundsSpec:
+def calibrate(
+    base: Worker, head: Worker, processors: tuple[int, int] | None, measure_seconds: float
+) -> RoundsSpec:
     """Choose the calls per round, the rounds and the processors for a benchmark both wait in.
+
+    Args:
+        base: waits in the benchmark.
+        head: waits in it too.
+        processors: what both may run on at once; None if they must run in turn.
+        measure_seconds: how long a process pair measures the benchmark.
 
     Raises:
         BenchmarkFailed: it raised.
@@ -87,26 +98,40 @@ def calibrate(base: Worker, head: Worker, processors: tuple[int, int] | None) ->
     iterations = max(1, round(ROUND_SECONDS / call_seconds))
     # In turn, a round takes both sides' calls; at once, the calls of one and up to one call more.
     num_calls = 2 * iterations if processors is None else iterations + 1
-    num_rounds = 2 * round(BENCHMARK_SECONDS / (num_calls * call_seconds) / 2.0)
-    return RoundsSpec(iterations, min(max(num_rounds, MIN_ROUNDS), MAX_ROUNDS), processors)
+    num_rounds = 2 * round(measure_seconds / (num_calls * call_seconds) / 2.0)
+    num_rounds = min(max(num_rounds, MIN_ROUNDS), MAX_ROUNDS)
+    return RoundsSpec(iterations, num_rounds, measure_seconds, processors)
 
 
 def measure_benchmark(
-    base: Worker, head: Worker, benchmark: str, slowdown: Slowdown, spec: RoundsSpec
+    base: Worker,
+    head: Worker,
+    benchmark: str,
+    slowdown: Slowdown,
+    spec: RoundsSpec,
+    read_seconds: Callable[[], float] = time.perf_counter,
 ) -> BenchmarkRecord:
     """Time a benchmark that both wait in, `slowdown` injected into the head.
+
+    On a busy machine both sides wait for their processors between rounds. Then time ends the
+    measurement before its rounds are complete. That depends on the load and not on a side, so
+    the difference of equal sides stays symmetric.
 
     Raises:
         BenchmarkFailed: it raised.
     """
-    begin = time.perf_counter()
-    kernel = min(worker.time_kernel() for _ in range(NUM_KERNELS) for worker in (base, head))
+    begin = read_seconds()
+    kernel = min(worker.time_kernel() for worker in (base, head))
     run = _run_in_turn if spec.processors is None else _run_at_once
     places = [(base, dataclasses.replace(slowdown, share=0.0)), (head, slowdown)]
-    rounds = []
-    for _ in range(spec.num_rounds):
-        rounds.append(run(places, spec))
-        places.reverse()
+    end = read_seconds() + spec.measure_seconds
+    rounds: list[dict[Worker, float]] = []
+    while len(rounds) < spec.num_rounds:
+        if len(rounds) >= ROUNDS_IN_ANY_CASE and read_seconds() > end:
+            break
+        for _ in range(2):
+            rounds.append(run(places, spec))
+            places.reverse()
     return BenchmarkRecord(
         benchmark,
         slowdown,
@@ -114,7 +139,7 @@ def measure_benchmark(
         tuple(seconds[base] for seconds in rounds),
         tuple(seconds[head] for seconds in rounds),
         kernel,
-        time.perf_counter() - begin,
+        read_seconds() - begin,
     )
 
 

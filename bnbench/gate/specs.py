@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,14 @@ class SuiteSpec:
     """Folder for checkouts."""
     setup: str | None = None
     """Shell command that builds a revision; None where sources run as they are."""
+    measure_seconds: float = 0.6
+    """Seconds for which a process pair measures each benchmark."""
+
+    def __post_init__(self) -> None:
+        if not (self.measure_seconds > 0.0 and math.isfinite(self.measure_seconds)):
+            raise SpecError(
+                f"measure-seconds: expected a number above 0, got {self.measure_seconds:g}"
+            )
 
 
 @dataclass(frozen=True)

@@ -119,11 +119,13 @@ def _say_wins(lead: ContrastSummary) -> str:
 
 def _explain_brackets(summary: RunSummary) -> str:
     if not summary.ranking and len(summary.accuracy.contrasts) < 2:
-        return "Brackets hold a 95 % interval: 95 of 100 such studies have the true value in it."
+        return (
+            "Brackets hold a 95 % interval: about 95 of 100 such studies have the true value in it."
+        )
     number = summary.ranking[0].num_contrasts if summary.ranking else len(summary.study.devices)
     return (
         f"Brackets are wide enough for {format_count(number, 'comparison')} at once: "
-        "in 95 of 100 such studies, all of them have the true values in them."
+        "in about 95 of 100 such studies, all of them have the true values in them."
     )
 
 

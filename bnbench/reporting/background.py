@@ -36,8 +36,10 @@ def compose_method(summary: RunSummary) -> Section:
     )
     intervals = (
         "Brackets hold 95 % confidence intervals. Means, differences and probabilities use the "
-        "BCa bootstrap over seeds (Efron 1987). Times to a target use the Kaplan-Meier estimator; "
-        "trials that never reach the target are censored."
+        "BCa bootstrap over seeds (Efron 1987); with few seeds, means use Student's t. Ratios of "
+        "times, and differences that cover the choice of learning rates, use the percentile "
+        "bootstrap. Times to a target use the Kaplan-Meier estimator; trials that never reach the "
+        "target are censored."
     )
     verdict = (
         "The verdict follows Bouthillier et al. (2021) and rests on the probability that a new "

@@ -64,7 +64,7 @@ def count_required_pairs(
 
     Source: Noether (1987), "Sample Size Determination for Some Common Nonparametric Tests",
     JASA 82(398), for the Wilcoxon two-sample test; Bouthillier et al. (2021), "Accounting for
-    Variance in Machine Learning Benchmarks", arXiv 2103.03098, appendix C.
+    Variance in Machine Learning Benchmarks", arXiv 2103.03098.
     """
     if not 0.5 < gamma <= 1.0:
         raise ValueError(f"gamma: expected a probability in (0.5, 1], got {gamma}")
@@ -113,7 +113,7 @@ def decide_improvement(probability: Estimate) -> Decision:
     Raises:
         ValueError: if ``probability`` has no value.
 
-    Source: Bouthillier et al. (2021), arXiv 2103.03098, appendix C.
+    Source: Bouthillier et al. (2021), arXiv 2103.03098.
     """
     if probability.value is None:
         raise ValueError("probability: expected at least one pair of trials, got none")

@@ -82,7 +82,7 @@ def estimate_improvement(
         ValueError: if the shapes differ or a value is outside its range.
 
     Source: Bouthillier et al. (2021), "Accounting for Variance in Machine Learning Benchmarks",
-    arXiv 2103.03098, appendix C; Mann and Whitney (1947), Annals of Mathematical Statistics
+    arXiv 2103.03098; Mann and Whitney (1947), Annals of Mathematical Statistics
     18(1); Clopper and Pearson (1934), Biometrika 26(4), for n wins out of n.
     """
     baseline, candidate = read_accuracy_pair(baseline_accuracy, candidate_accuracy, num_axes=1)

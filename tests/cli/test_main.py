@@ -98,6 +98,10 @@ CHECK = ["gate", "check", "--base", "x"]
             ["gate", "check", "--base", "x", "--minutes", "0"],
             ["minutes: expected a number above 0"],
         ),
+        (
+            ["gate", "check", "--base", "x", "--measure-seconds", "0"],
+            ["measure-seconds: expected a number above 0, got 0"],
+        ),
         (CHECK, ["expected a folder inside a git repository"]),
         (["gate", "replay", "gone.jsonl"], ["gone.jsonl: expected a recording"]),
         (["gate", "history"], ["Missing argument"]),

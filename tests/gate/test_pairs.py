@@ -5,8 +5,9 @@ import pytest
 
 from bnbench.errors import GateError
 from bnbench.gate.pairs import PairRunner, SuiteRecord, describe_failure
-from bnbench.gate.records import NO_SLOWDOWN, Slowdown
+from bnbench.gate.records import NO_SLOWDOWN, Injection, Slowdown
 from bnbench.gate.revisions import RevisionFolder
+from bnbench.gate.specs import SuiteSpec
 from tests.gate.fakes import BASE, HEAD, FakeWorker, SecondsOf
 
 
@@ -23,7 +24,7 @@ class Stage:
             self.workers.append(FakeWorker(revision, self.names[revision.name], seconds_of))
             return self.workers[-1]
 
-        return PairRunner(BASE, HEAD, (), self.tmp_path, make_worker)
+        return PairRunner(BASE, HEAD, SuiteSpec((), self.tmp_path), self.tmp_path, make_worker)
 
 
 @pytest.fixture
@@ -59,10 +60,13 @@ def test_the_side_that_is_started_first_alternates(stage: Stage) -> None:
 
 def test_a_slowdown_is_injected_into_the_head_alone(stage: Stage) -> None:
     runner = stage.make_runner(lambda *_: 0.01)
-    slowdowns = (NO_SLOWDOWN, Slowdown(0.1, "memory"))
-    pair = runner.measure(["a"], slowdowns=slowdowns)
-    assert [measured.slowdown for measured in pair.benchmarks] == list(slowdowns)
-    assert [each.log_ratio for each in pair.benchmarks] == pytest.approx([0.0, 0.0953], abs=1e-4)
+    slowdown = Slowdown(0.1, "memory")
+    pair = runner.measure(injection=Injection(2, slowdown))  # of two benchmarks, the first again
+    assert {key: each.log_ratio for key, each in pair.table.items()} == {
+        ("a", NO_SLOWDOWN): pytest.approx(0.0),
+        ("a", slowdown): pytest.approx(0.0953, abs=1e-4),
+        ("b", NO_SLOWDOWN): pytest.approx(0.0),
+    }
     # The base gets the memory that the head copies, and no work.
     assert {slowdown for _, _, slowdown in stage.workers[0].calls} == {
         NO_SLOWDOWN,
@@ -90,6 +94,15 @@ def test_a_benchmark_that_fails_costs_itself_alone(
     pair = stage.make_runner(fail_late).measure()
     assert [measured.benchmark for measured in pair.benchmarks] == ["b"]
     assert pair.failures == {"a": reason}
+
+
+def test_what_is_slowed_is_measured_first_and_last_by_chance(stage: Stage) -> None:
+    runner = stage.make_runner(lambda *_: 0.03)
+    slowdown = Slowdown(0.05, "busy")
+    firsts = {
+        runner.measure(["a"], Injection(0, slowdown)).benchmarks[0].slowdown for _ in range(40)
+    }
+    assert firsts == {NO_SLOWDOWN, slowdown}
 
 
 def test_what_is_skipped_on_both_sides_is_said_of_both() -> None:

@@ -27,7 +27,7 @@ from bnbench.gate.specs import GateSpec, SuiteSpec
 )
 @suite_options
 @decision_options
-@minutes_option(20.0, "Length of the recording.")
+@minutes_option(20.0, "Length of the recording; its last decision is completed.")
 @option(
     "--recording",
     type=FILE,
@@ -40,10 +40,11 @@ def certify(
 ) -> None:
     """Measure the gate's own error rates on this machine.
 
-    Records one revision against itself, with and without injected slowdowns, then replays
-    thousands of decisions. SUITE is what pytest collects: paths and options (after --).
+    Records decisions on one revision against a new copy of itself, with and without a slowdown of
+    one benchmark, then counts the wrong ones. SUITE is what pytest collects: paths and options
+    (after --).
     """
     from bnbench.gate.certify import record_revision, write_error_rates
 
-    record_revision(revision, suite, recording, seconds, show_progress)
+    record_revision(revision, suite, decision, recording, seconds, show_progress)
     click.echo(write_error_rates(recording, decision, out))

@@ -87,8 +87,21 @@ def suite_options(command: Command) -> Command:
         default=find_cache_folder,
         help="Folder for checkouts.  [default: ~/.cache/bnbench/gate]",
     )
+    @option(
+        "--measure-seconds",
+        type=float,
+        default=SuiteSpec.measure_seconds,
+        help="Seconds for which a process pair measures each benchmark. Fewer give more process "
+        "pairs, each noisier.",
+    )
     @functools.wraps(command)
-    def call(suite: tuple[str, ...], setup: str | None, cache: Path, **others: Any) -> None:
-        command(suite=SuiteSpec(suite, cache.resolve(), setup), **others)
+    def call(
+        suite: tuple[str, ...],
+        setup: str | None,
+        cache: Path,
+        measure_seconds: float,
+        **others: Any,
+    ) -> None:
+        command(suite=SuiteSpec(suite, cache.resolve(), setup, measure_seconds), **others)
 
     return call

@@ -17,7 +17,8 @@ from bnbench.gate.specs import GateSpec
 def replay(recording: Path, decision: GateSpec, out: Path) -> None:
     """Give the error rates of a recording, and measure nothing.
 
-    RECORDING is a file of 'bnbench gate certify'.
+    RECORDING is a file of 'bnbench gate certify', perhaps compressed by gzip. A gate that needs
+    more process pairs than the recorded one is undecided where they end.
     """
     from bnbench.gate.certify import write_error_rates
 
