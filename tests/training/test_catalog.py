@@ -55,7 +55,9 @@ def test_studies_of_five_epochs_are_tuned_over_the_whole_range_of_rates() -> Non
 
 def test_a_study_of_a_series_is_found_by_both_names() -> None:
     assert find_study("fair/constant") == SERIES["fair"].studies[1]
-    with pytest.raises(SpecError, match="expected notebook, fair/notebook, .*got 'fair/quadratic'"):
+    with pytest.raises(
+        SpecError, match="expected notebook, .*fair/notebook, .*got 'fair/quadratic'"
+    ):
         find_study("fair/quadratic")
 
 
@@ -179,3 +181,23 @@ def test_a_batch_larger_than_the_training_set_is_refused_where_it_is_left_out() 
 def test_a_batch_of_two_left_over_is_fine() -> None:
     recipe = RecipeSpec(batch_size=4)
     check_against_data(StudySpec("s", (VariantSpec("b", normalization="batch"),), recipe), 10)
+
+
+def test_the_variance_study_varies_each_source_alone_and_leaves_each_other_out() -> None:
+    study = find_study("variance")
+    recipes = {each.name: each.adapt(study.recipe) for each in study.variants}
+    for network, rate in (("baseline", 0.09), ("batchnorm", 0.006)):
+        whole = recipes[network]
+        assert (whole.learning_rate, whole.initialization_seed, whole.order_seed) == (
+            rate,
+            None,
+            None,
+        )
+        fixed = 30  # no trial's own
+        assert fixed not in study.seeds
+        assert recipes[f"{network}.init"] == dataclasses.replace(whole, order_seed=fixed)
+        assert recipes[f"{network}.order"] == dataclasses.replace(whole, initialization_seed=fixed)
+        assert recipes[f"{network}.droplast"] == dataclasses.replace(whole, drop_last=True)
+    precise = dataclasses.replace(recipes["batchnorm"], evaluation_statistics="precise")
+    assert recipes["batchnorm.precise"] == precise
+    assert len(recipes) == 9
