@@ -23,7 +23,7 @@ from bnbench.reporting.sections.inside import compose_gradients, compose_inputs
 from bnbench.reporting.sections.losses import compose_losses
 from bnbench.reporting.sections.mistakes import compose_disagreements, compose_mistakes
 from bnbench.reporting.sections.models import compose_models
-from bnbench.reporting.sections.ranking import RankingSummary, compose_effects, tabulate_ranking
+from bnbench.reporting.sections.ranking import compose_effects, tabulate_ranking
 from bnbench.reporting.sections.rates import compose_rates
 from bnbench.reporting.sections.spread import compose_spread, say_shares
 from bnbench.reporting.sections.time_to_target import compose_time_to_target
@@ -35,7 +35,7 @@ from bnbench.store import RunStore
 SUMMARY_FORMAT_VERSION = 4
 
 SECTIONS: tuple[Callable[[RunSummary, RunSummary], Section | None], ...] = (
-    lambda summary, shown: compose_effects(_list_rankings(summary), shown.study),
+    lambda summary, shown: compose_effects(summary.ranking, shown.study),
     lambda summary, shown: compose_accuracy(summary.accuracy, summary.study, shown.accuracy),
     lambda summary, _: compose_spread(summary.spread, summary.data.num_test_images),
     lambda summary, _: compose_rates(summary.rates, summary.study),
@@ -91,7 +91,8 @@ def write_report(store: RunStore, records: Sequence[TrialRecord]) -> ReportConte
 
 def compose_report(summary: RunSummary, shown: RunSummary | None = None) -> ReportContent:
     """Put the whole report together; `shown` has the variants that are shown singly, if not all."""
-    shown = summary if shown is None else shown
+    shown = _drop_verdicts(summary if shown is None else shown)
+    summary = _drop_verdicts(summary)
     names = join_words([variant.name for variant in summary.study.variants])
     if len(summary.study.variants) > len(shown.study.variants):
         names = f"{len(summary.study.variants)} variants"
@@ -100,10 +101,16 @@ def compose_report(summary: RunSummary, shown: RunSummary | None = None) -> Repo
         title=f"{names} on {summary.data.name}: the {summary.study.name} study",
         answer=compose_answer(summary),
         sections=tuple(section for section in sections if section is not None),
-        ranking=tabulate_ranking(_list_rankings(summary), summary.accuracy, summary.epoch_time),
+        ranking=tabulate_ranking(summary.ranking, summary.accuracy, summary.epoch_time),
     )
 
 
-def _list_rankings(summary: RunSummary) -> tuple[RankingSummary, ...]:
-    """The rankings to show: none where variants differ in what is random and not in technique."""
-    return () if say_shares(summary.spread) else summary.ranking
+def _drop_verdicts(summary: RunSummary) -> RunSummary:
+    """Leave out what compares accuracies where variants differ in what is random.
+
+    A variant with a fixed seed has the mean accuracy of that seed, and is no technique.
+    """
+    if say_shares(summary.spread) is None:
+        return summary
+    accuracy = dataclasses.replace(summary.accuracy, contrasts=())
+    return dataclasses.replace(summary, accuracy=accuracy, ranking=())

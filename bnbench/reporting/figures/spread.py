@@ -55,7 +55,7 @@ def draw_spread(summary: RunSummary, _trials: RunTrials) -> Figure | None:
         for row, (each, share) in enumerate(zip(shown, shares[device], strict=True)):
             _draw_row(axes, row, each)
             write_at(axes, share, 1, row, MUTED, SMALL_FONT_SIZE, offset=(6, 0), ha="left")
-        axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 3), numticks=8))
+        axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=8))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda points, _: f"{points:g}"))
         if has_shares:

@@ -174,6 +174,7 @@ def test_a_study_that_varies_sources_alone_leads_with_their_shares(make_run: Mak
     assert not any(text.startswith("The difference of") for text in content.answer)
     # The mean of a variant with a fixed seed is that seed's, so variants are not ranked by it.
     assert content.ranking is None
+    assert not any("better" in text for text in content.sections[0].paragraphs)
     titles = [section.title for section in content.sections]
     assert titles[:2] == ["Test accuracy by epoch", "Where the spread comes from"]
 
