@@ -154,9 +154,9 @@ def say_sources(spread: Sequence[SpreadSummary]) -> tuple[str, ...]:
     if not shares:
         return ()
     caution = (
-        "A source alone varies while the others keep one value. So shares need not add up to "
-        "100 %, and another value may give another share. A variant with a fixed seed is no "
-        "technique: that seed decides its mean accuracy."
+        "A source alone varies while the others keep one value, and another value may give another "
+        "share. So shares need not add up to 100 %, and one can exceed it. A variant with a fixed "
+        "seed is no technique: that seed decides its mean accuracy."
     )
     threads = (
         "The share of threads is exactly zero: the native engine's bits do not depend on them."
