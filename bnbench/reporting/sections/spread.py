@@ -111,9 +111,12 @@ def compose_spread(spread: Sequence[SpreadSummary], num_test_images: int) -> Sec
     if not spread:
         return None
     has_shares = any(each.share for each in spread)
+    images = _say_images(spread, num_test_images)
+    if not has_shares:
+        images += " The variance study tells which source of randomness the spread comes from."
     return Section(
         TITLE,
-        (*say_sources(spread), _say_images(spread, num_test_images)),
+        (*say_sources(spread), images),
         figure="spread",
         table=Table.from_rows(
             (_tabulate(each, has_shares) for each in spread),
