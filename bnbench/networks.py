@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from bnbench.specs import Activation, Normalization, VariantSpec
+from bnbench.specs import Activation, Normalization, TrialSpec, VariantSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,6 +64,26 @@ def build_network(variant: VariantSpec) -> nn.Sequential:
         for layer in network.modules():
             if isinstance(layer, nn.Linear):
                 initialize(layer)
+    return network
+
+
+def build_first_network(trial: TrialSpec) -> nn.Sequential:
+    """Build a trial's network, and leave torch's default generator where training goes on.
+
+    With one seed for weights and order, that is the usual program's stream: seed, network,
+    training. Else the weights are those of a trial of the one seed, and what is drawn from now on
+    is what a trial of the other seed would draw.
+    """
+    import torch
+
+    recipe = trial.recipe
+    of_weights = trial.seed if recipe.initialization_seed is None else recipe.initialization_seed
+    of_order = trial.seed if recipe.order_seed is None else recipe.order_seed
+    torch.manual_seed(of_weights)
+    network = build_network(trial.variant)
+    if of_order != of_weights:
+        torch.manual_seed(of_order)
+        build_network(trial.variant)  # draws what this trial's weights would be
     return network
 
 

@@ -13,6 +13,8 @@ Schedule = Literal["constant", "linear", "cosine", "one-cycle"]
 EvaluationStatistics = Literal["running", "precise"]
 WeightAveraging = Literal["none", "ema", "last-epoch"]
 
+LARGEST_SEED = 2**32 - 1
+
 
 @dataclass(frozen=True)
 class RecipeSpec:
@@ -55,6 +57,11 @@ class RecipeSpec:
     steps, or their mean over the steps of the last epoch."""
     averaging_decay: float = 0.999
     """Decay per step of the exponential moving average, in [0, 1)."""
+    initialization_seed: int | None = None
+    """Seed of the first weights; None takes the trial's own seed."""
+    order_seed: int | None = None
+    """Seed of all that is drawn while training, the order of images and dropout masks; None takes
+    the trial's own seed."""
 
     def __post_init__(self) -> None:
         require_positive(self, "epochs", "batch_size")
@@ -64,6 +71,10 @@ class RecipeSpec:
         for name in ("momentum", "beta1", "beta2", "label_smoothing", "averaging_decay"):
             require(self, name, 0 <= getattr(self, name) < 1, "a number in [0, 1)")
         require(self, "weight_decay", 0 <= self.weight_decay < math.inf, "a number of at least 0")
+        for name in ("initialization_seed", "order_seed"):
+            seed = getattr(self, name)
+            in_range = seed is None or 0 <= seed <= LARGEST_SEED
+            require(self, name, in_range, f"a whole number in [0, {LARGEST_SEED}]")
         if self.optimizer != "sgd":
             require(
                 self, "momentum", self.momentum == 0, f"0 with {self.optimizer}, which has beta1"
@@ -106,6 +117,8 @@ class RecipeChange:
     evaluation_statistics: EvaluationStatistics | None = None
     weight_averaging: WeightAveraging | None = None
     averaging_decay: float | None = None
+    initialization_seed: int | None = None
+    order_seed: int | None = None
 
     @property
     def changes(self) -> dict[str, Any]:

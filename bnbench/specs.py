@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from bnbench.errors import SpecError, require, require_positive
-from bnbench.recipes import RecipeChange, RecipeSpec
+from bnbench.recipes import LARGEST_SEED, RecipeChange, RecipeSpec
 
 Normalization = Literal["none", "batch", "layer", "rms"]
 Placement = Literal["before", "after"]
@@ -26,8 +26,6 @@ PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """In the order in which a study runs its trials."""
 EXPLORING: tuple[Purpose, ...] = ("tune", "alternate")
 """Purposes whose trials try several learning rates; a trial that fails there is a result."""
-
-LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -89,6 +87,7 @@ class TrialSpec:
     variant: VariantSpec
     recipe: RecipeSpec
     seed: int
+    """Seed of all that is random in it, unless the recipe fixes a part."""
     device: str
     engine: EngineName = REFERENCE_ENGINE
     purpose: Purpose = "score"

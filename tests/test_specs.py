@@ -39,6 +39,8 @@ def test_seeds_that_do_not_parse_are_named(text: str) -> None:
         ("label_smoothing", 1.0),
         ("averaging_decay", 1.0),
         ("nesterov", True),
+        ("initialization_seed", -1),
+        ("order_seed", 2**32),
     ],
 )
 def test_a_recipe_refuses_what_cannot_be_trained(field: str, value: float) -> None:

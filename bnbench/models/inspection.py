@@ -23,7 +23,7 @@ from bnbench.inspection import LEVELS, InspectionRecord, Stage, ValuesRecord
 from bnbench.models.exported_model import name_model_file, read_model
 from bnbench.models.mistakes import count_confusions, find_disagreements, read_predictions
 from bnbench.models.torch_network import rebuild_network
-from bnbench.networks import ACTIVATIONS, build_network
+from bnbench.networks import ACTIVATIONS, build_first_network
 from bnbench.records import TrialRecord
 from bnbench.specs import StudySpec, TrialSpec
 
@@ -184,6 +184,5 @@ def _make_networks(folder: Path, trials: Sequence[TrialSpec]) -> dict[Stage, lis
                 continue
             if trained is not None:
                 after.append(trained)
-                torch.manual_seed(trial.seed)  # as both engines make it
-                before.append(build_network(trial.variant))
+                before.append(build_first_network(trial))
     return {"before": before, "after": after} if after else {}

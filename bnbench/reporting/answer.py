@@ -10,6 +10,7 @@ from bnbench.reporting.sections.accuracy import (
 )
 from bnbench.reporting.sections.epoch_time import say_epoch_time
 from bnbench.reporting.sections.models import say_models
+from bnbench.reporting.sections.spread import say_shares
 from bnbench.reporting.sections.training import say_departures
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.wording import (
@@ -29,13 +30,15 @@ def compose_answer(summary: RunSummary) -> tuple[str, ...]:
         f"This run is incomplete: it lacks {format_count(num_pending, 'trial')}, "
         "so its result may change."
     )
+    sure = _say_alone(summary) if lead is None else _say_how_sure(summary, lead)
+    time = None if lead is None else say_epoch_time(summary.epoch_time, lead.candidate)
+    shares = say_shares(summary.spread)
     paragraphs = (
-        say_headline(summary),
+        shares or say_headline(summary),
         incomplete if num_pending else None,
         say_departures(summary.training),
-        _say_alone(summary) if lead is None else _say_how_sure(summary, lead),
-        _say_ranks(summary),
-        None if lead is None else say_epoch_time(summary.epoch_time, lead.candidate),
+        # A variant with a fixed seed is one draw and no technique: its accuracy is no answer.
+        *((sure, _say_ranks(summary), time) if shares is None else ()),
         say_models(summary.models),
     )
     return tuple(filter(None, paragraphs))

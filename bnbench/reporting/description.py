@@ -58,6 +58,10 @@ def describe_recipe(recipe: RecipeSpec) -> str:
         parts.append(f"an exponential average of the weights, decay {recipe.averaging_decay:g}")
     if recipe.weight_averaging == "last-epoch":
         parts.append("the mean of the last epoch's weights")
+    if recipe.initialization_seed is not None:
+        parts.append(f"the first weights of seed {recipe.initialization_seed}")
+    if recipe.order_seed is not None:
+        parts.append(f"the order of images and dropout masks of seed {recipe.order_seed}")
     return ", ".join(parts)
 
 

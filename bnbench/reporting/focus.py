@@ -41,6 +41,7 @@ def focus(summary: RunSummary, trials: RunTrials) -> tuple[RunSummary, RunTrials
             tuple(each for each in summary.accuracy.variants if each.variant in names),
             tuple(each for each in summary.accuracy.contrasts if each.candidate in names),
         ),
+        spread=tuple(each for each in summary.spread if each.variant in names),
         rates=tuple(each for each in summary.rates if each.variant in names),
         time_to_target=dataclasses.replace(
             targets,

@@ -25,6 +25,7 @@ from bnbench.reporting.sections.mistakes import compose_disagreements, compose_m
 from bnbench.reporting.sections.models import compose_models
 from bnbench.reporting.sections.ranking import compose_effects, tabulate_ranking
 from bnbench.reporting.sections.rates import compose_rates
+from bnbench.reporting.sections.spread import compose_spread, say_shares
 from bnbench.reporting.sections.time_to_target import compose_time_to_target
 from bnbench.reporting.summary import RunSummary, summarize_run
 from bnbench.reporting.trials import RunTrials
@@ -36,6 +37,7 @@ SUMMARY_FORMAT_VERSION = 4
 SECTIONS: tuple[Callable[[RunSummary, RunSummary], Section | None], ...] = (
     lambda summary, shown: compose_effects(summary.ranking, shown.study),
     lambda summary, shown: compose_accuracy(summary.accuracy, summary.study, shown.accuracy),
+    lambda summary, _: compose_spread(summary.spread, summary.data.num_test_images),
     lambda summary, _: compose_rates(summary.rates, summary.study),
     lambda _, shown: compose_time_to_target(shown.time_to_target, shown.study),
     lambda summary, _: compose_epoch_time(summary.epoch_time),
@@ -89,7 +91,8 @@ def write_report(store: RunStore, records: Sequence[TrialRecord]) -> ReportConte
 
 def compose_report(summary: RunSummary, shown: RunSummary | None = None) -> ReportContent:
     """Put the whole report together; `shown` has the variants that are shown singly, if not all."""
-    shown = summary if shown is None else shown
+    shown = _drop_verdicts(summary if shown is None else shown)
+    summary = _drop_verdicts(summary)
     names = join_words([variant.name for variant in summary.study.variants])
     if len(summary.study.variants) > len(shown.study.variants):
         names = f"{len(summary.study.variants)} variants"
@@ -100,3 +103,14 @@ def compose_report(summary: RunSummary, shown: RunSummary | None = None) -> Repo
         sections=tuple(section for section in sections if section is not None),
         ranking=tabulate_ranking(summary.ranking, summary.accuracy, summary.epoch_time),
     )
+
+
+def _drop_verdicts(summary: RunSummary) -> RunSummary:
+    """Leave out what compares accuracies where variants differ in what is random.
+
+    A variant with a fixed seed has the mean accuracy of that seed, and is no technique.
+    """
+    if say_shares(summary.spread) is None:
+        return summary
+    accuracy = dataclasses.replace(summary.accuracy, contrasts=())
+    return dataclasses.replace(summary, accuracy=accuracy, ranking=())

@@ -20,6 +20,7 @@ from bnbench.reporting.sections.models import ModelsSummary, summarize_models
 from bnbench.reporting.sections.nodes import NodesSummary, summarize_nodes
 from bnbench.reporting.sections.ranking import RankingSummary, summarize_ranking
 from bnbench.reporting.sections.rates import SensitivitySummary, summarize_rates
+from bnbench.reporting.sections.spread import SpreadSummary, summarize_spread
 from bnbench.reporting.sections.time_to_target import TargetsSummary, summarize_time_to_target
 from bnbench.reporting.sections.training import TrainingSummary, summarize_training
 from bnbench.reporting.trials import RunTrials
@@ -36,6 +37,8 @@ class RunSummary:
     data: DataRecord
     environment: EnvironmentRecord
     accuracy: AccuracySummary
+    spread: tuple[SpreadSummary, ...]
+    """Empty for one variant, or for fewer than 5 seeds."""
     rates: tuple[SensitivitySummary, ...]
     time_to_target: TargetsSummary
     epoch_time: tuple[TimeContrast, ...]
@@ -69,6 +72,7 @@ def summarize_run(store: RunStore, records: Sequence[TrialRecord]) -> RunSummary
         data=store.data,
         environment=store.environment,
         accuracy=accuracy,
+        spread=summarize_spread(trials),
         rates=summarize_rates(trials),
         time_to_target=summarize_time_to_target(trials),
         epoch_time=summarize_epoch_time(trials),

@@ -19,6 +19,7 @@ which ``None`` means undefined. The same input and generator seed give the same 
 ``learning_rate``    the best rate of a grid
 ``budget``           the best of a number of tuning trials
 ``nested``           the difference of tuned variants, with the choice of their rates
+``spread``           the deviation over seeds, and the share of one source in the variance
 ``simultaneous``     the level of each of several intervals that hold together
 ``sensitivity``      which rates work, and where trials diverge
 ``means``            means and their intervals
@@ -74,6 +75,12 @@ from bnbench.stats.sensitivity import (
 )
 from bnbench.stats.simultaneous import correct_confidence, count_contrasts
 from bnbench.stats.speed_up import SpeedUp, estimate_speed_up
+from bnbench.stats.spread import (
+    MIN_SEEDS,
+    estimate_deviation,
+    estimate_variance_ratio,
+    find_sampling_deviation,
+)
 from bnbench.stats.survival import estimate_median_time
 
 __all__ = [
@@ -81,6 +88,7 @@ __all__ = [
     "DEFAULT_CONFIDENCE",
     "DEFAULT_NUM_RESAMPLES",
     "MEANINGFUL_PROBABILITY",
+    "MIN_SEEDS",
     "WORKING_TOLERANCE",
     "BudgetSummary",
     "Change",
@@ -114,12 +122,15 @@ __all__ = [
     "decide_change",
     "decide_improvement",
     "estimate_budgets",
+    "estimate_deviation",
     "estimate_improvement",
     "estimate_means",
     "estimate_median_time",
     "estimate_nested_difference",
     "estimate_speed_up",
+    "estimate_variance_ratio",
     "find_arrivals",
+    "find_sampling_deviation",
     "list_alternates",
     "list_finalists",
     "summarize_convergence",

@@ -22,6 +22,7 @@ class Method(StrEnum):
     KAPLAN_MEIER = "Kaplan-Meier, log-log"
     COMPLETE_SEPARATION = "Clopper-Pearson"
     FISHER_Z = "Fisher z"
+    JACKKNIFE = "jackknife of the log variance"
     ALL_EQUAL = "all values equal"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from bnbench.errors import SpecError
 from bnbench.mapping import MappingError, build_from_mapping
-from bnbench.recipes import RecipeSpec
+from bnbench.recipes import RecipeChange, RecipeSpec
 from bnbench.series import SeriesSpec
 from bnbench.specs import StudySpec, TimingSpec, TuningSpec, parse_seeds
 from bnbench.store import RunStore
@@ -70,6 +70,35 @@ STUDIES["techniques"] = replace(
     timing=TimingSpec(num_pairs=6),
 )
 """Every technique alone, each tuned with the same budget; intervals hold at the chosen rates."""
+
+_VARIED: dict[str, RecipeChange] = {
+    "": RecipeChange(),
+    ".init": RecipeChange(order_seed=30),
+    ".order": RecipeChange(initialization_seed=30),
+    ".droplast": RecipeChange(drop_last=True),
+    ".precise": RecipeChange(evaluation_statistics="precise"),
+}
+"""What varies in each variant of a network: everything, or what its name says; or everything
+without the remainder batch, or with precise statistics."""
+
+STUDIES["variance"] = replace(
+    STUDIES["notebook"],
+    name="variance",
+    # Each network near the best of the constant rates that the series `fair` tried.
+    variants=tuple(
+        replace(
+            VARIANTS[name],
+            name=f"{name}{suffix}",
+            recipe=replace(change, learning_rate=learning_rate),
+        )
+        for name, learning_rate in (("baseline", None), ("batchnorm", 0.006))
+        for suffix, change in _VARIED.items()
+        if name == "batchnorm" or suffix != ".precise"
+    ),
+    recipe=RecipeSpec(learning_rate=0.09),
+    timing=TimingSpec(num_pairs=0),
+)
+"""Where the spread over seeds comes from: each source of randomness alone, and all together."""
 
 SERIES: dict[str, SeriesSpec] = {
     "fair": SeriesSpec(

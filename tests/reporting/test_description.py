@@ -37,6 +37,11 @@ def test_a_network_is_described_with_what_is_not_usual(variant: VariantSpec, tex
     [
         (RecipeSpec(), "SGD with momentum 0 and weight decay 0, a constant learning rate"),
         (
+            RecipeSpec(initialization_seed=30, order_seed=0),
+            "SGD with momentum 0 and weight decay 0, a constant learning rate, the first weights "
+            "of seed 30, the order of images and dropout masks of seed 0",
+        ),
+        (
             RecipeSpec(momentum=0.9, nesterov=True, warmup_steps=1, drop_last=True),
             "Nesterov SGD with momentum 0.9 and weight decay 0, a constant learning rate, a "
             "warm-up of 1 step, without the last batch of an epoch if it is smaller",
@@ -54,7 +59,7 @@ def test_a_network_is_described_with_what_is_not_usual(variant: VariantSpec, tex
             "batch normalization in evaluation, an exponential average of the weights, decay 0.999",
         ),
     ],
-    ids=["notebook", "nesterov", "adamw"],
+    ids=["notebook", "fixed seeds", "nesterov", "adamw"],
 )
 def test_a_recipe_is_described_with_what_is_not_usual(recipe: RecipeSpec, text: str) -> None:
     assert describe_recipe(recipe) == text

@@ -55,9 +55,7 @@ def test_studies_of_five_epochs_are_tuned_over_the_whole_range_of_rates() -> Non
 
 def test_a_study_of_a_series_is_found_by_both_names() -> None:
     assert find_study("fair/constant") == SERIES["fair"].studies[1]
-    with pytest.raises(
-        SpecError, match="expected notebook, .*got 'fair/quadratic'"
-    ):
+    with pytest.raises(SpecError, match="expected notebook, .*got 'fair/quadratic'"):
         find_study("fair/quadratic")
 
 

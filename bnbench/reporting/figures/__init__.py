@@ -16,6 +16,7 @@ from bnbench.reporting.figures.learning_rate import draw_learning_rate
 from bnbench.reporting.figures.losses import draw_losses
 from bnbench.reporting.figures.mistakes import draw_mistakes
 from bnbench.reporting.figures.output import Figure, use_settings
+from bnbench.reporting.figures.spread import draw_spread
 from bnbench.reporting.figures.time_to_target import draw_time_to_target
 from bnbench.reporting.focus import focus
 from bnbench.reporting.summary import RunSummary
@@ -26,6 +27,7 @@ __all__ = ["Figure", "draw_figures"]
 FIGURES: dict[str, Callable[[RunSummary, RunTrials], Figure | None]] = {
     "effects": draw_effects,
     "accuracy": draw_accuracy,
+    "spread": draw_spread,
     "learning_rate": draw_learning_rate,
     "time_to_target": draw_time_to_target,
     "epoch_time": draw_epoch_time,
@@ -36,7 +38,7 @@ FIGURES: dict[str, Callable[[RunSummary, RunTrials], Figure | None]] = {
     "gradients": draw_gradients,
 }
 """What draws each figure, by the name of its files and in the report's order."""
-OF_ALL_VARIANTS = ("effects", "epoch_time")
+OF_ALL_VARIANTS = ("effects", "spread", "epoch_time")
 """Figures that show every variant, however many there are."""
 
 

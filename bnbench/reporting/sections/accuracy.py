@@ -70,7 +70,7 @@ def summarize_accuracy(
 
     Args:
         trials: the run's trials.
-        rates: the learning rates that tuning chose; the study's recipe gives the others.
+        rates: the learning rates that tuning chose; the trials' recipes give the others.
     """
     chosen = {(rate.variant, rate.device): rate.learning_rate for rate in rates}
     return AccuracySummary(
@@ -122,7 +122,7 @@ def _summarize_variant(
         variant=variant,
         device=device,
         engine=trial.engine,
-        learning_rate=chosen.get((variant, device), trials.study.recipe.learning_rate),
+        learning_rate=chosen.get((variant, device), trial.recipe.learning_rate),
         num_trials=len(records),
         num_failed=sum(record.status == "failed" for record in records),
         curve=stats.summarize_curve(trials.tabulate(records).accuracy, make_generator()),

@@ -14,7 +14,7 @@ import torch
 
 from bnbench import _native
 from bnbench.data import Dataset
-from bnbench.networks import build_network
+from bnbench.networks import build_first_network, build_network
 from bnbench.records import EpochRecord, TrialRecord, describe_recipe
 from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
@@ -75,8 +75,7 @@ class NativeEngine:
 
 def _prepare(trial: TrialSpec, num_images: int) -> _native.EnsembleTrial:
     """Draw a trial's initial weights and random state as the reference engine does."""
-    torch.manual_seed(trial.seed)
-    state = build_network(trial.variant).state_dict()
+    state = build_first_network(trial).state_dict()
     variant, recipe = trial.variant, trial.recipe
     num_steps = recipe.epochs * recipe.count_steps(num_images)
     return _native.EnsembleTrial(

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from bnbench.data import Dataset, LabeledImages
 from bnbench.errors import TrialFailure
-from bnbench.networks import build_network
+from bnbench.networks import build_first_network, build_network
 from bnbench.recipes import RecipeSpec
 from bnbench.records import EpochRecord, TrialRecord, TrialStatus
 from bnbench.specs import TrialSpec
@@ -161,8 +161,7 @@ def _train_trial(
     The optimizer is passed on as text, before the first epoch and after each.
     """
     recipe, device = trial.recipe, torch.device(trial.device)
-    torch.manual_seed(trial.seed)
-    network: nn.Module = build_network(trial.variant).to(device)
+    network: nn.Module = build_first_network(trial).to(device)
     optimizer = make_optimizer(network, recipe)
     on_optimizer(read_optimizer(optimizer))
     average = WeightAverage(network, recipe)

@@ -22,34 +22,38 @@ from tests.reporting.figures.conftest import (
 @pytest.mark.parametrize(
     ("study", "options", "names"),
     [
-        (STUDY, {}, ["accuracy", "time_to_target", "epoch_time", "losses"]),
-        (TUNED, {}, ["accuracy", "learning_rate", "time_to_target", "epoch_time", "losses"]),
+        (STUDY, {}, ["accuracy", "spread", "time_to_target", "epoch_time", "losses"]),
+        (
+            TUNED,
+            {},
+            ["accuracy", "spread", "learning_rate", "time_to_target", "epoch_time", "losses"],
+        ),
         (
             replace(TUNED, devices=("cpu", "cuda:0")),
             {"engine": "native"},
-            ["accuracy", "learning_rate", "time_to_target", "epoch_time", "losses"],
+            ["accuracy", "spread", "learning_rate", "time_to_target", "epoch_time", "losses"],
         ),
         (replace(STUDY, seeds=(0,)), {}, ["accuracy", "time_to_target", "epoch_time", "losses"]),
         (
             replace(STUDY, recipe=RecipeSpec(epochs=1)),
             {},
-            ["accuracy", "time_to_target", "epoch_time", "losses"],
+            ["accuracy", "spread", "time_to_target", "epoch_time", "losses"],
         ),
         (
             replace(STUDY, target_accuracy=0.99),
             {},
-            ["accuracy", "time_to_target", "epoch_time", "losses"],
+            ["accuracy", "spread", "time_to_target", "epoch_time", "losses"],
         ),
-        (STUDY, {"change": fail("baseline")}, ["accuracy", "losses"]),
+        (STUDY, {"change": fail("baseline")}, ["accuracy", "spread", "losses"]),
         (
             STUDY,
             {"change": fail("batchnorm", num_epochs=1)},
-            ["accuracy", "time_to_target", "epoch_time", "losses"],
+            ["accuracy", "spread", "time_to_target", "epoch_time", "losses"],
         ),
         (
             TUNED,
             {"change": fail("baseline"), "rates": {"batchnorm": 0.1}},
-            ["accuracy", "learning_rate", "losses"],
+            ["accuracy", "spread", "learning_rate", "losses"],
         ),
         (STUDY, {"num_trials": 3}, ["accuracy", "time_to_target", "epoch_time", "losses"]),
         (TUNED, {"num_trials": 3}, []),
