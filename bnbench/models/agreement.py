@@ -85,6 +85,8 @@ def compare_logits(
 
     Rounding explains a prediction that differs if all logits of the image are within their bounds
     and the bound on the lead of the reference's class over the runtime's class reaches that lead.
+    Where no bound covers the network, a prediction may differ if all logits are within the
+    tolerance: then the two classes lie no farther apart than two logits may be off.
     A prediction that is not explained, and a logit beyond its bound, is a disagreement.
     """
     record = VerificationRecord(
@@ -109,10 +111,9 @@ def compare_logits(
     differs = predictions != expected.argmax(axis=1)
     diffs = np.abs(found.astype(np.float64) - expected)
     beyond = diffs > reference.logit_bounds
-    explained = np.zeros_like(differs)
+    explained = differs & ~beyond.any(axis=1)
     if proof is not None:
-        within_reach = (proof.leads <= proof.rival_bounds)[np.arange(len(found)), predictions]
-        explained = differs & within_reach & ~beyond.any(axis=1)
+        explained &= (proof.leads <= proof.rival_bounds)[np.arange(len(found)), predictions]
     unexplained = differs & ~explained
     correct = int((predictions == reference.labels).sum())
     reason = _find_reason(beyond, unexplained, is_covered=proof is not None)

@@ -135,13 +135,19 @@ def test_without_a_bound_a_small_difference_is_let_pass_and_a_larger_one_is_not(
     assert "the tolerance where no bound covers the network" in str(large.reason)
 
 
-def test_without_a_bound_no_prediction_that_differs_is_explained() -> None:
+def test_without_a_bound_a_prediction_may_differ_where_all_logits_are_within_the_tolerance() -> (
+    None
+):
     reference = make_read_reference("tanh")
+    reference.logits[0] = 0
     reference.logits[0, :2] = 5, 5 - 1e-6
     found = reference.logits.copy()
     found[0, 1] += 2e-6
-    record = compare_logits(reference, "eager", "torch 2", found)
-    assert (record.differing, record.unexplained, record.status) == (1, 1, "disagreed")
+    near = compare_logits(reference, "eager", "torch 2", found)
+    assert (near.differing, near.unexplained, near.status) == (1, 0, "agreed")
+    found[0, 5] += 1e-2
+    far = compare_logits(reference, "eager", "torch 2", found)
+    assert (far.differing, far.unexplained, far.status) == (1, 1, "disagreed")
 
 
 def test_a_network_out_of_range_is_on_record_with_the_tensor_and_has_no_bound() -> None:

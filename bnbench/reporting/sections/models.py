@@ -224,7 +224,7 @@ def _say_certificate(summary: CertificateSummary) -> str:
     if summary.num_certified is None or summary.lowest_certified is None:
         return (
             f"{summary.variant}: not certified, {summary.refusal}; a difference of a logit up to "
-            "1e-4 of the image's largest is allowed there, and no prediction that differs."
+            "1e-4 of the image's largest is allowed there."
         )
     return (
         f"{summary.variant}: {summary.num_certified:,} of {summary.num_predictions:,} predictions "

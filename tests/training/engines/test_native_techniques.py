@@ -193,7 +193,10 @@ def train_natively(
     parameters = flatten(start(variant).state_dict())
     torch.manual_seed(SEED)
     fields = dataclasses.asdict(recipe)
-    for name in ("learning_rate", "schedule", "warmup_steps"):
+    for name in (
+        *("learning_rate", "schedule", "warmup_steps"),
+        *("initialization_seed", "order_seed"),
+    ):
         del fields[name]
     trial = _native.EnsembleTrial(
         hidden_sizes=variant.hidden_sizes,
