@@ -63,6 +63,7 @@ TECHNIQUES: dict[str, Technique] = {
     "adamw": _in_recipe("AdamW", "optimizer", optimizer="adamw", weight_decay=0.01),
     "linear": _in_recipe("a linear schedule", "schedule", schedule="linear"),
     "cosine": _in_recipe("a cosine schedule", "schedule", schedule="cosine"),
+    "one_cycle": _in_recipe("a one-cycle schedule", "schedule", schedule="one-cycle"),
     "label_smoothing": _in_recipe("label smoothing", "loss", label_smoothing=0.1),
     "averaging": _in_recipe("weight averaging", "averaging", weight_averaging="ema"),
     "he": _in_network("He initialization", "initialization", init="he"),
