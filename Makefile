@@ -53,7 +53,7 @@ help:
 study: setup data
 	bnbench run --study fair $(ARGS)
 
-## make techniques   set up, run sixteen techniques each alone, then the best ones combined
+## make techniques   set up, run each technique alone, then the best ones combined
 techniques: setup data
 	bnbench run --study techniques $(ARGS)
 	bnbench run --combine "$$(ls -td runs/techniques-* | head -n 1)"
