@@ -29,8 +29,8 @@ DEFAULT_STUDY = "notebook"
     "--study",
     "study_name",
     help="notebook (one learning rate), fair (a series, from the notebook's recipe to the best), "
-    "fair/STUDY (one study of it), techniques (each tuned alone), a TOML file, or a run's "
-    "run.json.  "
+    "fair/STUDY (one study of it), techniques (each tuned alone), variance (where the spread comes "
+    "from), a TOML file, or a run's run.json.  "
     f"[default: {DEFAULT_STUDY}]",
 )
 @click.option(
