@@ -165,7 +165,7 @@ def test_a_flipped_byte_is_found_by_verify_which_exits_with_5(
     rows = {row["model"]: row for row in read_rows(copy / "verification.csv")}
     assert rows["batchnorm-seed1-cpu.pt"]["correct"] == ""
     assert [row["status"] for row in rows.values()].count("agreed") == 3
-    assert "gives in 3 evaluations of 4 exported models" in (copy / "report.md").read_text()
+    assert "give in 3 evaluations of 4 exported models" in (copy / "report.md").read_text()
 
 
 def test_a_run_in_which_everything_diverges_says_so_and_exits_with_1(tmp_path: Path) -> None:
