@@ -93,7 +93,7 @@ def _say_how_sure(summary: RunSummary, lead: ContrastSummary) -> str:
         whom = "all" if summary.ranking else "both"
         sentences.append(
             f"One learning rate for {whom} does not tell the technique from the tuning; "
-            "the fair study does."
+            "the fair series does."
         )
     failed = [
         f"{format_count(each.num_failed, 'trial')} of {name_variant(each.variant)}"
