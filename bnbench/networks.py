@@ -50,12 +50,11 @@ def build_network(variant: VariantSpec) -> nn.Sequential:
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     num_inputs = NUM_PIXELS
     for number, num_units in enumerate(variant.hidden_sizes, start=1):
-        layers[f"linear{number}"] = nn.Linear(num_inputs, num_units)
-        hidden = _make_units(variant, number, num_units)
+        hidden = _make_hidden_layer(variant, number, num_inputs, num_units)
         if variant.residual and number > 1:
-            hidden = OrderedDict({f"linear{number}": layers.pop(f"linear{number}"), **hidden})
-            hidden = OrderedDict({f"shortcut{number}": Shortcut(hidden)})
-        layers.update(hidden)
+            layers[f"shortcut{number}"] = Shortcut(hidden)
+        else:
+            layers.update(hidden)
         num_inputs = num_units
     layers["output"] = nn.Linear(num_inputs, NUM_CLASSES)
     network = nn.Sequential(layers)
@@ -87,19 +86,23 @@ def build_first_network(trial: TrialSpec) -> nn.Sequential:
     return network
 
 
-def _make_units(variant: VariantSpec, number: int, num_units: int) -> OrderedDict[str, nn.Module]:
-    """Make what follows the linear layer of a hidden layer."""
+def _make_hidden_layer(
+    variant: VariantSpec, number: int, num_inputs: int, num_units: int
+) -> OrderedDict[str, nn.Module]:
+    """Make a hidden layer's modules, in the order in which they are applied."""
     from torch import nn
 
-    units: OrderedDict[str, nn.Module] = OrderedDict()
-    units[f"activation{number}"] = getattr(nn, ACTIVATIONS[variant.activation])()
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers[f"linear{number}"] = nn.Linear(num_inputs, num_units)
+    layers[f"activation{number}"] = getattr(nn, ACTIVATIONS[variant.activation])()
     normalization = NORMALIZATIONS[variant.normalization]
     if normalization is not None:
         kind, settings = normalization
         # TorchScript takes modules of the same names and types for one, whatever their order.
         name = f"norm{number}" if variant.placement == "before" else f"postnorm{number}"
-        units[name] = getattr(nn, kind)(num_units, **settings)
-        units.move_to_end(name, last=variant.placement == "after")
+        layers[name] = getattr(nn, kind)(num_units, **settings)
+        if variant.placement == "before":
+            layers.move_to_end(f"activation{number}")
     if variant.dropout:
-        units[f"dropout{number}"] = nn.Dropout(variant.dropout)
-    return units
+        layers[f"dropout{number}"] = nn.Dropout(variant.dropout)
+    return layers

@@ -6,7 +6,6 @@ one node's seconds are shown; the others are masked here, and the records stay a
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,8 +59,8 @@ class RunTrials:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps per epoch, the last batch of fewer images included."""
-        return math.ceil(self.data.num_train_images / self.study.recipe.batch_size)
+        """Optimizer steps per epoch of the study's recipe."""
+        return self.study.recipe.count_steps(self.data.num_train_images)
 
     @property
     def contrasts(self) -> list[tuple[VariantSpec, VariantSpec, str]]:

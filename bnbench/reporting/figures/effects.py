@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
-
-from bnbench.reporting.figures.canvas import (
-    EDGE,
-    SMALL_FONT_SIZE,
-    Panel,
-    draw_marks,
-    make_panels,
-    measure_labels,
-    write_at,
-    write_heading,
-    write_x_label,
-)
+from bnbench.reporting.figures.canvas import write_x_label
 from bnbench.reporting.figures.output import Figure, Row, make_figure
-from bnbench.reporting.figures.palette import GRID, INK, MUTED, PAPER, SERIES
+from bnbench.reporting.figures.palette import MUTED, SERIES
+from bnbench.reporting.figures.rows import draw_interval, make_row_panels
 from bnbench.reporting.sections.accuracy import ContrastSummary
 from bnbench.reporting.sections.epoch_time import find_plain_contrast
 from bnbench.reporting.summary import RunSummary
@@ -29,8 +18,6 @@ from bnbench.stats import Outcome
 TITLE = "Every variant against the first"
 COLORS = {Outcome.BETTER: SERIES[1].color, Outcome.WORSE: SERIES[0].color}
 """Of the decided verdicts."""
-ROW_HEIGHT = 0.3
-"""Inches of a variant's row."""
 
 
 def draw_effects(summary: RunSummary, _trials: RunTrials) -> Figure | None:
@@ -44,32 +31,13 @@ def draw_effects(summary: RunSummary, _trials: RunTrials) -> Figure | None:
         return None
     names = {d: [shorten_name(each.candidate) for each in c] for d, c in by_device.items()}
     ratios = {d: [_write_ratio(summary, each) for each in c] for d, c in by_device.items()}
-    has_times = any(text for texts in ratios.values() for text in texts)
-    right = measure_labels(ratios, SMALL_FONT_SIZE) + 0.1 if has_times else 2 * EDGE
-    drawing, panels = make_panels(
-        TITLE,
-        [Panel(ROW_HEIGHT * len(shown)) for shown in by_device.values()],
-        right=max(right, 0.75) if has_times else right,
-        left=measure_labels(names),
-    )
-    for axes, (device, shown) in zip(panels, by_device.items(), strict=True):
-        axes.grid(axis="y", visible=False)
-        axes.grid(axis="x", color=GRID, linewidth=0.8)
+    drawing, panels = make_row_panels(TITLE, names, ratios, "time")
+    for axes, shown in zip(panels, by_device.values(), strict=True):
         axes.axvline(0, color=MUTED, linewidth=1.2)
-        axes.set_ylim(len(shown) - 0.5, -0.5)
-        axes.set_yticks(range(len(shown)), names[device])
-        axes.tick_params(axis="y", labelcolor=INK)
         for row, contrast in enumerate(shown):
-            _draw_row(axes, row, contrast)
-            write_at(
-                axes, ratios[device][row], 1, row, MUTED, SMALL_FONT_SIZE, offset=(6, 0), ha="left"
-            )
-        if has_times:
-            write_at(
-                axes, "time", 1, 1, INK, offset=(6, 12), xycoords="axes fraction", va="baseline"
-            )
-        where = f" on {device}" if len(by_device) > 1 else ""
-        write_heading(axes, f"variant{where}")
+            outcome = contrast.decision.outcome
+            color, is_decided = COLORS.get(outcome, MUTED), outcome in COLORS
+            draw_interval(axes, row, contrast.differences[-1], color, is_filled=is_decided)
         write_x_label(axes, f"test accuracy against {shown[0].baseline}, points")
     rows = [row for shown in by_device.values() for row in _list_rows(summary, shown)]
     caption = (
@@ -87,26 +55,6 @@ def _sort(summary: RunSummary, device: str, order: Sequence[str]) -> list[Contra
         if each.device == device and each.differences[-1].value is not None
     ]
     return sorted(found, key=lambda contrast: order.index(contrast.candidate))
-
-
-def _draw_row(axes: Axes, row: int, contrast: ContrastSummary) -> None:
-    """Draw a difference: filled if the verdict is better or worse, hollow if it is open."""
-    difference, outcome = contrast.differences[-1], contrast.decision.outcome
-    assert difference.value is not None
-    color = COLORS.get(outcome, MUTED)
-    if difference.low is not None and difference.high is not None:
-        axes.plot([100 * difference.low, 100 * difference.high], [row, row], color=color, lw=1.8)
-    fill = color if outcome in COLORS else PAPER
-    draw_marks(
-        axes,
-        [(100 * difference.value, row)],
-        "o",
-        6,
-        color,
-        4,
-        markerfacecolor=fill,
-        markeredgewidth=1.4,
-    )
 
 
 def _find_ratio(summary: RunSummary, contrast: ContrastSummary) -> float | None:

@@ -11,28 +11,32 @@ from torch.optim import Optimizer
 from bnbench.recipes import OptimizerName, RecipeSpec
 from bnbench.records import describe_optimizer
 
-OPTIMIZERS: dict[OptimizerName, Callable[[Iterable[nn.Parameter], RecipeSpec], Optimizer]] = {
-    "sgd": lambda parameters, recipe: torch.optim.SGD(
+
+def _make_sgd(parameters: Iterable[nn.Parameter], recipe: RecipeSpec) -> Optimizer:
+    return torch.optim.SGD(
         parameters,
         lr=recipe.learning_rate,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
         nesterov=recipe.nesterov,
-    ),
-    "adam": lambda parameters, recipe: torch.optim.Adam(
+    )
+
+
+def _make_adam(parameters: Iterable[nn.Parameter], recipe: RecipeSpec) -> Optimizer:
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(
         parameters,
         lr=recipe.learning_rate,
         betas=(recipe.beta1, recipe.beta2),
         eps=recipe.epsilon,
         weight_decay=recipe.weight_decay,
-    ),
-    "adamw": lambda parameters, recipe: torch.optim.AdamW(
-        parameters,
-        lr=recipe.learning_rate,
-        betas=(recipe.beta1, recipe.beta2),
-        eps=recipe.epsilon,
-        weight_decay=recipe.weight_decay,
-    ),
+    )
+
+
+OPTIMIZERS: dict[OptimizerName, Callable[[Iterable[nn.Parameter], RecipeSpec], Optimizer]] = {
+    "sgd": _make_sgd,
+    "adam": _make_adam,
+    "adamw": _make_adam,
 }
 """Makes each optimizer by its name in a recipe."""
 
