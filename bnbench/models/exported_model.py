@@ -63,7 +63,16 @@ def read_model(path: Path, manifest_path: Path | None = None) -> ExportedModel:
         content = path.read_bytes()
     except OSError as error:
         raise RunError(f"{path}: expected a model's file, got none: {error.strerror}") from None
-    return ExportedModel(path, content, read_manifest(manifest_path or path.with_suffix(".json")))
+    return ExportedModel(path, content, read_manifest(manifest_path or name_manifest(path)))
+
+
+def name_manifest(path: Path) -> Path:
+    """The manifest's path: ``a.json`` for ``a.pt``, ``a.pt2.json`` for ``a.pt2``.
+
+    So a model in several formats has a manifest for each.
+    """
+    appends = path.suffix in {".pt2", ".onnx"}
+    return path.with_name(path.name + ".json") if appends else path.with_suffix(".json")
 
 
 def name_model_file(trial: TrialSpec) -> str:
