@@ -68,8 +68,10 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:
             return None
-        (inner,) = [argument for argument in arguments if argument is not type(None)]
-        return convert(inner, value, path)
+        # Of a name and a dataclass, a table is the dataclass.
+        inner = [argument for argument in arguments if argument is not type(None)]
+        fits = [each for each in inner if dataclasses.is_dataclass(each) == _is_table(value)]
+        return convert((fits or inner)[0], value, path)
     if origin is Literal:
         if value in arguments:
             return value
@@ -89,6 +91,13 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
             str(key): convert(arguments[1], item, _join(path, str(key)))
             for key, item in value.items()
         }
+    if isinstance(hint, type) and issubclass(hint, dict):
+        if not isinstance(value, Mapping):
+            raise MappingError(path, f"expected a table of keys, got {_describe(value)}")
+        try:
+            return hint(value)
+        except SpecError as error:
+            raise MappingError(path, str(error).partition(": ")[2]) from None
     if dataclasses.is_dataclass(hint):
         return build_from_mapping(typing.cast("type", hint), value, path)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -97,6 +106,10 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
         return value
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     raise MappingError(path, f"expected {names.get(hint, hint)}, got {_describe(value)}")
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping) or dataclasses.is_dataclass(value)
 
 
 def _describe(value: object) -> str:

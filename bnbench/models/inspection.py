@@ -83,7 +83,7 @@ def inspect_run(
 def summarize_values(
     variant: str,
     stage: Stage,
-    networks: Sequence[nn.Sequential],
+    networks: Sequence[nn.Module],
     images: torch.Tensor,
     labels: torch.Tensor,
 ) -> list[ValuesRecord]:
@@ -171,7 +171,7 @@ def _choose_seeds(study: StudySpec, trials: Sequence[TrialSpec]) -> tuple[int, .
     return tuple(seed for seed in study.seeds if seed in shared)[:NUM_VALUE_SEEDS]
 
 
-def _make_networks(folder: Path, trials: Sequence[TrialSpec]) -> dict[Stage, list[nn.Sequential]]:
+def _make_networks(folder: Path, trials: Sequence[TrialSpec]) -> dict[Stage, list[nn.Module]]:
     """The networks of a variant's trials, before and after training; empty if none is intact."""
     before, after = [], []
     # The random stream of the caller goes on undisturbed.

@@ -43,7 +43,7 @@ def compute_logits(
         )
 
 
-def rebuild_network(model: ExportedModel) -> nn.Sequential:
+def rebuild_network(model: ExportedModel) -> nn.Module:
     """Build the manifest's variant in evaluation mode with the weights in the model's file.
 
     Raises:
