@@ -12,7 +12,7 @@ from bnbench.cli.report import show_report, show_series_report
 from bnbench.cli.verify import show_verdict, verify_models
 from bnbench.errors import RunError
 from bnbench.machine import stop_spinning
-from bnbench.records import DataRecord, EnvironmentRecord, TrialRecord
+from bnbench.records import EnvironmentRecord, TrialRecord
 from bnbench.series import SeriesSpec, create_series, is_series, open_runs, read_series
 from bnbench.specs import EXPLORING, REFERENCE_ENGINE, StudySpec
 from bnbench.store import RunStore
@@ -81,7 +81,7 @@ def train(job: Job) -> int:
     for study in studies:
         check_against_data(study, len(dataset.train))
     with EXECUTORS[job.executor_name].open(job.address, threads) as executor:
-        data = DataRecord(dataset.name, len(dataset.train), len(dataset.test))
+        data = dataset.describe()
         if isinstance(job.asked, SeriesSpec):
             stores = create_series(job.folder, job.asked, engines, data, environment)
         elif job.asked is not None:

@@ -82,7 +82,7 @@ def verify_models(
 
     models = list_models(store.models_folder, trials)
     runtimes = [open_runtime(name, dataset.folder) for name in names]
-    images, labels = dataset.test.images.numpy(), dataset.test.labels.numpy()
+    images, labels = dataset.test.inputs.numpy(), dataset.test.labels.numpy()
     with show_models(Console(stderr=True), len(models)) as on_model:
         verifications = verify_run(store, models, images, labels, runtimes, on_model)
     inspection = inspect_run(store.models_folder, store.study, trials, dataset)

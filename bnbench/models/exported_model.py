@@ -13,8 +13,13 @@ from pathlib import Path
 
 from bnbench.errors import RunError
 from bnbench.models.manifest import Manifest, read_manifest
-from bnbench.models.stored_network import StoredNetwork, read_stored_network
-from bnbench.specs import TrialSpec
+from bnbench.models.stored_network import (
+    LinearLayer,
+    StoredNetwork,
+    list_layers,
+    read_stored_network,
+)
+from bnbench.specs import DataShape, TrialSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +54,13 @@ class ExportedModel:
             return read_stored_network(self.content)
         except RunError as error:
             raise RunError(f"{self.path}: {error}") from None
+
+    @property
+    def shape(self) -> DataShape:
+        """Inputs, flattened, and classes of the network in the file; raises as `network`."""
+        layers = list_layers(self.network.layers)
+        weights = [layer.weight for layer in layers if isinstance(layer, LinearLayer)]
+        return DataShape((weights[0].shape[1],), len(weights[-1]))
 
 
 def read_model(path: Path, manifest_path: Path | None = None) -> ExportedModel:

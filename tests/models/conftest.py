@@ -74,7 +74,7 @@ def export(tmp_path: Path, synthetic_dataset: Dataset) -> Exporter:
 
 @pytest.fixture(scope="session")
 def images(synthetic_dataset: Dataset) -> NDArray[np.uint8]:
-    values: NDArray[np.uint8] = synthetic_dataset.test.images.numpy()
+    values: NDArray[np.uint8] = synthetic_dataset.test.inputs.numpy()
     return values
 
 

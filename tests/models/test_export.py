@@ -76,7 +76,7 @@ def test_the_exported_model_gives_the_manifests_predictions_and_logits(
 ) -> None:
     expected = read_manifest(model.with_suffix(".json")).expected
     loaded = torch.jit.load(io.BytesIO(model.read_bytes()))
-    pixels = synthetic_dataset.test.images.float().div(255).reshape(shape)
+    pixels = synthetic_dataset.test.inputs.float().div(255).reshape(shape)
     with torch.inference_mode():
         logits = loaded(pixels)
     assert "".join(map(str, logits.argmax(1).tolist())) == expected.predictions
