@@ -68,10 +68,9 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:
             return None
-        # Of a name and a dataclass, a table is the dataclass.
         inner = [argument for argument in arguments if argument is not type(None)]
-        fits = [each for each in inner if dataclasses.is_dataclass(each) == _is_table(value)]
-        return convert((fits or inner)[0], value, path)
+        fitting = [each for each in inner if type(value) is each or _is_table_of(each, value)]
+        return convert(fitting[0] if fitting else inner[0], value, path)
     if origin is Literal:
         if value in arguments:
             return value
@@ -81,6 +80,8 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise MappingError(path, f"expected a list, got {_describe(value)}")
+        if arguments[0] is int and all(type(item) is int for item in value):
+            return tuple(value)  # a manifest has ten thousand predictions
         return tuple(
             convert(arguments[0], item, f"{path}[{index}]") for index, item in enumerate(value)
         )
@@ -108,8 +109,8 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
     raise MappingError(path, f"expected {names.get(hint, hint)}, got {_describe(value)}")
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, Mapping) or dataclasses.is_dataclass(value)
+def _is_table_of(hint: object, value: object) -> bool:
+    return dataclasses.is_dataclass(hint) and isinstance(value, Mapping)
 
 
 def _describe(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import io
@@ -14,24 +13,23 @@ import torch
 import bnbench
 from bnbench.data import LabeledInputs
 from bnbench.files import replace_file
-from bnbench.models.exported_model import name_model_file
+from bnbench.models.expectation import describe_results
+from bnbench.models.exported_model import name_manifest, name_model_file
 from bnbench.models.manifest import (
     DataDescription,
-    Expectation,
+    InputDescription,
     Manifest,
     ModelFile,
     NetworkDescription,
-    Probes,
+    OutputDescription,
     describe_tensor,
-    seal_manifest,
+    make_manifest,
 )
+from bnbench.models.preprocessing import Step
 from bnbench.models.torch_network import compute_logits
 from bnbench.networks import build_network
 from bnbench.records import TrialRecord
 from bnbench.specs import FASHION_MNIST_SHAPE, DataShape, VariantSpec
-
-NUM_PROBES = 8
-"""Test images whose logits the manifest holds."""
 
 
 def write_model_files(files: dict[str, bytes], folder: Path) -> Path:
@@ -67,21 +65,19 @@ def make_model_files(
     network.load_state_dict(state)
     network.eval()
     logits = compute_logits(network, test.inputs)
-    predictions = logits.argmax(dim=1)
-    digits = "".join(map(str, predictions.tolist()))
-    probes = [index * len(test) // NUM_PROBES for index in range(min(NUM_PROBES, len(test)))]
-
     content = serialize_torchscript(trial.variant, state, shape)
     name = name_model_file(trial)
     manifest = Manifest(
-        model=ModelFile(name, hashlib.sha256(content).hexdigest(), len(content)),
+        model=ModelFile(name, hashlib.sha256(content).hexdigest(), len(content), "torchscript"),
+        input=describe_images(test.inputs),
+        output=OutputDescription("logits", logits.shape[1]),
+        data=DataDescription(dataset_name, test.inputs_sha256, test.labels_sha256),
         variant=trial.variant,
         recipe=trial.recipe,
         seed=trial.seed,
         device=trial.device,
         engine=trial.engine,
         versions={"bnbench": bnbench.__version__, "torch": torch.__version__},
-        data=DataDescription(dataset_name, test.inputs_sha256, test.labels_sha256),
         network=NetworkDescription(
             tensors={key: describe_tensor(value.cpu().numpy()) for key, value in state.items()},
             constants={
@@ -91,16 +87,23 @@ def make_model_files(
             },
             training=tuple(key for key, module in network.named_modules() if module.training),
         ),
-        expected=Expectation(
-            total=len(test),
-            correct=int((predictions == test.labels).sum()),
-            predictions=digits,
-            predictions_sha256=hashlib.sha256(digits.encode()).hexdigest(),
-            probes=Probes(tuple(probes), tuple(map(tuple, logits[probes].tolist()))),
-        ),
+        expected=describe_results(logits.numpy(), "logits", test.labels.numpy()),
     )
-    sealed = seal_manifest(dataclasses.asdict(manifest))
-    return {name: content, Path(name).with_suffix(".json").name: sealed}
+    return {name: content, name_manifest(Path(name)).name: make_manifest(manifest)}
+
+
+def describe_images(inputs: torch.Tensor) -> InputDescription:
+    """What a data file holds per input, and how the networks of bnbench want it.
+
+    Args:
+        inputs: shape (num_inputs, ...); bytes are divided by 255, and an image of rows and columns
+            gets its one channel.
+    """
+    shape = tuple(inputs.shape[1:])
+    steps = [Step("divide", by=255.0)] if inputs.dtype == torch.uint8 else []
+    if len(shape) == 2:
+        steps.append(Step("reshape", shape=(1, *shape)))
+    return InputDescription(shape, str(inputs.dtype).removeprefix("torch."), tuple(steps))
 
 
 def serialize_torchscript(

@@ -51,9 +51,9 @@ def read_predictions(
             manifest = read_manifest((folder / name_model_file(trial)).with_suffix(".json"))
         except BnbenchError:
             continue
-        if manifest.data.test_labels_sha256 == labels_sha256:
-            digits = np.frombuffer(manifest.expected.predictions.encode(), np.uint8) - ord("0")
-            groups.setdefault((trial.variant.name, trial.device), {})[trial.seed] = digits
+        if manifest.data.targets_sha256 == labels_sha256:
+            classes = np.array(manifest.expected.predictions, np.uint8)
+            groups.setdefault((trial.variant.name, trial.device), {})[trial.seed] = classes
     return [Predictions(*key, by_seed) for key, by_seed in groups.items()]
 
 

@@ -45,14 +45,14 @@ def rebuild_network(model: ExportedModel) -> nn.Module:
     Raises:
         RunError: the file can't be read, or its weights are not those of the variant.
     """
-    network = build_network(model.manifest.variant, model.shape)
+    network = build_network(model.manifest.get_variant(), model.shape)
     tensors = {name: torch.tensor(value) for name, value in model.network.tensors.items()}
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise RunError(
             f"{model.path}: expected the weights of its manifest's variant "
-            f"{model.manifest.variant.name!r}, got others; export the model again ({error})"
+            f"{model.manifest.get_variant().name!r}, got others; export the model again ({error})"
         ) from None
     return network.eval()
 
