@@ -31,6 +31,8 @@ from bnbench.errors import BnbenchError, RunError, SpecError
 from bnbench.files import hash_files
 from bnbench.own_code import OwnCode
 
+SOURCES_FOLDER = "sources"
+"""Folder of the copies in a run."""
 HASH_DIGITS = 12
 """Digits of a hash that tell sources apart in names."""
 

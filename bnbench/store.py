@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from bnbench.errors import RunError, SpecError
 from bnbench.files import AppendLog, make_folder, replace_file
 from bnbench.mapping import build_from_mapping, convert
-from bnbench.own_source import list_sources, remember_sources
+from bnbench.own_source import SOURCES_FOLDER, list_sources, remember_sources
 from bnbench.records import (
     ChosenRateRecord,
     DataRecord,
@@ -32,8 +32,6 @@ from bnbench.specs import EXPLORING, EngineName, StudySpec
 Content = TypeVar("Content")
 
 FORMAT_VERSION = 1
-SOURCES_FOLDER = "sources"
-"""Folder of the copies of own code in a run."""
 
 
 @dataclass(frozen=True)
