@@ -148,12 +148,10 @@ def run(
 
 def _complete(job: Job) -> int:
     """Complete a job, print what it comes to, and return the exit code."""
-    from rich.console import Console
-
-    from bnbench.library.progress import TerminalProgress
+    from bnbench.library.progress import show_progress
 
     printer = RunPrinter()
-    complete(job, Observers((TerminalProgress(Console(stderr=True)), printer)))
+    complete(job, Observers((show_progress(), printer)))
     return printer.exit_code
 
 
