@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bnbench.errors import RunError
 from bnbench.library.job import Job, complete
+from bnbench.library.loggers import open_loggers
 from bnbench.library.observer import Observers, RunObserver
 from bnbench.library.progress import show_progress
 from bnbench.library.run import Run
@@ -105,6 +106,7 @@ class Study:
         data_dir: str | Path | None = None,
         executor: str = DEFAULT_EXECUTOR,
         address: str | None = None,
+        log: Sequence[str] = (),
         progress: bool = True,
     ) -> Run:
         """Train all trials, export and verify the models, and write the report.
@@ -117,10 +119,11 @@ class Study:
             data_dir: folder of FashionMNIST; by default it is found or fetched.
             executor: ``in-process``, or ``ray`` for the nodes of a cluster.
             address: the Ray cluster to join, ``auto`` or ``HOST:PORT``.
+            log: loggers that show the curves too: ``tensorboard``, ``mlflow``, ``wandb``.
             progress: whether to show progress: below a notebook's cell, or on standard error.
 
         Raises:
-            SpecError: the study cannot be run as it is.
+            SpecError: the study cannot be run as it is, or a logger is not installed.
             DataError: the data set cannot be used.
             RunError: the folder is in use, or has the run of another study or machine.
             RuntimeUnavailableError: ``bnbench-eval``, which verifies the models, is missing.
@@ -132,6 +135,7 @@ class Study:
         job = Job(where, asked, data_folder, executor, address, redo_finished=False)
         job.check()
         observers: list[RunObserver] = [show_progress()] if progress else []
+        observers += open_loggers([log] if isinstance(log, str) else log)
         (completed,) = complete(job, Observers(observers))
         return Run(completed.store, data_folder)
 
