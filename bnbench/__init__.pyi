@@ -5,5 +5,12 @@ from bnbench.library.run import Run as Run
 from bnbench.library.run import open_run as open_run
 from bnbench.library.study import Study as Study
 from bnbench.recipes import RecipeChange as RecipeChange
+from bnbench.recipes import RecipeSpec
+from bnbench.specs import TimingSpec, TuningSpec, VariantSpec
+
+Recipe = RecipeSpec
+Timing = TimingSpec
+Tuning = TuningSpec
+Variant = VariantSpec
 
 __version__: str
