@@ -68,8 +68,9 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:
             return None
-        (inner,) = [argument for argument in arguments if argument is not type(None)]
-        return convert(inner, value, path)
+        inner = [argument for argument in arguments if argument is not type(None)]
+        fitting = [argument for argument in inner if type(value) is argument]
+        return convert(fitting[0] if fitting else inner[0], value, path)
     if origin is Literal:
         if value in arguments:
             return value
@@ -79,6 +80,8 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise MappingError(path, f"expected a list, got {_describe(value)}")
+        if arguments[0] is int and all(type(item) is int for item in value):
+            return tuple(value)  # a manifest has ten thousand predictions
         return tuple(
             convert(arguments[0], item, f"{path}[{index}]") for index, item in enumerate(value)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bnbench.recipes import OptimizerName
@@ -140,6 +140,14 @@ class DataRecord:
     name: str
     num_train_images: int
     num_test_images: int
+    input_shape: tuple[int, ...] = (1, 28, 28)
+    """Shape of one input of a network. Runs of versions without this key used FashionMNIST."""
+    input_dtype: str = "uint8"
+    """Type of the stored inputs, ``uint8`` or ``float32``; bytes are divided by 255."""
+    num_classes: int = 10
+    sha256: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of ``train_inputs``, ``train_labels``, ``test_inputs`` and ``test_labels``; empty in
+    runs of versions that did not record it."""
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,32 @@ EXPLORING: tuple[Purpose, ...] = ("tune", "alternate")
 
 
 @dataclass(frozen=True)
+class DataShape:
+    """What the data ask of a network: the shape of an input and the number of classes."""
+
+    input_shape: tuple[int, ...] = (1, 28, 28)
+    """Shape of one input of a network: channels, height and width of an image, or the number of
+    features. Other shapes are taken as they are; each size is at least 1."""
+    num_classes: int = 10
+    """Classes, numbered from 0; at least 2."""
+
+    def __post_init__(self) -> None:
+        holds = bool(self.input_shape) and all(size >= 1 for size in self.input_shape)
+        require(self, "input_shape", holds, "at least one size, each at least 1")
+        require(self, "num_classes", self.num_classes >= 2, "at least 2")
+
+    @property
+    def num_inputs(self) -> int:
+        """Numbers per input: pixels times channels, or features."""
+        return math.prod(self.input_shape)
+
+
+FASHION_MNIST_SHAPE = DataShape()
+
+
+@dataclass(frozen=True)
 class VariantSpec:
-    """What is compared: a network of 784 inputs, hidden layers and 10 classes, and its recipe.
+    """What is compared: a network of flattened inputs and hidden layers, and its recipe.
 
     A hidden layer is a linear layer, normalization, activation and dropout, in this order unless
     `placement` says otherwise.

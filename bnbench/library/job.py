@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bnbench.errors import RunError
 from bnbench.library.observer import CompletedRun, Place, RunObserver
 from bnbench.machine import stop_spinning
-from bnbench.records import DataRecord, EnvironmentRecord, TrialRecord
+from bnbench.records import EnvironmentRecord, TrialRecord
 from bnbench.series import SeriesSpec, create_series, is_series, open_runs, read_series
 from bnbench.specs import REFERENCE_ENGINE, StudySpec
 from bnbench.store import RunStore
@@ -107,7 +107,7 @@ def complete(job: Job, observer: RunObserver) -> list[CompletedRun]:
         for study in studies:
             check_against_data(study, len(dataset.train))
         with EXECUTORS[job.executor_name].open(job.address, threads) as executor, observer:
-            data = DataRecord(dataset.name, len(dataset.train), len(dataset.test))
+            data = dataset.describe()
             if isinstance(job.asked, SeriesSpec):
                 stores = create_series(job.folder, job.asked, engines, data, environment)
             elif job.asked is not None:

@@ -54,5 +54,5 @@ def _open(
     dataset: Any, names: Sequence[str]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[Runtime]]:
     """The test images, their labels and the runtimes by these names."""
-    images, labels = dataset.test.images.numpy(), dataset.test.labels.numpy()
+    images, labels = dataset.test.inputs.numpy(), dataset.test.labels.numpy()
     return images, labels, [open_runtime(name, dataset.folder) for name in names]

@@ -56,7 +56,7 @@ class Reference:
         proven = proof if isinstance(proof, Certificate) else None
         return CertificateRecord(
             model=self.model.name,
-            variant=self.model.manifest.variant.name,
+            variant=self.model.manifest.get_variant().name,
             total=len(self.labels),
             correct=int((self.logits.argmax(axis=1) == self.labels).sum()),
             certified=None if proven is None else int(proven.certified.sum()),
@@ -91,7 +91,7 @@ def compare_logits(
     """
     record = VerificationRecord(
         model=reference.model.name,
-        variant=reference.model.manifest.variant.name,
+        variant=reference.model.manifest.get_variant().name,
         runtime=runtime,
         version=version,
         total=len(reference.labels),

@@ -14,7 +14,7 @@ from pathlib import Path
 from bnbench.errors import RunError
 from bnbench.models.manifest import Manifest, read_manifest
 from bnbench.models.stored_network import StoredNetwork, read_stored_network
-from bnbench.specs import TrialSpec
+from bnbench.specs import DataShape, TrialSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,13 @@ class ExportedModel:
         except RunError as error:
             raise RunError(f"{self.path}: {error}") from None
 
+    @property
+    def shape(self) -> DataShape:
+        """What the network takes and gives, by the manifest."""
+        given, steps = self.manifest.input, self.manifest.input.preprocessing
+        sizes = [step.shape for step in steps if step.shape is not None]
+        return DataShape(sizes[-1] if sizes else given.shape, self.manifest.output.num_classes)
+
 
 def read_model(path: Path, manifest_path: Path | None = None) -> ExportedModel:
     """Read a model's file and its manifest, the one beside it unless another is named.
@@ -63,7 +70,16 @@ def read_model(path: Path, manifest_path: Path | None = None) -> ExportedModel:
         content = path.read_bytes()
     except OSError as error:
         raise RunError(f"{path}: expected a model's file, got none: {error.strerror}") from None
-    return ExportedModel(path, content, read_manifest(manifest_path or path.with_suffix(".json")))
+    return ExportedModel(path, content, read_manifest(manifest_path or name_manifest(path)))
+
+
+def name_manifest(path: Path) -> Path:
+    """The manifest's path: ``a.json`` for ``a.pt``, ``a.pt2.json`` for ``a.pt2``.
+
+    So a model in several formats has a manifest for each.
+    """
+    appends = path.suffix in {".pt2", ".onnx"}
+    return path.with_name(path.name + ".json") if appends else path.with_suffix(".json")
 
 
 def name_model_file(trial: TrialSpec) -> str:

@@ -132,7 +132,7 @@ _LAYER_TYPES: dict[str, type[LinearLayer | Normalization]] = {
 
 @dataclass(frozen=True, eq=False)
 class StoredNetwork:
-    """A stack of layers from 784 pixels to 10 logits, as a file holds it."""
+    """A stack of layers from flattened inputs to logits, as a file holds it."""
 
     layers: tuple[Layer, ...]
     """In the order in which they are applied; flattening is not among them."""
@@ -283,7 +283,7 @@ class _Archive:
 def _read_network(archive: _Archive) -> StoredNetwork:
     root = archive.read_tree()
     layers, tensors, modules = _read_layers(archive, root, "")
-    _check_stack(layers, 28 * 28, 10)
+    _check_stack(layers)
     in_training = [
         name for name, module in {"": root, **modules}.items() if vars(module).get("training")
     ]
@@ -324,8 +324,9 @@ def _read_layers(
     return layers, tensors, modules
 
 
-def _check_stack(layers: Sequence[Layer], num_units: int, num_logits: int) -> None:
+def _check_stack(layers: Sequence[Layer]) -> None:
     """Every layer takes what the one before it gives, and all values are binary32."""
+    num_units: int | None = None  # until the first linear layer says how many inputs it takes
     for layer in list_layers(layers):
         if isinstance(layer, ActivationLayer):
             continue
@@ -333,14 +334,15 @@ def _check_stack(layers: Sequence[Layer], num_units: int, num_logits: int) -> No
         if any(array.dtype != np.dtype("<f4") for array in arrays):
             raise ValueError(f"{layer.name} holds other values than binary32")
         if isinstance(layer, LinearLayer):
-            if layer.weight.ndim != 2 or layer.weight.shape[1] != num_units:
+            is_matrix = layer.weight.ndim == 2
+            if not is_matrix or num_units not in (None, layer.weight.shape[1]):
                 raise ValueError(
-                    f"{layer.name} must take {num_units} inputs, and its weight has shape "
-                    f"{layer.weight.shape}"
+                    f"{layer.name} must take {num_units or 'flattened'} inputs, and its weight "
+                    f"has shape {layer.weight.shape}"
                 )
             num_units = layer.weight.shape[0]
             arrays = [layer.bias]
         if any(array.shape != (num_units,) for array in arrays):
             raise ValueError(f"{layer.name} must have {num_units} units")
-    if num_units != num_logits:
-        raise ValueError(f"it must give {num_logits} logits, and gives {num_units}")
+    if num_units is None:
+        raise ValueError("it must have a linear layer, and has none")

@@ -132,7 +132,7 @@ def _compare(
 ) -> VerificationRecord:
     """Compare one evaluation; `diagnosed` collects runtimes and variants with a diagnosis."""
     name, model, logits = runtime.name, reference.model, evaluation.logits
-    variant = model.manifest.variant.name
+    variant = model.manifest.get_variant().name
     if logits is None:
         return VerificationRecord(
             model.name,

@@ -9,21 +9,22 @@ import platform
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import ray
 import torch
 
-from bnbench.data import Dataset, LabeledImages
+from bnbench.data import Dataset, LabeledInputs
 from bnbench.environment import describe_environment
 from bnbench.errors import RunError
-from bnbench.specs import TrialSpec
+from bnbench.specs import DataShape, TrialSpec
 from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import TrainedTrial
 from bnbench.training.executors.interface import CompletedTrial, complete
 from bnbench.training.executors.software import describe_mismatch, describe_software
 
-Bytes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 MAX_DATASETS = 2
 """A study has two data sets: the tuning split, and the whole one."""
@@ -34,16 +35,18 @@ class StoredDataset:
     """A data set as it lies in the object store, where all workers of a node read its arrays."""
 
     name: str
-    arrays: tuple[Bytes, Bytes, Bytes, Bytes]
-    """Training images and labels, test images and labels, shaped as in `LabeledImages`."""
-    file_sha256: tuple[str, str, str, str]
-    """Hashes of the files that the four were read from, as in `LabeledImages`."""
+    arrays: tuple[Array, Array, Array, Array]
+    """Training inputs and labels, test inputs and labels, as in `LabeledInputs`."""
+    array_sha256: tuple[str, str, str, str]
+    """Hashes of the four, as in `LabeledInputs`."""
+    shape: DataShape
+    class_names: tuple[str, ...] | None
 
     def hash_arrays(self) -> str:
         """SHA-256 of the four arrays."""
         digest = hashlib.sha256()
         for array in self.arrays:
-            digest.update(f"{array.shape}".encode())
+            digest.update(f"{array.dtype.str} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
@@ -68,8 +71,10 @@ def store_dataset(dataset: Dataset) -> StoredDataset:
     train, test = dataset.train, dataset.test
     return StoredDataset(
         dataset.name,
-        (train.images.numpy(), train.labels.numpy(), test.images.numpy(), test.labels.numpy()),
-        (train.images_sha256, train.labels_sha256, test.images_sha256, test.labels_sha256),
+        (train.inputs.numpy(), train.labels.numpy(), test.inputs.numpy(), test.labels.numpy()),
+        (train.inputs_sha256, train.labels_sha256, test.inputs_sha256, test.labels_sha256),
+        dataset.shape,
+        dataset.class_names,
     )
 
 
@@ -117,10 +122,18 @@ def _read_dataset(node: str, sha256: str, data: StoredDataset) -> Dataset:
         if len(_datasets) == MAX_DATASETS:
             del _datasets[next(iter(_datasets))]
         with warnings.catch_warnings():
-            # Torch warns that the arrays are read-only; images are never written.
+            # Torch warns that the arrays are read-only; they are never written.
             warnings.filterwarnings("ignore", message=".*not writable")
-            images = [torch.from_numpy(array) for array in data.arrays]
-        train = LabeledImages(images[0], images[1], *data.file_sha256[:2])
-        test = LabeledImages(images[2], images[3], *data.file_sha256[2:])
-        _datasets[sha256] = Dataset(data.name, train, test, None, "the cluster's object store")
+            tensors = [torch.from_numpy(array) for array in data.arrays]
+        train = LabeledInputs(tensors[0], tensors[1], *data.array_sha256[:2])
+        test = LabeledInputs(tensors[2], tensors[3], *data.array_sha256[2:])
+        _datasets[sha256] = Dataset(
+            data.name,
+            train,
+            test,
+            None,
+            "the cluster's object store",
+            data.shape,
+            data.class_names,
+        )
     return _datasets[sha256]
