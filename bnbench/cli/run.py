@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from bnbench.cli.guard import run_guarded
 from bnbench.cli.run_printer import RunPrinter
 from bnbench.errors import RunError, SpecError
 from bnbench.library.job import Job, complete
+from bnbench.library.loggers import LOGGERS, check_loggers, open_loggers
 from bnbench.library.observer import Observers
 from bnbench.series import SeriesSpec
 from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
@@ -99,6 +101,13 @@ DEFAULT_STUDY = "notebook"
     metavar="auto|HOST:PORT",
     help="The Ray cluster to join.  [default: a Ray on this machine]",
 )
+@click.option(
+    "--log",
+    "loggers",
+    type=click.Choice(list(LOGGERS)),
+    multiple=True,
+    help="Show the curves live, then the answer and the figures, elsewhere too; may be repeated.",
+)
 def run(
     study_name: str | None,
     combine: Path | None,
@@ -108,6 +117,7 @@ def run(
     executor_name: str,
     address: str | None,
     no_timing: bool | None,
+    loggers: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Train all trials of a study or series, export and verify them, and write the report.
@@ -131,11 +141,12 @@ def run(
         _refuse_options({**of_study, **options})
         job = Job(resume, None, data_dir, executor_name, address)
     job.check()
-    advice = f"go on with: {_name_resume_command(job)}"
+    check_loggers(loggers)
+    advice = f"go on with: {_name_resume_command(job, loggers)}"
 
     def work() -> int:
         try:
-            return _complete(job)
+            return _complete(job, loggers)
         except OSError as error:
             text = describe_disk_error(error, f"make space, then {advice}")
             if text is None or not job.has_begun:
@@ -151,14 +162,12 @@ def run(
         raise
 
 
-def _complete(job: Job) -> int:
+def _complete(job: Job, loggers: Iterable[str]) -> int:
     """Complete a job, print what it comes to, and return the exit code."""
-    from rich.console import Console
-
-    from bnbench.library.progress import TerminalProgress
+    from bnbench.library.progress import show_progress
 
     printer = RunPrinter()
-    complete(job, Observers((TerminalProgress(Console(stderr=True)), printer)))
+    complete(job, Observers((show_progress(), printer, *open_loggers(loggers))))
     return printer.exit_code
 
 
@@ -221,12 +230,14 @@ def _apply_to_all(series: SeriesSpec, options: dict[str, Any]) -> SeriesSpec:
     return dataclasses.replace(series, studies=studies)
 
 
-def _name_resume_command(job: Job) -> str:
+def _name_resume_command(job: Job, loggers: Iterable[str]) -> str:
     words = ["bnbench", "run", "--resume", str(job.folder)]
     if job.executor_name != DEFAULT_EXECUTOR:
         words += ["--executor", job.executor_name]
     if job.address is not None:
         words += ["--address", job.address]
+    for name in loggers:
+        words += ["--log", name]
     return shlex.join(words)
 
 

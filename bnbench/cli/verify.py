@@ -46,7 +46,7 @@ def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> Non
     from rich.console import Console
 
     from bnbench.data import load_fashion_mnist
-    from bnbench.library.progress import TerminalProgress
+    from bnbench.library.progress import show_progress
     from bnbench.library.verification import verify_models
     from bnbench.reporting.report import write_report
     from bnbench.reporting.terminal import print_agreement
@@ -54,7 +54,7 @@ def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> Non
     dataset, codes = load_fashion_mnist(data_dir), []
     for store in stores:
         trials = store.read_trials()
-        with TerminalProgress(Console(stderr=True)) as progress:
+        with show_progress() as progress:
             verifications = verify_models(store, trials, dataset, progress, names)
         print_agreement(write_report(store, trials).content, Console())
         if is_series(run_folder):

@@ -636,7 +636,7 @@ TEST_CASE("the stop flag stops trials under way and those to come") {
   options.on_trial = [&](std::size_t index, TrialResult result) {
     results[index] = std::move(result);
   };
-  TrainEnsemble(train.view(), train.view(), inputs, options, stop);
+  TrainEnsemble({train.view(), train.view(), kShape}, inputs, options, stop);
   for (const TrialResult& result : results) {
     CHECK(result.status == TrialStatus::kStopped);
     CHECK(result.parameters.empty());
