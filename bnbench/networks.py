@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bnbench.specs import (
@@ -36,7 +37,7 @@ NORMALIZATIONS: dict[Normalization, tuple[str, dict[str, Any]] | None] = {
 """Class in `torch.nn` of each normalization and its settings; None puts no layer in."""
 
 
-def build_network(variant: VariantSpec, shape: DataShape = FASHION_MNIST_SHAPE) -> nn.Sequential:
+def build_network(variant: VariantSpec, shape: DataShape = FASHION_MNIST_SHAPE) -> nn.Module:
     """Build a variant with fresh weights from torch's default random generator.
 
     Only the linear layers draw random numbers, from first to last. A seed therefore gives the
@@ -52,6 +53,11 @@ def build_network(variant: VariantSpec, shape: DataShape = FASHION_MNIST_SHAPE) 
     """
     # Imported here: listing variants, or a typing mistake in one, must not take a second.
     from torch import nn
+
+    if variant.own_code is not None:
+        from bnbench.own_call import build_own_network
+
+        return build_own_network(variant.own_code)
 
     from bnbench.layers import INITIALIZERS, Shortcut
 
@@ -74,22 +80,26 @@ def build_network(variant: VariantSpec, shape: DataShape = FASHION_MNIST_SHAPE) 
     return network
 
 
-def build_first_network(trial: TrialSpec, shape: DataShape = FASHION_MNIST_SHAPE) -> nn.Sequential:
+def build_first_network(trial: TrialSpec, shape: DataShape = FASHION_MNIST_SHAPE) -> nn.Module:
     """Build a trial's network, and leave torch's default generator where training goes on.
 
     With one seed for weights and order, that is the usual program's stream: seed, network,
     training. Else the weights are those of a trial of the one seed, and what is drawn from now on
-    is what a trial of the other seed would draw.
+    is what a trial of the other seed would draw. An own network keeps this order, so that trials of
+    one seed share the order of images if their networks draw as many numbers.
     """
     import torch
 
     recipe = trial.recipe
     of_weights = trial.seed if recipe.initialization_seed is None else recipe.initialization_seed
     of_order = trial.seed if recipe.order_seed is None else recipe.order_seed
-    torch.manual_seed(of_weights)
+    seed_generators: Callable[[int], object] = torch.manual_seed
+    if trial.variant.own_code is not None:
+        from bnbench.own_call import seed_generators
+    seed_generators(of_weights)
     network = build_network(trial.variant, shape)
     if of_order != of_weights:
-        torch.manual_seed(of_order)
+        seed_generators(of_order)
         build_network(trial.variant, shape)  # draws what this trial's weights would be
     return network
 

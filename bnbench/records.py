@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bnbench.own_code import OwnCode
 from bnbench.recipes import OptimizerName
 from bnbench.specs import ENGINE_NAMES, PURPOSES, EngineName, Purpose, StudySpec, TrialSpec
 
@@ -76,9 +77,24 @@ def describe_optimizer(name: str, settings: Mapping[str, object]) -> str:
     return f"{name}({', '.join(texts)})"
 
 
+def follows_recipe(record: TrialRecord) -> bool:
+    """Whether what trained is on record as what the recipe asks for.
+
+    Of an own optimizer only the learning rate is known; its other settings are its own affair.
+    """
+    recipe = record.trial.recipe
+    if isinstance(recipe.optimizer, OwnCode):
+        rate = f"(lr={recipe.learning_rate:.15g}"
+        return all(rate in seen for seen in record.optimizers)
+    return record.optimizers == (describe_recipe(record.trial),)
+
+
 def describe_recipe(trial: TrialSpec) -> str:
     """Write the optimizer that a trial asks of its engine, as `describe_optimizer` does."""
     recipe = trial.recipe
+    if isinstance(recipe.optimizer, OwnCode):
+        code = recipe.optimizer
+        return describe_optimizer(code.label, {"lr": recipe.learning_rate, **code.args})
     settings: dict[str, object] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
     if recipe.optimizer == "sgd":
         settings |= {"momentum": recipe.momentum, "nesterov": recipe.nesterov}

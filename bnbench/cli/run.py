@@ -24,6 +24,7 @@ from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
 from bnbench.techniques import find_variant
 from bnbench.training.catalog import SERIES, find_study
 from bnbench.training.executors import DEFAULT_EXECUTOR, EXECUTORS
+from bnbench.training.identify import identify_own_code
 
 DEFAULT_STUDY = "notebook"
 
@@ -43,7 +44,11 @@ DEFAULT_STUDY = "notebook"
     metavar="RUN",
     help="Study the combination of a tuned run's best techniques.",
 )
-@click.option("--variants", help="Networks to compare, such as baseline,batchnorm,layernorm.")
+@click.option(
+    "--variants",
+    help="Networks to compare, such as baseline,batchnorm,layernorm. Your own network is "
+    "FILE.py:CALLABLE or package.module:CALLABLE, named cnn=FILE.py:CALLABLE if you like.",
+)
 @click.option("--seeds", help="Random seeds, such as 0-4 or 0,3,7.")
 @click.option("--devices", help="Torch devices, such as cpu or cpu,cuda:1.")
 @click.option("--epochs", type=int, help="Passes over the training set.")
@@ -208,7 +213,7 @@ def _apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
         given["timing"] = dataclasses.replace(study.timing, num_pairs=given.pop("num_pairs"))
     of_recipe = {field.name for field in dataclasses.fields(study.recipe)} & given.keys()
     recipe = dataclasses.replace(study.recipe, **{name: given.pop(name) for name in of_recipe})
-    return dataclasses.replace(study, recipe=recipe, **given)
+    return identify_own_code(dataclasses.replace(study, recipe=recipe, **given), Path())
 
 
 def _apply_to_all(series: SeriesSpec, options: dict[str, Any]) -> SeriesSpec:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bnbench.errors import RunError
 from bnbench.models.certificate import Certificate, Refusal, certify
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.reference import compute_logits
@@ -71,8 +72,13 @@ def make_reference(model: ExportedModel, images: Images, labels: NDArray[np.uint
     """Evaluate a model in binary64, and bound the runtimes that `contract.CONTRACT` covers.
 
     Raises:
-        RunError: the network in the file cannot be read.
+        RunError: the network in the file cannot be read, or is an own one.
     """
+    if not model.network.layers:
+        raise RunError(
+            f"{model.path}: expected a network of known layers, got an own one; "
+            "'bnbench verify' compares it with PyTorch in binary64"
+        )
     proof = certify(model.network, images)
     logits = compute_logits(model.network, images) if isinstance(proof, Refusal) else proof.logits
     return Reference(model, labels, logits, proof)

@@ -68,7 +68,14 @@ def make_model_files(
     content = serialize_torchscript(trial.variant, state, shape)
     name = name_model_file(trial)
     manifest = Manifest(
-        model=ModelFile(name, hashlib.sha256(content).hexdigest(), len(content), "torchscript"),
+        model=ModelFile(
+            name,
+            hashlib.sha256(content).hexdigest(),
+            len(content),
+            is_traced=isinstance(
+                script_network(trial.variant, shape), torch.jit._trace.TracedModule
+            ),
+        ),
         input=describe_images(test.inputs),
         output=OutputDescription("logits", logits.shape[1]),
         data=DataDescription(dataset_name, test.inputs_sha256, test.labels_sha256),
@@ -117,7 +124,7 @@ def serialize_torchscript(
         # torch announces that torch.export will replace TorchScript one day; the C++ side reads
         # TorchScript.
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
-        scripted = _script_network(variant, shape)
+        scripted = script_network(variant, shape)
         scripted.load_state_dict(state)
         buffer = io.BytesIO()
         torch.jit.save(scripted, buffer)
@@ -125,7 +132,20 @@ def serialize_torchscript(
 
 
 @functools.cache
-def _script_network(variant: VariantSpec, shape: DataShape) -> torch.jit.ScriptModule:
-    """Compile a variant once; its weights are loaded anew for every export."""
-    module: torch.jit.ScriptModule = torch.jit.script(build_network(variant, shape).eval())
+def script_network(variant: VariantSpec, shape: DataShape) -> torch.jit.ScriptModule:
+    """Compile a variant once, in evaluation mode; its weights are loaded anew for every export.
+
+    An own network that TorchScript can't compile is traced: what it does with one batch is kept.
+    """
+    network = build_network(variant, shape).eval()
+    with warnings.catch_warnings():
+        # The announcement as above, and advice on tracing: `own_check` compares the outputs.
+        warnings.simplefilter("ignore")
+        try:
+            module: torch.jit.ScriptModule = torch.jit.script(network)
+        except Exception:  # the compiler has errors of many kinds
+            if variant.own_code is None:
+                raise
+            example = torch.zeros(2, *shape.input_shape)
+            module = torch.jit.trace(network, example, check_trace=False)
     return module

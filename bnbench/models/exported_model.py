@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bnbench.errors import RunError
 from bnbench.models.manifest import Manifest, read_manifest
-from bnbench.models.stored_network import StoredNetwork, read_stored_network
+from bnbench.models.stored_network import StoredNetwork, read_stored_network, read_stored_tensors
 from bnbench.specs import DataShape, TrialSpec
 
 
@@ -43,9 +43,13 @@ class ExportedModel:
         """The network in the file, read once and without running any of its code.
 
         Raises:
-            RunError: the file is damaged, or its network is no plain stack of known layers.
+            RunError: the file is damaged, or its network is no plain stack of known layers, nor an
+                own network.
         """
+        variant, described = self.manifest.variant, self.manifest.network
         try:
+            if variant is not None and variant.own_code is not None and described is not None:
+                return read_stored_tensors(self.content, described.tensors)
             return read_stored_network(self.content)
         except RunError as error:
             raise RunError(f"{self.path}: {error}") from None

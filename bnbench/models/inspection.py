@@ -84,7 +84,7 @@ def inspect_run(
 def summarize_values(
     variant: str,
     stage: Stage,
-    networks: Sequence[nn.Sequential],
+    networks: Sequence[nn.Module],
     inputs: torch.Tensor,
     labels: torch.Tensor,
 ) -> list[ValuesRecord]:
@@ -173,7 +173,7 @@ def _choose_seeds(study: StudySpec, trials: Sequence[TrialSpec]) -> tuple[int, .
 
 def _make_networks(
     folder: Path, trials: Sequence[TrialSpec], shape: DataShape
-) -> dict[Stage, list[nn.Sequential]]:
+) -> dict[Stage, list[nn.Module]]:
     """The networks of a variant's trials, before and after training; empty if none is intact."""
     before, after = [], []
     # The random stream of the caller goes on undisturbed.

@@ -40,6 +40,8 @@ class ModelFile:
     sha256: str
     size_bytes: int
     format: ModelFormat = "torchscript"
+    is_traced: bool = False
+    """Whether tracing made a TorchScript file, since its network's code can't be compiled."""
 
 
 @dataclass(frozen=True)

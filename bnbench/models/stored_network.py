@@ -17,7 +17,7 @@ import pickletools
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,6 +35,11 @@ _STORAGE_TYPES = {
     "DoubleStorage": "<f8",
     "HalfStorage": "<f2",
     "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "|i1",
+    "ByteStorage": "|u1",
+    "BoolStorage": "|b1",
 }
 _ACTIVATIONS: dict[str, ActivationKind] = {
     "ReLU": "relu",
@@ -50,8 +55,16 @@ _MAX_ARCHIVE_BYTES = 2**30
 _PICKLE_OPERATIONS = (
     "PROTO STOP MARK GLOBAL BUILD NEWOBJ REDUCE BINPERSID NONE NEWTRUE NEWFALSE BININT BININT1 "
     "BININT2 LONG1 BINFLOAT BINUNICODE EMPTY_TUPLE TUPLE EMPTY_DICT SETITEMS BINPUT LONG_BINPUT "
-    "BINGET LONG_BINGET"
+    "BINGET LONG_BINGET EMPTY_LIST APPENDS"
 )
+_LISTS = (
+    "build_intlist",
+    "build_doublelist",
+    "build_boollist",
+    "build_tensorlist",
+    "restore_type_tag",
+)
+"""Names in `torch.jit._pickle` that give back their first argument."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +148,8 @@ class StoredNetwork:
     """A stack of layers from flattened inputs to logits, as a file holds it."""
 
     layers: tuple[Layer, ...]
-    """In the order in which they are applied; flattening is not among them."""
+    """In the order in which they are applied; flattening is not among them. Empty if they are not
+    known, as those of an own network."""
     tensors: dict[str, NDArray[Any]]
     """Every parameter and buffer by the name torch gives it, such as ``linear1.weight``."""
     modules_in_training: tuple[str, ...]
@@ -176,6 +190,40 @@ def read_stored_network(content: bytes) -> StoredNetwork:
         raise RunError(f"expected a TorchScript file, got damage: {error!r}") from None
 
 
+def read_stored_tensors(content: bytes, names: Collection[str]) -> StoredNetwork:
+    """Read tensors and modes out of a TorchScript file of any network; its layers stay unknown.
+
+    Args:
+        content: the file's bytes.
+        names: the tensors that are read; others are constants of the code.
+
+    Raises:
+        RunError: they are no TorchScript file.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            modules = dict(_list_modules(_Archive(archive).read_tree(), ""))
+    except Exception as error:  # as above
+        raise RunError(f"expected a TorchScript file, got damage: {error!r}") from None
+    tensors = {
+        f"{name}.{key}".removeprefix("."): value
+        for name, module in modules.items()
+        for key, value in vars(module).items()
+        if isinstance(value, np.ndarray)
+    }
+    in_training = [name for name, module in modules.items() if vars(module).get("training")]
+    found = {name: tensors[name] for name in tensors if name in names}
+    return StoredNetwork((), found, tuple(in_training))
+
+
+def _list_modules(module: _Module, name: str) -> Iterator[tuple[str, _Module]]:
+    """List a module and all below it by their dotted names."""
+    yield name, module
+    for short, inner in vars(module).items():
+        if isinstance(inner, _Module):
+            yield from _list_modules(inner, f"{name}.{short}".removeprefix("."))
+
+
 class _Module:
     """A module of the pickled tree: its qualified class name and its attributes."""
 
@@ -198,6 +246,8 @@ class _ArchiveUnpickler(pickle.Unpickler):
             return self._classes[qualified]
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _rebuild_tensor
+        if module == "torch.jit._pickle" and name in _LISTS:
+            return _take_first
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch" and name in _STORAGE_TYPES:
@@ -223,6 +273,10 @@ def _check_operations(content: bytes) -> None:
         # Objects are numbered one by one; Python would make room for all numbers below this one.
         if operation.name == "LONG_BINPUT" and (argument or 0) > len(content):
             raise pickle.UnpicklingError(f"it numbers an object {argument}")
+
+
+def _take_first(value: object, *_ignored: object) -> object:
+    return value
 
 
 def _rebuild_tensor(

@@ -15,6 +15,7 @@ from bnbench.data import scale_inputs
 from bnbench.errors import RunError
 from bnbench.models.exported_model import ExportedModel
 from bnbench.networks import build_network
+from bnbench.own_source import SOURCES_FOLDER, remember_sources
 
 BATCH_SIZE = 1000
 """Images per call, the same in every runtime: another batch size may round differently."""
@@ -39,12 +40,14 @@ def compute_logits(
         return torch.cat([network(scale_inputs(batch)).cpu() for batch in images.split(batch_size)])
 
 
-def rebuild_network(model: ExportedModel) -> nn.Sequential:
+def rebuild_network(model: ExportedModel) -> nn.Module:
     """Build the manifest's variant in evaluation mode with the weights in the model's file.
 
     Raises:
         RunError: the file can't be read, or its weights are not those of the variant.
     """
+    # A model in a run's folder has its own code beside it.
+    remember_sources(model.path.parent.parent / SOURCES_FOLDER)
     network = build_network(model.manifest.get_variant(), model.shape)
     tensors = {name: torch.tensor(value) for name, value in model.network.tensors.items()}
     try:

@@ -16,6 +16,7 @@ from bnbench.errors import BnbenchError, RunError
 from bnbench.models.agreement import Reference, compare_logits, make_reference
 from bnbench.models.diagnosis import diagnose_file, diagnose_logits
 from bnbench.models.exported_model import ExportedModel, name_model_file, read_model
+from bnbench.models.own_reference import make_own_reference
 from bnbench.models.runtimes.interface import Evaluation, Runtime
 from bnbench.record_tables import write_verification
 from bnbench.records import CertificateRecord, TrialRecord, VerificationRecord
@@ -79,7 +80,8 @@ def compare_models(
                 on_model(path.name)
         answers = [runtime.evaluate(opened, images) for runtime in runtimes] if opened else []
         for model, *evaluations in zip(opened, *answers, strict=True):
-            reference = make_reference(model, images, labels)
+            make = make_reference if model.network.layers else make_own_reference
+            reference = make(model, images, labels)
             certificates.append(reference.record)
             for runtime, evaluation in zip(runtimes, evaluations, strict=True):
                 records.append(_compare(reference, runtime, evaluation, images, diagnosed))
@@ -146,7 +148,7 @@ def _compare(
     record = compare_logits(reference, name, runtime.version, logits)
     # All models of a variant suffer from the same fault; looking for it takes seconds.
     is_first = (name, variant) not in diagnosed
-    comparable = logits.shape == reference.logits.shape
+    comparable = logits.shape == reference.logits.shape and model.network.layers
     if record.status != "agreed" and comparable and is_first:
         diagnosed.add((name, variant))
         fault = diagnose_logits(reference, logits, images)

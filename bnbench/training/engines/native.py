@@ -15,6 +15,7 @@ import torch
 from bnbench import _native
 from bnbench.data import Dataset
 from bnbench.networks import build_first_network, build_network
+from bnbench.own_code import OwnCode
 from bnbench.records import EpochRecord, TrialRecord, describe_recipe
 from bnbench.specs import DataShape, TrialSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
@@ -77,6 +78,7 @@ def _prepare(trial: TrialSpec, shape: DataShape, num_images: int) -> _native.Ens
     """Draw a trial's initial weights and random state as the reference engine does."""
     state = build_first_network(trial, shape).state_dict()
     variant, recipe = trial.variant, trial.recipe
+    assert not isinstance(recipe.optimizer, OwnCode)  # `resolve_engines` chose another engine
     num_steps = recipe.epochs * recipe.count_steps(num_images)
     return _native.EnsembleTrial(
         hidden_sizes=variant.hidden_sizes,

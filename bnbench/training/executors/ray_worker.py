@@ -18,6 +18,7 @@ import torch
 from bnbench.data import Dataset, LabeledInputs
 from bnbench.environment import describe_environment
 from bnbench.errors import RunError
+from bnbench.own_source import Source, find_source, remember_source
 from bnbench.specs import DataShape, TrialSpec
 from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import TrainedTrial
@@ -64,6 +65,8 @@ class Job:
     """The software that the worker must have, from `describe_software`."""
     data_sha256: str
     """SHA-256 of the data set's arrays."""
+    sources: tuple[Source, ...] = ()
+    """The texts of the trials' own code; the worker hashes them anew."""
 
 
 def store_dataset(dataset: Dataset) -> StoredDataset:
@@ -89,6 +92,7 @@ def run_job(job: Job, data: StoredDataset) -> list[CompletedTrial]:
     mismatch = describe_mismatch(node, job.software, describe_software())
     if mismatch is not None:
         raise RunError(mismatch)
+    _check_own_code(node, job)
     dataset = _read_dataset(node, job.data_sha256, data)
     torch.set_num_threads(job.torch_threads)
     engine = _make_engine(job.trials[0].engine, dataset, job.engine_threads)
@@ -108,6 +112,19 @@ _describe_node = functools.cache(describe_environment)
 _make_engine = functools.lru_cache(maxsize=2 * MAX_DATASETS)(make_engine)
 _datasets: dict[str, Dataset] = {}
 """Data sets by the hash of their arrays, which each process checks once."""
+
+
+def _check_own_code(node: str, job: Job) -> None:
+    """Check that the node has the own code that is on record with the trials."""
+    for source in job.sources:
+        remember_source(Source(source.name, source.content))
+    for code in {code for trial in job.trials for code in trial.own_codes}:
+        try:
+            find_source(code)
+        except RunError as error:
+            raise RunError(
+                f"node {node}: {error}; install the same package there, or leave the node out"
+            ) from None
 
 
 def _read_dataset(node: str, sha256: str, data: StoredDataset) -> Dataset:
