@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bnbench.errors import RunError
+from bnbench.library.callables import describe_callable
 from bnbench.library.job import Job, complete
 from bnbench.library.loggers import open_loggers
 from bnbench.library.observer import Observers, RunObserver
 from bnbench.library.progress import show_progress
 from bnbench.library.run import Run
+from bnbench.own_source import identify
 from bnbench.recipes import RecipeSpec
 from bnbench.specs import EngineChoice, StudySpec, TimingSpec, TuningSpec, VariantSpec
 from bnbench.store import RunStore
@@ -19,14 +23,23 @@ from bnbench.techniques import find_variant
 from bnbench.training.catalog import find_study
 from bnbench.training.executors import DEFAULT_EXECUTOR
 
+if TYPE_CHECKING:
+    from torch import nn
+
+Network = str | VariantSpec | Callable[..., "nn.Module"]
+Variants = Sequence[Network] | Mapping[str, Network]
+
 
 class Study:
-    """Variants x seeds x devices, trained by one recipe; the first variant is the baseline.
+    r"""Variants x seeds x devices, trained by one recipe; the first variant is the baseline.
 
     The arguments are the fields of `StudySpec`, which says more about each.
 
     Args:
-        variants: what is compared: names of built-in variants, or `VariantSpec`.
+        variants: what is compared: names of built-in variants, own networks such as
+            ``my_nets.py:SmallCNN``, or `VariantSpec`; or by name each of these, or a callable that
+            returns an ``nn.Module``, from float32 inputs of shape (N, \*input_shape) to logits of
+            shape (N, num_classes).
         recipe: how each is trained; by default the notebook's: SGD, 5 epochs of batches of 64 at a
             constant learning rate of 0.001.
         seeds: one scored trial per variant and seed; variants are paired by it.
@@ -53,7 +66,7 @@ class Study:
 
     def __init__(
         self,
-        variants: Sequence[str | VariantSpec] = ("baseline", "batchnorm"),
+        variants: Variants = ("baseline", "batchnorm"),
         recipe: RecipeSpec | None = None,
         *,
         seeds: Sequence[int] = range(5),
@@ -67,9 +80,7 @@ class Study:
     ) -> None:
         self.spec = StudySpec(
             name=name,
-            variants=tuple(
-                find_variant(each) if isinstance(each, str) else each for each in variants
-            ),
+            variants=_find_variants(variants),
             recipe=recipe or RecipeSpec(),
             seeds=tuple(seeds),
             devices=tuple(devices),
@@ -159,3 +170,23 @@ class Study:
     def __repr__(self) -> str:
         names = ", ".join(variant.name for variant in self.spec.variants)
         return f"Study({self.spec.name!r}: {names}; {len(self.spec.seeds)} seeds)"
+
+
+def _find_variants(variants: Variants) -> tuple[VariantSpec, ...]:
+    """Make variants of what was given; own code gets its absolute path and its hash."""
+    if not isinstance(variants, Mapping):
+        return tuple(_find_variant(each) for each in variants)
+    return tuple(replace(_find_variant(each), name=name) for name, each in variants.items())
+
+
+def _find_variant(given: Network) -> VariantSpec:
+    if isinstance(given, str):
+        given = find_variant(given)
+    if not isinstance(given, VariantSpec):
+        code = describe_callable(given)
+        given = VariantSpec(code.name.lower(), module=code.module, args=code.args)
+    elif given.own_code is None:
+        return given
+    else:
+        code = identify(given.own_code, Path())
+    return replace(given, module=code.module, source_sha256=code.source_sha256)
