@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bnbench.models.certificate import Certificate, Refusal, certify
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.reference import compute_logits
+from bnbench.models.reference import evaluate_graph, prepare_inputs
 from bnbench.models.stored_network import Images
 from bnbench.records import CertificateRecord, VerificationRecord
 
@@ -73,8 +73,9 @@ def make_reference(model: ExportedModel, images: Images, labels: NDArray[np.uint
     Raises:
         RunError: the network in the file cannot be read.
     """
-    proof = certify(model.network, images)
-    logits = compute_logits(model.network, images) if isinstance(proof, Refusal) else proof.logits
+    inputs = prepare_inputs(model.graph, images)
+    proof = certify(model.graph, inputs)
+    logits = evaluate_graph(model.graph, inputs) if isinstance(proof, Refusal) else proof.logits
     return Reference(model, labels, logits, proof)
 
 

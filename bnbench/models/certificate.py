@@ -22,9 +22,9 @@ the network,
 
 where :math:`C_v` adds up the products of the `J` along all paths from `v` to the output. A forward
 pass finds each value's error, :math:`e = |J| e_{in} + d`, which the operators need for `d`. A
-backward pass carries the rows of `C` from the output to the input, and :math:`\sum_v |C_v| d_v` is
-the bound. Since the rows are fixed numbers, the row of a lead, the difference of two outputs, is the
-difference of their rows; it decides a prediction, and is tighter than two bounds together.
+backward pass carries the rows of `C` from the output to the input, and :math:`\sum_v |C_v| d_v`
+is the bound. Since the rows are fixed numbers, the row of a lead, the difference of two outputs,
+is the difference of their rows; it decides a prediction, and is tighter than two bounds together.
 
 Where going back farther is too dear, the sum ends early: an error behind the last value that was
 reached is bounded by that value's `e`.
@@ -54,12 +54,13 @@ from bnbench.models.operators.interface import (
     bound_roundings,
     require_at_most,
 )
+from bnbench.models.reference import Inputs
 
 _INFLATION = 1 + 2.0**-10
 _REFERENCE_SHARE = 2.0**-20
 _MAX_PRODUCTS_BACK = 1.5e8
 """Products for one input that the backward pass may cost; about 0.1 s."""
-_VALUES_AT_ONCE = 2**24
+_VALUES_AT_ONCE = 2**20
 """Largest array of the backward pass; it decides how many inputs are bounded at once."""
 
 
@@ -70,17 +71,6 @@ class Refusal:
     status: Literal["not covered", "out of range"]
     reason: str
     """The layer or tensor, what is expected of it, and what it is."""
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """What a network is given."""
-
-    values: Array
-    """Binary32 numbers in binary64, shape (num_inputs, ...)."""
-    num_roundings: int = 0
-    """Roundings by which a runtime's inputs may differ: 3 for bytes over 255, by division or by a
-    rounded reciprocal; 0 for numbers that it is given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +153,7 @@ def _measure(graph: Graph, one: Array) -> tuple[int, int]:
     return max(math.prod(value.shape[1:]) for value in values), output.shape[1]
 
 
-def _certify_batch(
-    graph: Graph, given: Computed
-) -> tuple[Array, Array, Array, NDArray[np.int64]]:
+def _certify_batch(graph: Graph, given: Computed) -> tuple[Array, Array, Array, NDArray[np.int64]]:
     """Logits, their bounds, the leads' bounds and the undecided units of some inputs."""
     values, steps = [given], []
     num_undecided = np.zeros(len(given.values), dtype=np.int64)

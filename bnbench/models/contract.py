@@ -22,8 +22,8 @@ class Contract:
     reciprocal_root_units: int = 2
     """Largest error of a reciprocal square root, in units in the last place."""
     function_units: int = 4
-    """Largest error of a smooth function, in units in the last place of 1: sigmoid, tanh, the normal
-    distribution function (GELU) and the logarithm, and relative for the exponential."""
+    """Largest error of a smooth function, in units in the last place of 1: sigmoid, tanh, the
+    normal distribution function (in GELU) and the logarithm; relative for the exponential."""
     max_tensor_value: float = 2.0**32
     """Largest magnitude of a weight, bias, gain, shift or running mean."""
     min_variance: float = 2.0**-32

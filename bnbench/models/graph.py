@@ -12,14 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from bnbench.errors import RunError
 from bnbench.models.operators.affine import Affine, BatchNorm
 from bnbench.models.operators.elementwise import Sum
 from bnbench.models.operators.interface import Array, Operator
 from bnbench.models.operators.products import Convolution, Linear, UnitFactor
 from bnbench.models.operators.shapes import Permute, Reshape
+
+
+class UncoveredError(RunError):
+    """A sound file holds a network that the reference can't evaluate; the text names why."""
 
 
 @dataclass(frozen=True, eq=False)

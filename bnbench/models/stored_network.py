@@ -162,6 +162,7 @@ def list_layers(layers: Sequence[Layer]) -> list[Layer]:
 
 def _append_layers(nodes: list[Node], layers: Sequence[Layer], value: int) -> int:
     """Append layers to a graph's nodes; the number of the value that the last one gives."""
+
     def append(name: str, operator: Operator, *sources: int) -> int:
         nodes.append(Node(name, operator, sources))
         return len(nodes)

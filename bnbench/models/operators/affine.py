@@ -1,7 +1,6 @@
 r"""An affine map as runtimes compute it: a sum of products and the batch normalization behind it.
 
-From the inputs :math:`\hat a` that it has, a runtime computes :math:`\hat z = A \hat a + c + \delta`
-with
+From its inputs :math:`\hat a`, a runtime computes :math:`\hat z = A \hat a + c + \delta` with
 
 .. math:: |\delta| \le \gamma_{k + 2} (|W| |\hat a| + |b|) + 16 \lambda R
           \quad\text{or}\quad
@@ -154,8 +153,7 @@ class Affine:
             constant=scale * (bias - mean) + shift,
             constant_magnitude=np.abs(scale) * (np.abs(bias) + np.abs(mean)) + np.abs(shift),
             reach_factor=factor * largest,
-            reach_constant=factor * (at_least_one(bias) + at_least_one(mean))
-            + at_least_one(shift),
+            reach_constant=factor * (at_least_one(bias) + at_least_one(mean)) + at_least_one(shift),
         )
 
     @cached_property

@@ -162,9 +162,7 @@ def unbroadcast(rows: Array, shape: tuple[int, ...]) -> Array:
     num_new = rows.ndim - 2 - len(inner)
     summed = rows.sum(axis=tuple(range(2, 2 + num_new))) if num_new else rows
     axes = tuple(
-        axis + 2
-        for axis, size in enumerate(inner)
-        if size == 1 and summed.shape[axis + 2] != 1
+        axis + 2 for axis, size in enumerate(inner) if size == 1 and summed.shape[axis + 2] != 1
     )
     result: Array = summed.sum(axis=axes, keepdims=True) if axes else summed
     return result

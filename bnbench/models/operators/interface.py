@@ -1,7 +1,7 @@
 r"""What an operator is: values in binary64, and how errors pass through it.
 
-A runtime computes :math:`\hat v` where the reference has :math:`v`. An operator `f` splits the error
-of its output into a linear part and a rest that it bounds:
+A runtime computes :math:`\hat v` where the reference has :math:`v`. An operator `f` splits the
+error of its output into a linear part and a rest that it bounds:
 
 .. math:: \hat v - v = J (\hat a - a) + \delta, \qquad |\delta| \le d.
 
@@ -44,7 +44,8 @@ class Computed:
     @property
     def may_differ_from_zero(self) -> NDArray[np.bool_]:
         """False where every runtime has an exact zero."""
-        return (self.values != 0) | (self.errors != 0)
+        result: NDArray[np.bool_] = (self.values != 0) | (self.errors != 0)
+        return result
 
 
 @dataclass(frozen=True, eq=False)

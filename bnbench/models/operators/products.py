@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -60,7 +60,10 @@ class Linear:
         return product
 
     def multiply_transposed(  # noqa: D102
-        self, weight: Array, rows: Array, shape: tuple[int, ...]
+        self,
+        weight: Array,
+        rows: Array,
+        shape: tuple[int, ...],  # noqa: ARG002
     ) -> Array:
         if rows.strides[0] == 0:  # the same rows for every input
             one: Array = rows[:1] @ weight
@@ -123,7 +126,8 @@ class Convolution:
         sums = grouped.sum(axis=2).reshape(num_inputs, self.groups, *values.shape[2:])
         columns, (height, width) = self._take_columns(sums, self.groups)
         totals = columns.sum(axis=2).reshape(num_inputs, self.groups, height, width)
-        return totals.repeat(len(self.weight) // self.groups, axis=1)
+        repeated: Array = totals.repeat(len(self.weight) // self.groups, axis=1)
+        return repeated
 
     def spread(self, units: Array) -> Array:  # noqa: D102
         return units[:, None, None]
@@ -145,8 +149,11 @@ class Convolution:
         """The inputs of each output, shape (num_inputs, groups, num_terms, num_places)."""
         (top, left), (down, right) = self.padding, self.dilation
         padded = np.pad(values, ((0, 0), (0, 0), (top, top), (left, left)))
-        extent = [(size - 1) * step + 1 for size, step in zip(self.weight.shape[2:], self.dilation)]
-        windows = sliding_window_view(padded, extent, axis=(2, 3))  # type: ignore[call-overload]
+        extent = [
+            (size - 1) * step + 1
+            for size, step in zip(self.weight.shape[2:], self.dilation, strict=True)
+        ]
+        windows = sliding_window_view(padded, extent, axis=(2, 3))
         windows = windows[:, :, :: self.stride[0], :: self.stride[1], ::down, ::right]
         height, width = windows.shape[2:4]
         columns = windows.transpose(0, 1, 4, 5, 2, 3)
@@ -174,7 +181,10 @@ class UnitFactor:
         return self.spread(weight) * values
 
     def multiply_transposed(  # noqa: D102
-        self, weight: Array, rows: Array, shape: tuple[int, ...]
+        self,
+        weight: Array,
+        rows: Array,
+        shape: tuple[int, ...],  # noqa: ARG002
     ) -> Array:
         return self.spread(weight) * rows
 

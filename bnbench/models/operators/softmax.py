@@ -83,7 +83,8 @@ class Softmax:
 
         def carry_back(rows: Array) -> tuple[Array]:
             scaled = rows * factor[:, None]
-            return (scaled - shares[:, None] * scaled.sum(axis=self.axis, keepdims=True),)
+            back: Array = scaled - shares[:, None] * scaled.sum(axis=self.axis, keepdims=True)
+            return (back,)
 
         return Linearization(self.apply([given.values]), carried, local, carry_back)
 
