@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from bnbench.errors import RunError, SpecError
 from bnbench.files import AppendLog, make_folder, replace_file
 from bnbench.mapping import build_from_mapping, convert
+from bnbench.own_source import SOURCES_FOLDER, list_sources, remember_sources
 from bnbench.records import (
     ChosenRateRecord,
     DataRecord,
@@ -86,6 +87,9 @@ class RunStore:
             replace_file(draft / "run.json", _to_json(dataclasses.asdict(run)))
             replace_file(draft / "environment.json", _to_json(dataclasses.asdict(environment)))
             (draft / "trials.jsonl").touch()
+            for source in list_sources(study.own_codes):
+                (draft / SOURCES_FOLDER).mkdir(exist_ok=True)
+                replace_file(draft / SOURCES_FOLDER / source.file_name, source.content)
         return cls.open(folder)
 
     @classmethod
@@ -113,6 +117,7 @@ class RunStore:
             raise RunError(
                 f"{folder}: expected a description of the run, got damage: {error}"
             ) from None
+        remember_sources(folder / SOURCES_FOLDER)
         return cls(folder, run.study, run.engines, run.data, environment)
 
     def locked(self) -> contextlib.AbstractContextManager[object]:

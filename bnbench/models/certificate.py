@@ -38,23 +38,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bnbench.models.contract import CONTRACT
-from bnbench.models.graph import Graph, Node, join_stages
+from bnbench.models.exported_model import ExportedModel
+from bnbench.models.graph import Graph, Node, UncoveredError, join_stages
+from bnbench.models.inputs import Inputs
 from bnbench.models.operators.affine import Affine
 from bnbench.models.operators.interface import (
     Array,
     Computed,
     Linearization,
     OutOfRangeError,
-    bound_roundings,
     require_at_most,
 )
-from bnbench.models.reference import Inputs
 
 _INFLATION = 1 + 2.0**-10
 _REFERENCE_SHARE = 2.0**-20
@@ -129,28 +129,45 @@ def certify(graph: Graph, inputs: Inputs) -> Certificate | Refusal:
     return Certificate(*map(np.concatenate, zip(*parts, strict=True)))
 
 
+def bound_model(model: ExportedModel, given: NDArray[Any]) -> Certificate | Refusal:
+    """Bound a model's outputs for a data file's inputs, prepared as its manifest says.
+
+    Args:
+        model: with TorchScript of a stack of layers, a ``torch.export`` archive, or one beside it.
+        given: as the data file holds them, shape (num_inputs, ...).
+
+    Returns:
+        A refusal if the bound does not cover the network; its reason names the operator, the
+        tensor or the layer.
+
+    Raises:
+        RunError: the file is damaged, or the inputs do not fit the network.
+    """
+    try:
+        return certify(model.graph, prepare_inputs(model, given))
+    except UncoveredError as error:
+        return Refusal("not covered", str(error))
+
+
+def prepare_inputs(model: ExportedModel, given: NDArray[Any]) -> Inputs:
+    """What a model's network is given for a data file's inputs; raises as `bound_model` does."""
+    return Inputs(given, model.manifest.input.preprocessing, model.graph.input_shape)
+
+
 def _split(graph: Graph, inputs: Inputs) -> Iterator[Computed]:
     """Parts of the inputs that fit into memory, with their errors."""
-    values = inputs.values
-    require_at_most("the inputs", float(np.abs(values).max(initial=0)), CONTRACT.max_tensor_value)
-    largest, num_rows = _measure(graph, values[:1])
-    step = max(1, int(_VALUES_AT_ONCE / (largest * num_rows)))
-    for first in range(0, max(len(values), 1), step):
-        part = values[first : first + step]
-        yield Computed(part, bound_roundings(inputs.num_roundings) * np.abs(part))
-
-
-def _measure(graph: Graph, one: Array) -> tuple[int, int]:
-    """The largest value that one input makes, and the number of outputs."""
-    values = [one]
-    for node in graph.nodes:
-        values.append(node.operator.apply([values[source] for source in node.inputs]))
-    output = values[graph.output]
+    largest = graph.count_largest_value(inputs.shape)
+    output = graph.evaluate(inputs.take(0, 1).values)
     if output.ndim != 2:
         raise OutOfRangeError(
             f"the output: expected one row of logits for each input, got shape {output.shape[1:]}"
         )
-    return max(math.prod(value.shape[1:]) for value in values), output.shape[1]
+    step = max(1, _VALUES_AT_ONCE // (largest * output.shape[1]))
+    for first in range(0, max(len(inputs), 1), step):
+        part = inputs.take(first, first + step)
+        size = float(part.magnitudes.max(initial=0))
+        require_at_most("the inputs", size, CONTRACT.max_tensor_value)
+        yield part
 
 
 def _certify_batch(graph: Graph, given: Computed) -> tuple[Array, Array, Array, NDArray[np.int64]]:

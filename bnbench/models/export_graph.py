@@ -7,6 +7,7 @@ gives.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from bnbench.errors import RunError
@@ -18,12 +19,12 @@ _PREFIX = "torch.ops.aten."
 _MAX_NODES = 100_000
 
 
-def read_export_graph(content: bytes, element: int | None = None) -> Graph:
+def read_export_graph(content: bytes, element: int | str | None = None) -> Graph:
     """Read the network out of a ``.pt2`` file's bytes.
 
     Args:
         content: the file.
-        element: which of several outputs holds the logits; None where there is one.
+        element: position or key of the output that holds the logits; None where there is one.
 
     Raises:
         RunError: the file is damaged; it is in training mode; or it holds an operator, a type or a
@@ -50,7 +51,7 @@ class _GraphReader:
         self._meta: dict[str, Any] = self._graph["tensor_values"]
         self._values: dict[str, Reference | Constant] = {}
 
-    def read(self, element: int | None) -> Graph:
+    def read(self, element: int | str | None) -> Graph:
         builder = self._read_inputs()
         nodes = self._graph["nodes"]
         if len(nodes) > _MAX_NODES:
@@ -151,7 +152,7 @@ class _GraphReader:
                 return self._decode(value)
         return Ellipsis  # such as sizes with the number of inputs; no operator computes with it
 
-    def _find_output(self, element: int | None) -> str:
+    def _find_output(self, element: int | str | None) -> str:
         names = []
         for spec in self._signature["output_specs"]:
             ((kind, body),) = spec.items()
@@ -161,12 +162,20 @@ class _GraphReader:
                     "export it after model.eval()"
                 )
             names.append(body["arg"]["as_tensor"]["name"])
+        if isinstance(element, str):
+            element = self._list_keys().index(element)
         if element is None and len(names) != 1:
             raise RunError(f"the output: expected one, got {len(names)}; say which of them counts")
         if not 0 <= (element or 0) < len(names):
             raise RunError(f"the output: expected at most {len(names)}, got number {element}")
         name: str = names[element or 0]
         return name
+
+    def _list_keys(self) -> list[str]:
+        """The keys of an output that is a dictionary, in the order of its values."""
+        root = self._archive.program["graph_module"]["module_call_graph"][0]
+        keys = json.loads(json.loads(root["signature"]["out_spec"])[1]["context"])
+        return list(map(str, keys))
 
     def _list_uncovered(self) -> tuple[str, ...]:
         """Parameters that are no binary32, for which the bound says nothing."""

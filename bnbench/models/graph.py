@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from bnbench.errors import RunError
@@ -52,13 +53,26 @@ class Graph:
     uncovered: tuple[str, ...] = ()
     """What the file holds that the bound does not cover; empty for nearly all."""
 
-    def evaluate(self, inputs: Array) -> Array:
-        """The output in binary64, shape (num_inputs, ...)."""
+    def count_largest_value(self, shape: tuple[int, ...]) -> int:
+        """Numbers in the largest value that one input of this shape makes."""
+        sizes: list[int] = []
+        self.evaluate(np.zeros((1, *shape)), lambda value: sizes.append(value.size))
+        return max(sizes)
+
+    def evaluate(self, inputs: Array, on_value: Callable[[Array], object] | None = None) -> Array:
+        """The output in binary64, shape (num_inputs, ...).
+
+        `on_value` is called with each value, the inputs first.
+        """
         num_uses = Counter(source for node in self.nodes for source in node.inputs)
         num_uses[self.output] += 1
         values: dict[int, Array] = {0: inputs}
+        if on_value is not None:
+            on_value(inputs)
         for number, node in enumerate(self.nodes, start=1):
             values[number] = node.operator.apply([values[source] for source in node.inputs])
+            if on_value is not None:
+                on_value(values[number])
             for source in node.inputs:
                 num_uses[source] -= 1
                 if num_uses[source] == 0:

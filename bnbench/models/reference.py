@@ -5,14 +5,11 @@ Not a runtime: every runtime's logits are compared with these.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from bnbench.errors import RunError
 from bnbench.models.graph import Graph
+from bnbench.models.inputs import Inputs
 from bnbench.models.stored_network import (
     Images,
     Layer,
@@ -21,49 +18,15 @@ from bnbench.models.stored_network import (
     make_operator,
 )
 
-PIXEL_ROUNDINGS = 3
-"""A byte over 255, by division or by a rounded reciprocal."""
-_VALUES_AT_ONCE = 2**22
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """What a network is given."""
-
-    values: NDArray[np.float64]
-    """Binary32 numbers in binary64, shape (num_inputs, ...)."""
-    num_roundings: int = 0
-    """Roundings by which a runtime's inputs may differ; 0 for numbers that it is given."""
-
-
-def prepare_inputs(graph: Graph, given: NDArray[np.uint8] | NDArray[np.float32]) -> Inputs:
-    """What a network makes of a data set's inputs, in the shape that it takes.
-
-    Args:
-        graph: the network.
-        given: bytes are pixels, to be divided by 255; binary32 numbers are taken as they are.
-
-    Raises:
-        RunError: they have another number of values than the network takes, or another type.
-    """
-    if given.dtype == np.uint8:
-        flat, num_roundings = scale_pixels(given), PIXEL_ROUNDINGS
-    elif given.dtype == np.float32:
-        flat, num_roundings = given.reshape(len(given), -1).astype(np.float64), 0
-    else:
-        raise RunError(f"inputs: expected uint8 or float32, got {given.dtype}")
-    shape = flat.shape[1:] if graph.input_shape is None else graph.input_shape
-    if math.prod(shape) != flat.shape[1]:
-        raise RunError(f"inputs: expected shape {shape} each, got {given.shape[1:]}")
-    return Inputs(flat.reshape(len(flat), *shape), num_roundings)
+_VALUES_AT_ONCE = 2**24
 
 
 def evaluate_graph(graph: Graph, inputs: Inputs) -> NDArray[np.float64]:
     """Evaluate a network in binary64, some inputs at a time so that memory stays small."""
-    step = max(1, _VALUES_AT_ONCE // max(1, math.prod(inputs.values.shape[1:]) * 64))
+    step = max(1, _VALUES_AT_ONCE // graph.count_largest_value(inputs.shape))
     parts = [
-        graph.evaluate(inputs.values[first : first + step])
-        for first in range(0, max(len(inputs.values), 1), step)
+        graph.evaluate(inputs.take(first, first + step).values)
+        for first in range(0, max(len(inputs), 1), step)
     ]
     return np.concatenate(parts)
 

@@ -16,6 +16,8 @@ from bnbench.errors import BnbenchError, RunError
 from bnbench.models.agreement import Reference, compare_logits, make_reference
 from bnbench.models.diagnosis import diagnose_file, diagnose_logits
 from bnbench.models.exported_model import ExportedModel, name_model_file, read_model
+from bnbench.models.graph import UncoveredError
+from bnbench.models.own_reference import make_own_reference
 from bnbench.models.runtimes.interface import Evaluation, Runtime
 from bnbench.record_tables import write_verification
 from bnbench.records import CertificateRecord, TrialRecord, VerificationRecord
@@ -66,7 +68,10 @@ def verify_run(
                 on_model(path.name)
         answers = [runtime.evaluate(opened, images) for runtime in runtimes] if opened else []
         for model, *evaluations in zip(opened, *answers, strict=True):
-            reference = make_reference(model, images, labels)
+            try:
+                reference = make_reference(model, images, labels)
+            except UncoveredError as error:
+                reference = make_own_reference(model, images, labels, str(error))
             certificates.append(reference.record)
             for runtime, evaluation in zip(runtimes, evaluations, strict=True):
                 records.append(_compare(reference, runtime, evaluation, images, diagnosed))
@@ -120,7 +125,7 @@ def _compare(
 ) -> VerificationRecord:
     """Compare one evaluation; `diagnosed` collects runtimes and variants with a diagnosis."""
     name, model, logits = runtime.name, reference.model, evaluation.logits
-    variant = model.manifest.variant.name
+    variant = model.manifest.get_variant().name
     if logits is None:
         return VerificationRecord(
             model.name,
@@ -134,7 +139,7 @@ def _compare(
     record = compare_logits(reference, name, runtime.version, logits)
     # All models of a variant suffer from the same fault; looking for it takes seconds.
     is_first = (name, variant) not in diagnosed
-    comparable = logits.shape == reference.logits.shape
+    comparable = logits.shape == reference.logits.shape and model.network.layers
     if record.status != "agreed" and comparable and is_first:
         diagnosed.add((name, variant))
         fault = diagnose_logits(reference, logits, images)

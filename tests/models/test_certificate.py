@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bnbench.models.certificate import Certificate, Refusal, certify
+from bnbench.models.certificate import Certificate, Refusal
 from bnbench.models.contract import CONTRACT
 from bnbench.models.stored_network import (
     ActivationLayer,
@@ -15,6 +15,7 @@ from bnbench.models.stored_network import (
     LinearLayer,
     StoredNetwork,
 )
+from tests.models.evaluators import certify_images
 
 Float32 = NDArray[np.float32]
 Order = Callable[[Float32], NDArray[np.intp]]
@@ -139,7 +140,7 @@ def run_in_extended_precision(
 
 
 def certify_surely(network: StoredNetwork, images: NDArray[np.uint8]) -> Certificate:
-    certificate = certify(network, images)
+    certificate = certify_images(network, images)
     assert isinstance(certificate, Certificate), certificate
     return certificate
 
@@ -327,6 +328,6 @@ def uncovered_networks() -> dict[str, StoredNetwork]:
 
 @pytest.mark.parametrize("network", uncovered_networks().values(), ids=uncovered_networks())
 def test_what_the_bound_does_not_cover_gets_no_certificate(network: StoredNetwork) -> None:
-    refusal = certify(network, make_images(2, seed=1))
+    refusal = certify_images(network, make_images(2, seed=1))
     assert isinstance(refusal, Refusal)
     assert refusal.status == "not covered"

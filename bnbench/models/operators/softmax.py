@@ -99,6 +99,6 @@ class Softmax:
         distance = high.max(axis=self.axis, keepdims=True) - low
         num_terms = given.values.shape[self.axis]
         argument = CONTRACT.unit_roundoff * distance
-        return np.expm1(np.minimum(argument, 1.0)) + (
-            CONTRACT.function_error + bound_roundings(num_terms + 4)
-        )
+        own = CONTRACT.function_error + bound_roundings(num_terms + 4)
+        result: Array = np.expm1(np.minimum(argument, 1.0)) + own
+        return result

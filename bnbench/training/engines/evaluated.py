@@ -54,7 +54,7 @@ def copy_with_precise_statistics(network: nn.Module, batches: Sequence[torch.Ten
 
     Args:
         network: is left as it is.
-        batches: the training inputs, each of shape (num_images, 784).
+        batches: the training inputs, each of shape (num_rows, *input_shape).
     """
     result = copy.deepcopy(network)
     norms = [module for module in result.modules() if isinstance(module, _BatchNorm)]

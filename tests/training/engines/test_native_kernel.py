@@ -47,9 +47,9 @@ def data() -> Data:
 def real_data(fashion_mnist: Dataset) -> Data:
     train, test = fashion_mnist.train, fashion_mnist.test
     return (
-        train.images.flatten(1).numpy(),
+        train.inputs.flatten(1).numpy(),
         train.labels.numpy(),
-        test.images.flatten(1).numpy(),
+        test.inputs.flatten(1).numpy(),
         test.labels.numpy(),
     )
 

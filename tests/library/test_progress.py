@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from bnbench.cli.progress import LiveBar, StudyProgress, format_time, show_models, show_study
+from bnbench.library.progress import LiveBar, StudyProgress, format_time, show_models, show_study
 from bnbench.recipes import RecipeSpec
 from bnbench.records import TrialRecord
 from bnbench.specs import Purpose, TrialSpec, VariantSpec

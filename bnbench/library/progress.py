@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,9 +13,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bnbench.library.observer import CompletedRun, Place, RunObserver
 from bnbench.records import EpochRecord, TrialRecord
 from bnbench.reporting.wording import format_count, shorten_name
 from bnbench.specs import EXPLORING, TrialSpec
+from bnbench.store import RunStore
 
 MARGIN = 3
 """Columns left free at the right: a line that filled them would wrap when Ctrl-C prints ``^C``."""
@@ -160,6 +163,64 @@ def format_time(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class TerminalProgress(RunObserver):
+    """Shows the progress of runs: a bar on a terminal, else a line per trial."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._place = ""
+        self._study: StudyProgress | None = None
+        self._models: Callable[[str], None] | None = None
+        self._shown = contextlib.ExitStack()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the bar away; an error leaves it where it was."""
+        self._shown.__exit__(kind, error, trace)
+
+    def start_run(self, store: RunStore, place: Place | None) -> None:
+        """Name the run in what is shown, if it is one of several."""
+        self._place = "" if place is None else f"{place} {store.folder.name}, "
+
+    def start_stage(self, name: str, num_trials: int, num_epochs: int) -> None:
+        """Show a stage."""
+        if self._study is None:
+            self._study = self._shown.enter_context(show_study(self._console, self._place))
+        self._study.start_stage(name, num_trials, num_epochs)
+
+    def finish_epoch(self, trial: TrialSpec, epoch: EpochRecord) -> None:
+        """Show the epoch."""
+        if self._study is not None:
+            self._study.finish_epoch(trial, epoch)
+
+    def finish_trial(self, record: TrialRecord) -> None:
+        """Print the trial."""
+        if self._study is not None:
+            self._study.finish_trial(record)
+
+    def start_models(self, num_models: int) -> None:
+        """Show the verification."""
+        self._close()
+        self._models = self._shown.enter_context(show_models(self._console, num_models))
+
+    def finish_model(self, name: str) -> None:
+        """Count the model."""
+        if self._models is not None:
+            self._models(name)
+
+    def finish_run(self, run: CompletedRun) -> None:  # noqa: ARG002
+        """Take the bar away."""
+        self._close()
+
+    def _close(self) -> None:
+        self._study = self._models = None
+        self._shown.close()
 
 
 @contextlib.contextmanager
