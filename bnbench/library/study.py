@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bnbench.data_names import resolve_data
 from bnbench.errors import RunError
 from bnbench.library.callables import describe_callable
 from bnbench.library.job import Job, complete
@@ -17,7 +18,7 @@ from bnbench.library.progress import show_progress
 from bnbench.library.run import Run
 from bnbench.own_source import identify
 from bnbench.recipes import RecipeSpec
-from bnbench.specs import EngineChoice, StudySpec, TimingSpec, TuningSpec, VariantSpec
+from bnbench.specs import DEFAULT_DATA, EngineChoice, StudySpec, TimingSpec, TuningSpec, VariantSpec
 from bnbench.store import RunStore
 from bnbench.techniques import find_variant
 from bnbench.training.catalog import find_study
@@ -51,6 +52,10 @@ class Study:
         timing: how the time per epoch is measured where scored trials share the machine.
         target_accuracy: accuracy in (0, 1) whose time of arrival is reported; None takes the one
             that half of the first variant's trials reach.
+        data: what is trained and evaluated on: ``fashion-mnist``, ``mnist``, ``kmnist``,
+            ``emnist-balanced``, ``cifar10``; or the path of an ``.npz`` file with ``x_train``,
+            ``y_train``, ``x_test`` and ``y_test``, of a folder of IDX files, or of a function,
+            ``FILE.py:FUNCTION``, that returns these four arrays.
 
     Raises:
         SpecError: a value is not allowed; the text names it.
@@ -77,6 +82,7 @@ class Study:
         threads: int | None = None,
         timing: TimingSpec | None = None,
         target_accuracy: float | None = None,
+        data: str | Path = DEFAULT_DATA,
     ) -> None:
         self.spec = StudySpec(
             name=name,
@@ -89,6 +95,7 @@ class Study:
             tuning=tuning,
             timing=timing or TimingSpec(),
             target_accuracy=target_accuracy,
+            data=resolve_data(str(data), Path()),
         )
         """What is run and recorded."""
 
@@ -143,7 +150,14 @@ class Study:
         where = Path(folder)
         asked = None if self._has_begun(where) else self.spec
         data_folder = None if data_dir is None else Path(data_dir)
-        job = Job(where, asked, data_folder, executor, address, redo_finished=False)
+        job = Job(
+            where,
+            asked,
+            data_folder,
+            executor_name=executor,
+            address=address,
+            redo_finished=False,
+        )
         job.check()
         observers: list[RunObserver] = [show_progress()] if progress else []
         observers += open_loggers([log] if isinstance(log, str) else log)
