@@ -290,10 +290,17 @@ def _certify_batch(
             errors = np.where(nonzero, errors, 0.0)
 
     predicted = values.argmax(axis=1)
-    unit = np.broadcast_to(np.eye(10), (len(values), 10, 10))
-    rivals = unit[np.arange(len(values)), predicted][:, None, :] - unit
-    logit_bounds = _carry_back(stages, local_errors, signs, unit)
-    rival_bounds = _carry_back(stages, local_errors, signs, rivals)
+    logit_bounds, rival_bounds = _carry_back(stages, local_errors, signs, predicted)
+    open_images = np.flatnonzero(sum(undecided.any(axis=1) for _, undecided in signs))
+    if len(open_images) > 0:
+        of_open = (
+            [local[open_images] for local in local_errors],
+            [(active[open_images], undecided[open_images]) for active, undecided in signs],
+        )
+        unit = np.broadcast_to(np.eye(10), (len(open_images), 10, 10))
+        rivals = unit[np.arange(len(open_images)), predicted[open_images]][:, None, :] - unit
+        logit_bounds[open_images] = _carry_back_intervals(stages, *of_open, unit)
+        rival_bounds[open_images] = _carry_back_intervals(stages, *of_open, rivals)
     logit_bounds += _REFERENCE_SHARE * errors
     rival_bounds += _REFERENCE_SHARE * (errors + errors[np.arange(len(values)), predicted, None])
     rival_bounds[np.arange(len(values)), predicted] = 0.0
@@ -307,9 +314,32 @@ def _carry_back(
     stages: list[_Stage],
     local_errors: list[NDArray[np.float64]],
     signs: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
+    predicted: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bound the errors of logits, and of the predicted logit less each, without undecided units.
+
+    Where no unit is undecided, coefficients are numbers, and those of a difference of logits are
+    differences of them. For an image with such a unit the result means nothing.
+    """
+    images = np.arange(len(predicted))
+    rows = np.broadcast_to(np.eye(10), (len(images), 10, 10))
+    logits, rivals = np.zeros((2, len(images), 10))
+    for number in reversed(range(len(stages))):
+        local = local_errors[number][:, :, None]
+        logits += (np.abs(rows) @ local)[:, :, 0]
+        rivals += (np.abs(rows[images, predicted][:, None] - rows) @ local)[:, :, 0]
+        if number > 0:
+            rows = (rows @ stages[number].matrix) * signs[number - 1][0][:, None]
+    return logits * _INFLATION, rivals * _INFLATION
+
+
+def _carry_back_intervals(
+    stages: list[_Stage],
+    local_errors: list[NDArray[np.float64]],
+    signs: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
     rows: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Bound the errors of linear combinations of logits.
+    """Bound the errors of linear combinations of logits, of any images.
 
     Args:
         stages: first to last.
