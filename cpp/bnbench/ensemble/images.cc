@@ -111,7 +111,7 @@ void ImageTable::SortBatches(std::span<const std::int64_t> order, std::size_t ba
 Batch::Batch(std::size_t max_rows)
     : pixels_(Multiply(max_rows, kNumPixels)),
       ink_(Multiply(max_rows, kInkWords)),
-      pair_ink_(Multiply(NumGroups(max_rows), kPixelPairs)),
+      block_ink_(Multiply(NumGroups(max_rows), kNumPixels / kMinBlockPixels)),
       labels_(max_rows) {}
 
 void Batch::Gather(const ImageTable& table, std::span<const std::uint32_t> images) {

@@ -29,7 +29,7 @@ class ImageTable {
   std::uint8_t label(std::size_t image) const { return labels_[image]; }
 
   // All images, such that those with ink in the same places tend to be neighbors. The kernels take
-  // images two at a time and skip the pixels that are zero in both.
+  // images a few at a time and skip the pixels that are zero in all of them.
   std::span<const std::uint32_t> similarity_order() const { return similarity_order_; }
 
   // Sorts every batch of an epoch's `order` by similarity. A batch's images are summed over, so
@@ -53,13 +53,13 @@ class Batch {
   void Gather(const ImageTable& table, std::span<const std::uint32_t> images);
   std::size_t rows() const { return rows_; }
   const std::uint8_t* labels() const { return labels_.data(); }
-  std::uint64_t* pair_ink() { return pair_ink_.data(); }
-  InkedImages images() const { return {pixels_.data(), ink_.data(), pair_ink_.data(), rows_}; }
+  std::uint64_t* block_ink() { return block_ink_.data(); }
+  InkedImages images() const { return {pixels_.data(), ink_.data(), block_ink_.data(), rows_}; }
 
  private:
   Buffer<std::uint8_t> pixels_;
   Buffer<std::uint64_t> ink_;
-  Buffer<std::uint64_t> pair_ink_;
+  Buffer<std::uint64_t> block_ink_;
   Buffer<std::uint8_t> labels_;
   std::size_t rows_ = 0;
 };

@@ -18,36 +18,49 @@ struct PixelValues {
 template <class T>
 inline constexpr PixelValues<T> kPixelValues{};
 
-// The rows of two images, where either has ink, at once: every row of weights loaded serves both.
+// So many images, and in the update so many neighboring pixels, are taken at once: every row of
+// weights or gradients that is loaded serves all of them. Where there are registers for four, more
+// zeros are multiplied than with two, and fewer rows are loaded.
+inline constexpr std::size_t kAtOnce = BNBENCH_ACCUMULATORS / kPanelVectors;
+static_assert(kAtOnce == 2 || kAtOnce == 4);
+
+// The rows of a few images, where any of them has ink.
 template <class T, int kCount>
-BNBENCH_ALWAYS_INLINE void ForwardTwoRows(const InkedImages& images, std::size_t row,
-                                          std::size_t other, const T* weights, const T* bias,
-                                          std::size_t width, T* out) {
-  Vector<T> sums[2][kCount];
-  for (int i = 0; i < kCount; ++i) {
-    sums[0][i] = sums[1][i] = Load(bias + static_cast<std::size_t>(i) * kLanes<T>);
+BNBENCH_ALWAYS_INLINE void ForwardRows(const InkedImages& images,
+                                       const std::size_t (&rows)[kAtOnce], const T* weights,
+                                       const T* bias, std::size_t width, T* out) {
+  Vector<T> sums[kAtOnce][kCount];
+  for (std::size_t r = 0; r < kAtOnce; ++r) {
+    for (int i = 0; i < kCount; ++i) {
+      sums[r][i] = Load(bias + static_cast<std::size_t>(i) * kLanes<T>);
+    }
   }
   for (std::size_t word = 0; word < kInkWords; ++word) {
-    std::uint64_t ink = images.ink[row * kInkWords + word] | images.ink[other * kInkWords + word];
-    const std::uint8_t* bytes = images.pixels + row * kNumPixels + word * kInkWordPixels;
-    const std::uint8_t* other_bytes = images.pixels + other * kNumPixels + word * kInkWordPixels;
+    std::uint64_t ink = 0;
+    const std::uint8_t* bytes[kAtOnce];
+    for (std::size_t r = 0; r < kAtOnce; ++r) {
+      ink |= images.ink[rows[r] * kInkWords + word];
+      bytes[r] = images.pixels + rows[r] * kNumPixels + word * kInkWordPixels;
+    }
     const T* word_weights = weights + word * kInkWordPixels * width;
     while (ink != 0) {
       const std::size_t pixel = static_cast<std::size_t>(__builtin_ctzll(ink));
       ink &= ink - 1;
-      const Vector<T> value = Broadcast(kPixelValues<T>.of[bytes[pixel]]);
-      const Vector<T> other_value = Broadcast(kPixelValues<T>.of[other_bytes[pixel]]);
       const T* pixel_weights = word_weights + pixel * width;
+      Vector<T> weight[kCount];
       for (int i = 0; i < kCount; ++i) {
-        const Vector<T> weight = Load(pixel_weights + static_cast<std::size_t>(i) * kLanes<T>);
-        sums[0][i] += value * weight;
-        sums[1][i] += other_value * weight;
+        weight[i] = Load(pixel_weights + static_cast<std::size_t>(i) * kLanes<T>);
+      }
+      for (std::size_t r = 0; r < kAtOnce; ++r) {
+        const Vector<T> value = Broadcast(kPixelValues<T>.of[bytes[r][pixel]]);
+        for (int i = 0; i < kCount; ++i) sums[r][i] += value * weight[i];
       }
     }
   }
-  for (int i = 0; i < kCount; ++i) {
-    Store<T>(out + row * width + static_cast<std::size_t>(i) * kLanes<T>, sums[0][i]);
-    Store<T>(out + other * width + static_cast<std::size_t>(i) * kLanes<T>, sums[1][i]);
+  for (std::size_t r = 0; r < kAtOnce; ++r) {
+    for (int i = 0; i < kCount; ++i) {
+      Store<T>(out + rows[r] * width + static_cast<std::size_t>(i) * kLanes<T>, sums[r][i]);
+    }
   }
 }
 
@@ -55,10 +68,12 @@ template <class T>
 void InputForward(const InkedImages& images, const T* weights, const T* bias, std::size_t width,
                   T* out) {
   ForEachPanel<T>(width, [&]<int kCount>(std::size_t column) {
-    for (std::size_t row = 0; row < images.rows; row += 2) {
-      const std::size_t other = row + 1 < images.rows ? row + 1 : row;
-      ForwardTwoRows<T, kCount>(images, row, other, weights + column, bias + column, width,
-                                out + column);
+    for (std::size_t first = 0; first < images.rows; first += kAtOnce) {
+      std::size_t rows[kAtOnce];  // the last one again where there are no more
+      for (std::size_t r = 0; r < kAtOnce; ++r) {
+        rows[r] = first + r < images.rows ? first + r : images.rows - 1;
+      }
+      ForwardRows<T, kCount>(images, rows, weights + column, bias + column, width, out + column);
     }
   });
 }
@@ -85,78 +100,84 @@ BNBENCH_ALWAYS_INLINE void TransposeBits(std::uint64_t* rows) {
   SwapBits<1>(rows, 0x5555555555555555);
 }
 
-// The words of ink have a row for every image, those of pair ink for every pair.
-inline void InputPairInk(const std::uint64_t* ink, std::size_t rows, std::uint64_t* pair_ink) {
-  static_assert(kGroupRows == 64 && kInkWords % 2 == 0 && kInkWordPixels % 2 == 0);
-  constexpr std::uint64_t kFirstOfPair = 0x5555555555555555;
+// The words of ink have a row for every image, those of block ink for every block of pixels.
+inline void InputBlockInk(const std::uint64_t* ink, std::size_t rows, std::uint64_t* block_ink) {
+  static_assert(kGroupRows == 64 && kInkWordPixels % kAtOnce == 0);
+  constexpr std::size_t kWordBlocks = kInkWordPixels / kAtOnce;
+  constexpr std::uint64_t kFirstOfBlock = ~std::uint64_t{0} / ((std::uint64_t{1} << kAtOnce) - 1);
   for (std::size_t first = 0; first < rows; first += kGroupRows) {
     const std::size_t count = rows - first < kGroupRows ? rows - first : kGroupRows;
-    for (std::size_t word = 0; word < kInkWords; word += 2) {
-      // The pairs of two words fill one: those of the second in its odd bits.
+    for (std::size_t word = 0; word < kInkWords; word += kAtOnce) {
+      // The blocks of several words fill one: those of the next word in the next bits.
+      const std::size_t num_words = kInkWords - word < kAtOnce ? kInkWords - word : kAtOnce;
       alignas(64) std::uint64_t matrix[kGroupRows] = {};
       for (std::size_t row = 0; row < count; ++row) {
         const std::uint64_t* words = ink + (first + row) * kInkWords + word;
-        const std::uint64_t even = (words[0] | words[0] >> 1) & kFirstOfPair;
-        const std::uint64_t odd = (words[1] | words[1] >> 1) & kFirstOfPair;
-        matrix[row] = even | odd << 1;
+        for (std::size_t i = 0; i < num_words; ++i) {
+          std::uint64_t any = words[i];
+          for (std::size_t pixel = 1; pixel < kAtOnce; ++pixel) any |= words[i] >> pixel;
+          matrix[row] |= (any & kFirstOfBlock) << i;
+        }
       }
       TransposeBits(matrix);
-      for (std::size_t pair = 0; pair < kInkWordPixels / 2; ++pair) {
-        pair_ink[pair] = matrix[2 * pair];
-        pair_ink[pair + kInkWordPixels / 2] = matrix[2 * pair + 1];
+      for (std::size_t i = 0; i < num_words; ++i) {
+        for (std::size_t block = 0; block < kWordBlocks; ++block) {
+          *block_ink++ = matrix[kAtOnce * block + i];
+        }
       }
-      pair_ink += kInkWordPixels;
     }
   }
 }
 
-// Adds to `sums` the gradient of the weights of two neighboring pixels over a group of images.
+// Adds to `sums` the gradient of the weights of a block of pixels over a group of images.
 template <class T, int kCount>
-BNBENCH_ALWAYS_INLINE void AddPairGradient(const std::uint8_t* bytes, std::uint64_t ink,
-                                           const T* out_gradient, std::size_t width,
-                                           Vector<T> (&sums)[2][kCount]) {
+BNBENCH_ALWAYS_INLINE void AddBlockGradient(const std::uint8_t* bytes, std::uint64_t ink,
+                                            const T* out_gradient, std::size_t width,
+                                            Vector<T> (&sums)[kAtOnce][kCount]) {
   while (ink != 0) {
     const std::size_t row = static_cast<std::size_t>(__builtin_ctzll(ink));
     ink &= ink - 1;
-    const Vector<T> value = Broadcast(kPixelValues<T>.of[bytes[row * kNumPixels]]);
-    const Vector<T> other_value = Broadcast(kPixelValues<T>.of[bytes[row * kNumPixels + 1]]);
     const T* row_gradient = out_gradient + row * width;
+    Vector<T> gradient[kCount];
     for (int i = 0; i < kCount; ++i) {
-      const Vector<T> gradient = Load(row_gradient + static_cast<std::size_t>(i) * kLanes<T>);
-      sums[0][i] += value * gradient;
-      sums[1][i] += other_value * gradient;
+      gradient[i] = Load(row_gradient + static_cast<std::size_t>(i) * kLanes<T>);
+    }
+    for (std::size_t pixel = 0; pixel < kAtOnce; ++pixel) {
+      const Vector<T> value = Broadcast(kPixelValues<T>.of[bytes[row * kNumPixels + pixel]]);
+      for (int i = 0; i < kCount; ++i) sums[pixel][i] += value * gradient[i];
     }
   }
 }
 
 // One group of images. The sums of a batch of several groups wait in `partial` for the last one.
 template <StepRule kRule, class T, int kCount>
-BNBENCH_ALWAYS_INLINE void UpdatePairs(const std::uint8_t* bytes, const std::uint64_t* pair_ink,
-                                       const T* out_gradient, std::size_t width, std::size_t column,
-                                       bool is_first, bool is_last, const Step<T>& step,
-                                       Trainable<T> weights, T* partial) {
+BNBENCH_ALWAYS_INLINE void UpdateBlocks(const std::uint8_t* bytes, const std::uint64_t* block_ink,
+                                        const T* out_gradient, std::size_t width,
+                                        std::size_t column, bool is_first, bool is_last,
+                                        const Step<T>& step, Trainable<T> weights, T* partial) {
   // Only a step that is the gradient and nothing else leaves weights without ink where they are.
   const bool steps_without_ink =
       kRule != StepRule::kSgd || !is_first || step.momentum != 0 || step.weight_decay != 0;
-  for (std::size_t pair = 0; pair < kPixelPairs; ++pair) {
-    if (is_last && pair_ink[pair] == 0 && !steps_without_ink) continue;
-    const std::size_t offset = 2 * pair * width + column;
-    Vector<T> sums[2][kCount];
-    for (int i = 0; i < kCount; ++i) {
-      const std::size_t lane = static_cast<std::size_t>(i) * kLanes<T>;
-      sums[0][i] = is_first ? Vector<T>{} : Load(partial + offset + lane);
-      sums[1][i] = is_first ? Vector<T>{} : Load(partial + offset + width + lane);
-    }
-    AddPairGradient<T, kCount>(bytes + 2 * pair, pair_ink[pair], out_gradient + column, width,
-                               sums);
-    for (int pixel = 0; pixel < 2; ++pixel) {
+  for (std::size_t block = 0; block < kNumPixels / kAtOnce; ++block) {
+    if (is_last && block_ink[block] == 0 && !steps_without_ink) continue;
+    const std::size_t offset = kAtOnce * block * width + column;
+    const auto at = [&](std::size_t pixel, int i) {
+      return offset + pixel * width + static_cast<std::size_t>(i) * kLanes<T>;
+    };
+    Vector<T> sums[kAtOnce][kCount];
+    for (std::size_t pixel = 0; pixel < kAtOnce; ++pixel) {
       for (int i = 0; i < kCount; ++i) {
-        const std::size_t at = offset + static_cast<std::size_t>(pixel) * width +
-                               static_cast<std::size_t>(i) * kLanes<T>;
+        sums[pixel][i] = is_first ? Vector<T>{} : Load(partial + at(pixel, i));
+      }
+    }
+    AddBlockGradient<T, kCount>(bytes + kAtOnce * block, block_ink[block], out_gradient + column,
+                                width, sums);
+    for (std::size_t pixel = 0; pixel < kAtOnce; ++pixel) {
+      for (int i = 0; i < kCount; ++i) {
         if (is_last) {
-          StepVector<kRule, T>(sums[pixel][i], step, weights, at);
+          StepVector<kRule, T>(sums[pixel][i], step, weights, at(pixel, i));
         } else {
-          Store<T>(partial + at, sums[pixel][i]);
+          Store<T>(partial + at(pixel, i), sums[pixel][i]);
         }
       }
     }
@@ -168,14 +189,14 @@ void InputUpdate(const InkedImages& images, const T* out_gradient, std::size_t w
                  const Step<T>& step, Trainable<T> weights, T* partial) {
   for (std::size_t first = 0; first < images.rows; first += kGroupRows) {
     const std::uint8_t* bytes = images.pixels + first * kNumPixels;
-    const std::uint64_t* pair_ink = images.pair_ink + first / kGroupRows * kPixelPairs;
+    const std::uint64_t* block_ink = images.block_ink + first / kGroupRows * (kNumPixels / kAtOnce);
     const T* group_gradient = out_gradient + first * width;
     const bool is_first = first == 0;
     const bool is_last = first + kGroupRows >= images.rows;
     WithRule(step, [&]<StepRule kRule>() {
       ForEachPanel<T>(width, [&]<int kCount>(std::size_t column) {
-        UpdatePairs<kRule, T, kCount>(bytes, pair_ink, group_gradient, width, column, is_first,
-                                      is_last, step, weights, partial);
+        UpdateBlocks<kRule, T, kCount>(bytes, block_ink, group_gradient, width, column, is_first,
+                                       is_last, step, weights, partial);
       });
     });
   }

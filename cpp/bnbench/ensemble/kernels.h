@@ -19,12 +19,13 @@ namespace bnbench {
 // Images of a batch, one after another.
 //
 // Half of the pixels of FashionMNIST are zero, and add nothing to a product. `ink` has a bit for
-// every pixel of an image that is not; `pair_ink` a bit for every image of a group of 64 in which
-// either of two neighboring pixels is not.
+// every pixel of an image that is not; `block_ink` a bit for every image of a group of 64 in which
+// any pixel of a block is not. How many neighboring pixels are a block is the kernels' own choice,
+// at least kMinBlockPixels.
 struct InkedImages {
-  const std::uint8_t* pixels;     // (rows, kNumPixels)
-  const std::uint64_t* ink;       // (rows, kInkWords)
-  const std::uint64_t* pair_ink;  // (groups of kGroupRows rows, kPixelPairs)
+  const std::uint8_t* pixels;      // (rows, kNumPixels)
+  const std::uint64_t* ink;        // (rows, kInkWords)
+  const std::uint64_t* block_ink;  // (groups of kGroupRows rows, blocks)
   std::size_t rows;
 };
 
@@ -65,8 +66,8 @@ struct KernelTable {
   // out = bias + (pixels / 255) weights, of shape (rows, width).
   void (*input_forward)(const InkedImages& images, const T* weights, const T* bias,
                         std::size_t width, T* out);
-  // Finds the pair ink of `rows` images with this ink.
-  void (*input_pair_ink)(const std::uint64_t* ink, std::size_t rows, std::uint64_t* pair_ink);
+  // Finds the block ink of `rows` images with this ink.
+  void (*input_block_ink)(const std::uint64_t* ink, std::size_t rows, std::uint64_t* block_ink);
   // Steps the weights against the gradient (pixels / 255)' out_gradient. `partial`
   // has the size of the weights; it may be null up to kGroupRows rows.
   void (*input_update)(const InkedImages& images, const T* out_gradient, std::size_t width,

@@ -178,7 +178,7 @@ TEST_CASE_TEMPLATE("the first layer's product and step are those of plain loops"
       std::vector<std::uint32_t> order(rows);
       for (std::size_t i = 0; i < rows; ++i) order[i] = static_cast<std::uint32_t>(i);
       batch.Gather(table, order);
-      kernels.input_pair_ink(batch.images().ink, rows, batch.pair_ink());
+      kernels.input_block_ink(batch.images().ink, rows, batch.block_ink());
       constexpr std::size_t kWidth = 48;
       std::mt19937 random(1);
       const Buffer<T> weights = Draw<T>(&random, kNumPixels * kWidth);

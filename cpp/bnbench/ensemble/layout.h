@@ -14,7 +14,6 @@ enum class EvaluationStatistics { kRunning, kPrecise };
 enum class WeightAveraging { kNone, kEma, kLastEpoch };
 
 inline constexpr std::size_t kNumPixels = 784;
-inline constexpr std::size_t kPixelPairs = kNumPixels / 2;
 inline constexpr std::size_t kNumOutputs = 10;
 
 // What every normalization adds to a variance, so that it divides by no zero.
@@ -27,8 +26,9 @@ inline constexpr std::size_t kMaxImages = 0xffffffff / 20 - 1;
 inline constexpr std::size_t kInkWordPixels = 56;
 inline constexpr std::size_t kInkWords = kNumPixels / kInkWordPixels;
 
-// A word of pair ink has one bit for every image of a group.
+// A word of block ink has one bit for every image of a group.
 inline constexpr std::size_t kGroupRows = 64;
+inline constexpr std::size_t kMinBlockPixels = 2;
 
 // Padding: 16 floats fill 64 bytes, the widest vector and a cache line.
 inline constexpr std::size_t kWidthStep = 16;

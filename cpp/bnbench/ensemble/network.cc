@@ -161,7 +161,7 @@ void Network<T>::Backward(Batch& batch, const Step<T>& step) {
   }
   Layer& first = layers_.front();
   BackwardUnits(0, step, rows);
-  kernels_.input_pair_ink(batch.images().ink, rows, batch.pair_ink());
+  kernels_.input_block_ink(batch.images().ink, rows, batch.block_ink());
   kernels_.input_update(batch.images(), first.gradient.data(), first.place.width, step,
                         At(parameters(), first.place.weight), partial_.data());
 }
