@@ -52,6 +52,7 @@ _FEW_SEEDS: dict[str, Any] = {
     "num_first_seeds": 3,
     "num_finalists": 2,
     "max_alternates": 1,
+    "num_alternate_seeds": 15,
 }
 """Tuning where trials differ little from seed to seed, since the rate falls to zero."""
 _GRID = tuple(0.001 * 4**power for power in range(7))  # up to 4.096
@@ -112,13 +113,14 @@ SERIES: dict[str, SeriesSpec] = {
                 seeds=tuple(range(1000, 1015)),
                 num_first_seeds=5,
                 max_alternates=2,
+                num_alternate_seeds=15,
             ),
             _tune("linear", _LINEAR, _GRID, **_FEW_SEEDS),
             _tune("linear-precise", _PRECISE, _GRID, **_FEW_SEEDS),
             _tune(
                 "linear-precise-20",
                 replace(_PRECISE, epochs=20),
-                _GRID[2:],
+                _GRID[3:6],
                 refine_octaves=(1.0,),
                 seeds=tuple(range(1000, 1004)),
                 num_first_seeds=2,
