@@ -92,8 +92,8 @@ def _say_how_sure(summary: RunSummary, lead: ContrastSummary) -> str:
     else:
         whom = "all" if summary.ranking else "both"
         sentences.append(
-            f"One learning rate for {whom} does not tell the technique from the tuning; "
-            "the fair series does."
+            f"One learning rate for {whom} may suit one network better, so part of a difference "
+            "may come from the rate. `bnbench run --study fair` tunes the rate of each."
         )
     failed = [
         f"{format_count(each.num_failed, 'trial')} of {name_variant(each.variant)}"

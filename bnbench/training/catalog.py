@@ -113,7 +113,6 @@ SERIES: dict[str, SeriesSpec] = {
                 seeds=tuple(range(1000, 1015)),
                 num_first_seeds=5,
                 max_alternates=2,
-                num_alternate_seeds=15,
             ),
             _tune("linear", _LINEAR, _GRID, **_FEW_SEEDS),
             _tune("linear-precise", _PRECISE, _GRID, **_FEW_SEEDS),
