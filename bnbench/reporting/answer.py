@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bnbench.reporting.headline import find_lead, list_contrasts, say_headline
+from bnbench.reporting.headline import find_lead, list_contrasts, say_headline, shares_rate
 from bnbench.reporting.sections.accuracy import (
     ContrastSummary,
     say_decision,
@@ -89,11 +89,11 @@ def _say_how_sure(summary: RunSummary, lead: ContrastSummary) -> str:
         )
     if is_tuned:
         sentences.append(_say_rates(summary, lead))
-    else:
+    elif shares_rate(summary.study):
         whom = "all" if summary.ranking else "both"
         sentences.append(
-            f"One learning rate for {whom} does not tell the technique from the tuning; "
-            "the fair series does."
+            f"One learning rate for {whom} may suit one network better, so part of a difference "
+            "may come from the rate. `bnbench run --study fair` tunes the rate of each."
         )
     failed = [
         f"{format_count(each.num_failed, 'trial')} of {name_variant(each.variant)}"

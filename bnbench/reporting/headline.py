@@ -19,6 +19,7 @@ from bnbench.reporting.wording import (
     name_variant,
     shorten_name,
 )
+from bnbench.specs import StudySpec
 from bnbench.stats import Outcome
 
 LONGEST = 120
@@ -160,10 +161,20 @@ def _say_best(ranking: RankingSummary, lead: ContrastSummary, name: Name, is_tun
     )
 
 
+def shares_rate(study: StudySpec) -> bool:
+    """Whether no variant of an untuned study sets a learning rate of its own."""
+    return all(
+        variant.adapt(study.recipe).learning_rate == study.recipe.learning_rate
+        for variant in study.variants
+    )
+
+
 def _list_conditions(summary: RunSummary) -> tuple[str, ...]:
     """Under what the accuracies hold, from the full text to the shortest."""
     if summary.study.tuning is not None:
         return ", each at its best learning rate", ", at tuned learning rates", ", tuned"
+    if not shares_rate(summary.study):
+        return ", each at its own learning rate", ", at different learning rates"
     rate = f"at learning rate {summary.study.recipe.learning_rate:g}"
     both = "both" if len(summary.study.variants) == 2 else "all"
     return f", {both} {rate}", f", {rate}"

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 
 from bnbench.reporting.sections.recipes import (
     NOTEBOOK,
+    PRECISE,
     RecipeSummary,
     find_accuracy,
     find_best_recipe,
 )
 from bnbench.reporting.wording import (
     VARIANT_NAMES,
-    format_count,
     format_percent,
+    join_words,
     name_variant,
     shorten_name,
 )
 from bnbench.stats import Outcome
 
-LONGEST = 110
+LONGEST = 120
 """Characters of the sentence that fit on two lines; a shorter form is taken if there is one."""
-MARKS = {"ahead": "", "behind": "", "level": " (negligible)", "open": " (open)"}
+MARKS = {"ahead": "", "behind": "", "level": " (negligible)", "undecided": " (undecided)"}
 """What is said beside a difference where the rows differ in standing."""
 
 
@@ -42,8 +44,8 @@ def say_series_headline(rows: Sequence[RecipeSummary], candidate: str, num_left_
     for longest in (LONGEST, 18, 12, 8):
         is_own = candidate not in VARIANT_NAMES
         name = shorten_name(candidate, longest) if is_own else name_variant(candidate)
-        head = _say_one(rows[0], name) if len(rows) == 1 else _count_standings(rows, name)
-        for tail in tails:
+        heads = [_say_one(rows[0], name)] if len(rows) == 1 else _count_standings(rows, name)
+        for head, tail in itertools.product(heads, tails):
             text = f"{begin}{head}{tail}."
             # A variant's own name keeps its first letter.
             is_kept = is_own and text.startswith(name)
@@ -70,25 +72,28 @@ def compose_series_answer(
         f"Left out: {'; '.join(left_out)}." if left_out else None,
         _say_best(rows, names),
         _explain_brackets(rows, num_planned),
-        _say_open(rows),
+        _say_undecided(rows),
+        _explain_precise(rows),
     )
     return tuple(filter(None, paragraphs))
 
 
-def _count_standings(rows: Sequence[RecipeSummary], name: str) -> str:
-    """In how many rows the candidate leads or trails."""
+def _count_standings(rows: Sequence[RecipeSummary], name: str) -> list[str]:
+    """In how many rows the candidate leads or trails, from the full text to the shortest."""
     counts, total = Counter(row.standing for row in rows), len(rows)
     ahead, behind = counts["ahead"], counts["behind"]
     if total in (ahead, behind):
-        return f"{name} {'leads' if ahead else 'trails'} with every recipe"
+        return [f"{name} {'leads' if ahead else 'trails'} with every recipe"]
     if ahead:
         but = f", trails with {behind}" if behind else ""
-        return f"{name} leads with {ahead} of {total} recipes{but}"
+        text = f"{name} leads with {ahead} of {total} recipes{but}"
+        number = counts["undecided"]
+        return [f"{text}, {number} undecided", text] if number else [text]
     if behind:
-        return f"{name} trails with {behind} of {total} recipes"
-    if counts["open"]:
-        return f"whether {name} leads is open"
-    return f"{name} has no meaningful gain with any recipe"
+        return [f"{name} trails with {behind} of {total} recipes"]
+    if counts["undecided"]:
+        return [f"whether {name} leads is open"]
+    return [f"{name} has no meaningful gain with any recipe"]
 
 
 def _list_ranges(rows: Sequence[RecipeSummary]) -> list[str]:
@@ -138,7 +143,7 @@ def _say_one(row: RecipeSummary, name: str) -> str:
         "ahead": f"{name} leads{size} {place}{tail}",
         "behind": f"{name} trails{size} {place}{tail}",
         "level": f"{name} has no meaningful gain {place}{tail}",
-        "open": f"whether {name} leads {place} is open{tail}",
+        "undecided": f"whether {name} leads {place} is open{tail}",
     }[row.standing]
 
 
@@ -199,8 +204,8 @@ def _explain_brackets(rows: Sequence[RecipeSummary], num_planned: int) -> str | 
         width = (
             f"The rows are read together, so brackets hold intervals of {level:.4g} % each: all "
             f"{num_planned} differences hold at once in at least 95 of 100 such series, and "
-            "likewise all win probabilities (Dunn 1961). A member's own report stands alone, so "
-            "its intervals are shorter."
+            "likewise all win probabilities. A row's own report stands alone, so its intervals are "
+            "shorter, and it may decide what is undecided here."
         )
     is_nested = [
         row.contrast is not None and row.difference is not row.contrast.differences[-1]
@@ -211,16 +216,13 @@ def _explain_brackets(rows: Sequence[RecipeSummary], num_planned: int) -> str | 
         cover += " and the choice of both learning rates"
     elif any(is_nested):
         cover += "; where rates were tuned, also the choice of both rates"
-    return (
-        f"{width} {cover}. It says nothing about other data or other networks. The verdict rests "
-        "on how often a new trial of the candidate would win."
-    )
+    return f"{width} {cover}. It says nothing about other data or other networks."
 
 
-def _say_open(rows: Sequence[RecipeSummary]) -> str | None:
-    """How many more seeds would decide the rows that are open."""
+def _say_undecided(rows: Sequence[RecipeSummary]) -> str | None:
+    """How many more seeds would decide each row that is undecided."""
     wanted = [
-        more
+        f"{more} for the {row.label}"
         for row in rows
         if row.contrast is not None
         and row.contrast.decision.outcome is Outcome.NO_CONCLUSION
@@ -228,5 +230,14 @@ def _say_open(rows: Sequence[RecipeSummary]) -> str | None:
     ]
     if not wanted:
         return None
-    upto = "" if min(wanted) == max(wanted) else "up to "
-    return f"To decide what is open, run {upto}{format_count(max(wanted), 'more seed')}."
+    return f"To decide what is undecided, train more seeds of both networks: {join_words(wanted)}."
+
+
+def _explain_precise(rows: Sequence[RecipeSummary]) -> str | None:
+    if not any(PRECISE in row.words for row in rows):
+        return None
+    return (
+        "Precise statistics: after each epoch, the means and variances that batch normalization "
+        "evaluates with are computed from the whole training set. Otherwise they are averages "
+        "that ran along while the weights still changed."
+    )

@@ -54,6 +54,7 @@ _FEW_SEEDS: dict[str, Any] = {
     "num_first_seeds": 3,
     "num_finalists": 2,
     "max_alternates": 1,
+    "num_alternate_seeds": 15,
 }
 """Tuning where trials differ little from seed to seed, since the rate falls to zero."""
 _GRID = tuple(0.001 * 4**power for power in range(7))  # up to 4.096
@@ -120,7 +121,7 @@ SERIES: dict[str, SeriesSpec] = {
             _tune(
                 "linear-precise-20",
                 replace(_PRECISE, epochs=20),
-                _GRID[2:],
+                _GRID[3:6],
                 refine_octaves=(1.0,),
                 seeds=tuple(range(1000, 1004)),
                 num_first_seeds=2,

@@ -245,6 +245,7 @@ def test_an_undecided_unit_passes_as_much_error_on_as_an_active_one() -> None:
     active = certify_surely(make_teetering_network(1e-3), images)
     undecided = certify_surely(make_teetering_network(0.0), images)
     assert undecided.logit_bounds[0, 0] == pytest.approx(active.logit_bounds[0, 0], rel=1e-2)
+    assert undecided.rival_bounds[0, 1] == pytest.approx(active.rival_bounds[0, 1], rel=1e-2)
 
 
 def test_errors_that_cancel_only_if_undecided_units_are_both_active_do_not_cancel() -> None:

@@ -162,7 +162,7 @@ def test_two_seeds_leave_the_verdict_open(
     write_list(tmp_path / "fair", ["notebook"])
     text = " ".join(write_series_report(tmp_path / "fair").split())
     assert "Whether batch normalization leads at the notebook's rate is open: 85.0 % right" in text
-    assert "To decide what is open, run 27 more seeds." in text
+    assert "train more seeds of both networks: 27 for the notebook's rate, 2 epochs." in text
     assert not (tmp_path / "fair" / "budget.png").exists()
 
 

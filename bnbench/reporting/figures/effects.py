@@ -10,6 +10,7 @@ from bnbench.reporting.figures.palette import MUTED, SERIES
 from bnbench.reporting.figures.rows import draw_interval, make_row_panels
 from bnbench.reporting.sections.accuracy import ContrastSummary
 from bnbench.reporting.sections.epoch_time import find_plain_contrast
+from bnbench.reporting.sections.spread import say_shares
 from bnbench.reporting.summary import RunSummary
 from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import shorten_name
@@ -21,7 +22,9 @@ COLORS = {Outcome.BETTER: SERIES[1].color, Outcome.WORSE: SERIES[0].color}
 
 
 def draw_effects(summary: RunSummary, _trials: RunTrials) -> Figure | None:
-    """Draw one panel per device; None for a study of two variants or fewer."""
+    """Draw one panel per device; None for two variants or fewer, or if sources are varied."""
+    if say_shares(summary.spread) is not None:
+        return None  # a variant with a fixed seed is no technique
     by_device = {
         ranking.device: _sort(summary, ranking.device, ranking.variants)
         for ranking in summary.ranking

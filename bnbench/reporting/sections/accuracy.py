@@ -244,7 +244,7 @@ def _say_pairing(pairing: stats.Pairing) -> str:
         None: "It is not certain whether pairing by seed helped",
     }[pairing.helped]
     return (
-        f"{effect}: the difference has {pairing.variance_ratio:.2f} times the variance of "
-        "unpaired trials. Accuracies of the two variants correlate at "
-        f"{format_number(pairing.correlation)} over seeds."
+        f"{effect}: the variance of the difference is {pairing.variance_ratio:.2f} times what it "
+        "would be if each trial were compared with one of another seed. Accuracies of the two "
+        f"variants correlate at {format_number(pairing.correlation)} over seeds."
     )

@@ -112,7 +112,8 @@ def compose_search(summary: SearchSummary | None) -> Section | None:
     limits = (
         f"Brackets hold 95 % intervals over seeds; the grid is taken as given.{few} A search keeps "
         "its best trial, so luck raises what it shows. The study itself chooses by the mean over "
-        "seeds, among finer rates."
+        "seeds, among finer rates. So these differences are not those of the answer, which are of "
+        "test accuracies."
     )
     shown = {each.num_trials: each for each in summary.budgets}
     return Section(

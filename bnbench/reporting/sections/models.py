@@ -191,8 +191,8 @@ def say_models(summary: ModelsSummary) -> str:
     num_predictions = sum(v.num_predictions for v in verifications)
     certified = say_certified(summary.certificates)
     return (
-        f"In {join_words(runtimes)}, {models} give the predictions of the binary64 reference "
-        f"within rounding, all {num_predictions:,}." + (f" {certified}" if certified else "")
+        f"All {num_predictions:,} predictions of {models} in {join_words(runtimes)} are those of "
+        "the binary64 reference, within rounding." + (f" {certified}" if certified else "")
     )
 
 

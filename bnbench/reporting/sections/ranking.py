@@ -77,7 +77,9 @@ def tabulate_ranking(
             if times:
                 row["time per epoch"] = format_ratio(time.result.paired_ratio) if time else "–"
             rows.append(row)
-    return Table.from_rows(rows, details=("wins", "time per epoch"), qualifiers=("device",))
+    return Table.from_rows(
+        rows, details=("win probability", "time per epoch"), qualifiers=("device",)
+    )
 
 
 def compose_effects(rankings: Sequence[RankingSummary], shown: StudySpec) -> Section | None:
@@ -98,12 +100,12 @@ def compose_effects(rankings: Sequence[RankingSummary], shown: StudySpec) -> Sec
 def _describe_contrast(contrast: ContrastSummary | None) -> dict[str, str]:
     """The cells of a variant against the baseline; dashes for the baseline itself."""
     if contrast is None:
-        return dict.fromkeys(("verdict", "difference, points", "wins"), "–")
+        return dict.fromkeys(("verdict", "difference, points", "win probability"), "–")
     outcome = contrast.decision.outcome
     return {
-        "verdict": "open" if outcome is Outcome.NO_CONCLUSION else str(outcome),
+        "verdict": "undecided" if outcome is Outcome.NO_CONCLUSION else str(outcome),
         "difference, points": format_points(contrast.differences[-1]).replace(" points", ""),
-        "wins": format_number(contrast.decision.probability),
+        "win probability": format_number(contrast.decision.probability),
     }
 
 

@@ -26,6 +26,7 @@ from bnbench.specs import StudySpec
 from bnbench.stats import Estimate, Outcome
 
 NOTEBOOK = "notebook"
+PRECISE = "precise statistics"
 FALLING: tuple[Schedule, ...] = ("linear",)
 """Schedules whose spread over seeds is compared with that of the constant one."""
 SCHEDULE_WORDS: dict[Schedule, str] = {
@@ -35,7 +36,7 @@ SCHEDULE_WORDS: dict[Schedule, str] = {
     "one-cycle": "rate in one cycle",
 }
 
-Standing = Literal["ahead", "behind", "level", "open"]
+Standing = Literal["ahead", "behind", "level", "undecided"]
 """How the candidate stands in a row: its verdict, if the interval of the difference allows it."""
 
 
@@ -82,7 +83,7 @@ class RecipeSummary:
         if outcome is Outcome.NOT_MEANINGFULLY_BETTER:
             return "level"
         if outcome is Outcome.NO_CONCLUSION or not self._has_sign(outcome):
-            return "open"
+            return "undecided"
         return "ahead" if outcome is Outcome.BETTER else "behind"
 
     def _has_sign(self, outcome: Outcome) -> bool:
@@ -160,13 +161,13 @@ def tabulate_recipes(rows: Sequence[RecipeSummary], names: tuple[str, str]) -> T
                 "verdict": _say_verdict(row),
                 names[0]: format_percent(_get_mean(row.baseline)),
                 names[1]: format_percent(_get_mean(row.candidate)),
-                "wins": "not known"
+                "win probability": "not known"
                 if row.contrast is None
                 else format_number(row.contrast.decision.probability),
             }
             for row in rows
         ),
-        details=("wins",),
+        details=("win probability",),
     )
     return replace(table, links=tuple(f"{row.member}/report.html" for row in rows))
 
@@ -251,7 +252,7 @@ def _describe_recipe(study: StudySpec) -> str:
     words = SCHEDULE_WORDS[study.recipe.schedule]
     given = f"rate {study.recipe.learning_rate:g}"
     words = f"best {words}" if study.tuning else words.replace("rate", given, 1)
-    return f"{words}, precise statistics" if _is_precise(study) else words
+    return f"{words}, {PRECISE}" if _is_precise(study) else words
 
 
 def _is_notebook(study: StudySpec) -> bool:
@@ -278,9 +279,9 @@ def _format_difference(difference: Estimate | None) -> str:
 def _say_verdict(row: RecipeSummary) -> str:
     outcome = Outcome.NO_CONCLUSION if row.contrast is None else row.contrast.decision.outcome
     if outcome is Outcome.NO_CONCLUSION:
-        return "open"
+        return "undecided"
     # Other tuning seeds might have chosen rates at which the difference has no sign.
-    return f"{outcome}{' at these rates' if row.standing == 'open' else ''}"
+    return f"{outcome}{' at these rates' if row.standing == 'undecided' else ''}"
 
 
 def _format_rate(variant: VariantSummary | None) -> str:

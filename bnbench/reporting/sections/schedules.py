@@ -65,6 +65,7 @@ def compose_schedules(summaries: Sequence[ScheduleSummary]) -> Section | None:
                 "validation accuracy": "not known"
                 if each.best is None
                 else format_percent(each.best.accuracy.value),
+                "seeds": "–" if each.best is None else str(each.best.num_trials),
                 "rates that work": _format_band(each),
             }
             for each in summaries

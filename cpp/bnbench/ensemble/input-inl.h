@@ -18,40 +18,49 @@ struct ByteValues {
 template <class T>
 inline constexpr ByteValues<T> kByteValues{};
 
-// The rows of two inputs, where either has ink, at once: every row of weights loaded serves both.
+// So many inputs, and in the update so many neighboring bytes, are taken at once: every row of
+// weights or gradients that is loaded serves all of them. Where there are registers for four, more
+// zeros are multiplied than with two, and fewer rows are loaded.
+inline constexpr std::size_t kAtOnce = BNBENCH_ACCUMULATORS / kPanelVectors;
+static_assert(kAtOnce == kMinBlockBytes || kAtOnce == kMaxBlockBytes);
+
+// The rows of a few inputs, where any of them has ink.
 template <class T, int kCount>
-BNBENCH_ALWAYS_INLINE void ForwardTwoRows(const InkedInputs& inputs, std::size_t row,
-                                          std::size_t other, const T* weights, const T* bias,
-                                          std::size_t width, T* out) {
-  Vector<T> sums[2][kCount];
-  for (int i = 0; i < kCount; ++i) {
-    sums[0][i] = sums[1][i] = Load(bias + static_cast<std::size_t>(i) * kLanes<T>);
+BNBENCH_ALWAYS_INLINE void ForwardRows(const InkedInputs& inputs,
+                                       const std::size_t (&rows)[kAtOnce], const T* weights,
+                                       const T* bias, std::size_t width, T* out) {
+  Vector<T> sums[kAtOnce][kCount];
+  for (std::size_t r = 0; r < kAtOnce; ++r) {
+    for (int i = 0; i < kCount; ++i) {
+      sums[r][i] = Load(bias + static_cast<std::size_t>(i) * kLanes<T>);
+    }
   }
-  const std::uint64_t* const row_ink = inputs.ink + row * inputs.num_words;
-  const std::uint64_t* const other_ink = inputs.ink + other * inputs.num_words;
-  const std::uint8_t* const row_bytes = inputs.bytes + row * inputs.num_bytes;
-  const std::uint8_t* const other_row_bytes = inputs.bytes + other * inputs.num_bytes;
   for (std::size_t word = 0; word < inputs.num_words; ++word) {
-    std::uint64_t ink = row_ink[word] | other_ink[word];
-    const std::uint8_t* bytes = row_bytes + word * kInkWordBytes;
-    const std::uint8_t* other_bytes = other_row_bytes + word * kInkWordBytes;
+    std::uint64_t ink = 0;
+    const std::uint8_t* bytes[kAtOnce];
+    for (std::size_t r = 0; r < kAtOnce; ++r) {
+      ink |= inputs.ink[rows[r] * inputs.num_words + word];
+      bytes[r] = inputs.bytes + rows[r] * inputs.num_bytes + word * kInkWordBytes;
+    }
     const T* word_weights = weights + word * kInkWordBytes * width;
     while (ink != 0) {
       const std::size_t at = static_cast<std::size_t>(__builtin_ctzll(ink));
       ink &= ink - 1;
-      const Vector<T> value = Broadcast(kByteValues<T>.of[bytes[at]]);
-      const Vector<T> other_value = Broadcast(kByteValues<T>.of[other_bytes[at]]);
       const T* byte_weights = word_weights + at * width;
+      Vector<T> weight[kCount];
       for (int i = 0; i < kCount; ++i) {
-        const Vector<T> weight = Load(byte_weights + static_cast<std::size_t>(i) * kLanes<T>);
-        sums[0][i] += value * weight;
-        sums[1][i] += other_value * weight;
+        weight[i] = Load(byte_weights + static_cast<std::size_t>(i) * kLanes<T>);
+      }
+      for (std::size_t r = 0; r < kAtOnce; ++r) {
+        const Vector<T> value = Broadcast(kByteValues<T>.of[bytes[r][at]]);
+        for (int i = 0; i < kCount; ++i) sums[r][i] += value * weight[i];
       }
     }
   }
-  for (int i = 0; i < kCount; ++i) {
-    Store<T>(out + row * width + static_cast<std::size_t>(i) * kLanes<T>, sums[0][i]);
-    Store<T>(out + other * width + static_cast<std::size_t>(i) * kLanes<T>, sums[1][i]);
+  for (std::size_t r = 0; r < kAtOnce; ++r) {
+    for (int i = 0; i < kCount; ++i) {
+      Store<T>(out + rows[r] * width + static_cast<std::size_t>(i) * kLanes<T>, sums[r][i]);
+    }
   }
 }
 
@@ -59,10 +68,12 @@ template <class T>
 void InputForward(const InkedInputs& inputs, const T* weights, const T* bias, std::size_t width,
                   T* out) {
   ForEachPanel<T>(width, [&]<int kCount>(std::size_t column) {
-    for (std::size_t row = 0; row < inputs.rows; row += 2) {
-      const std::size_t other = row + 1 < inputs.rows ? row + 1 : row;
-      ForwardTwoRows<T, kCount>(inputs, row, other, weights + column, bias + column, width,
-                                out + column);
+    for (std::size_t first = 0; first < inputs.rows; first += kAtOnce) {
+      std::size_t rows[kAtOnce];  // the last one again where there are no more
+      for (std::size_t r = 0; r < kAtOnce; ++r) {
+        rows[r] = first + r < inputs.rows ? first + r : inputs.rows - 1;
+      }
+      ForwardRows<T, kCount>(inputs, rows, weights + column, bias + column, width, out + column);
     }
   });
 }
@@ -89,83 +100,91 @@ BNBENCH_ALWAYS_INLINE void TransposeBits(std::uint64_t* rows) {
   SwapBits<1>(rows, 0x5555555555555555);
 }
 
-// The words of ink have a row for every input, those of pair ink for every pair.
-inline void InputPairInk(const std::uint64_t* ink, std::size_t rows, std::size_t num_words,
-                         std::uint64_t* pair_ink) {
-  static_assert(kGroupRows == 64 && kInkWordBytes % 2 == 0);
-  constexpr std::uint64_t kFirstOfPair = 0x5555555555555555;
+// The words of ink have a row for every input, those of block ink for every block of bytes.
+inline void InputBlockInk(const std::uint64_t* ink, std::size_t rows, std::size_t num_words,
+                          std::uint64_t* block_ink) {
+  static_assert(kGroupRows == 64 && kInkWordBytes % kAtOnce == 0);
+  constexpr std::size_t kWordBlocks = kInkWordBytes / kAtOnce;
+  constexpr std::uint64_t kFirstOfBlock = ~std::uint64_t{0} / ((std::uint64_t{1} << kAtOnce) - 1);
   for (std::size_t first = 0; first < rows; first += kGroupRows) {
     const std::size_t count = rows - first < kGroupRows ? rows - first : kGroupRows;
-    for (std::size_t word = 0; word < num_words; word += 2) {
-      // The pairs of two words fill one: those of the second in its odd bits.
+    for (std::size_t word = 0; word < num_words; word += kAtOnce) {
+      // The blocks of several words fill one: those of the next word in the next bits.
+      const std::size_t together = num_words - word < kAtOnce ? num_words - word : kAtOnce;
       alignas(64) std::uint64_t matrix[kGroupRows] = {};
       for (std::size_t row = 0; row < count; ++row) {
         const std::uint64_t* words = ink + (first + row) * num_words + word;
-        const std::uint64_t even = (words[0] | words[0] >> 1) & kFirstOfPair;
-        const std::uint64_t odd = (words[1] | words[1] >> 1) & kFirstOfPair;
-        matrix[row] = even | odd << 1;
+        for (std::size_t i = 0; i < together; ++i) {
+          std::uint64_t any = words[i];
+          for (std::size_t at = 1; at < kAtOnce; ++at) any |= words[i] >> at;
+          matrix[row] |= (any & kFirstOfBlock) << i;
+        }
       }
       TransposeBits(matrix);
-      for (std::size_t pair = 0; pair < kInkWordBytes / 2; ++pair) {
-        pair_ink[pair] = matrix[2 * pair];
-        pair_ink[pair + kInkWordBytes / 2] = matrix[2 * pair + 1];
+      for (std::size_t i = 0; i < together; ++i) {
+        for (std::size_t block = 0; block < kWordBlocks; ++block) {
+          *block_ink++ = matrix[kAtOnce * block + i];
+        }
       }
-      pair_ink += kInkWordBytes;
     }
   }
 }
 
-// Adds to `sums` the gradient of the weights of two neighboring pixels over a group of inputs.
+// Adds to `sums` the gradient of the weights of a block of bytes over a group of inputs.
 template <class T, int kCount>
-BNBENCH_ALWAYS_INLINE void AddPairGradient(const std::uint8_t* bytes, std::size_t num_bytes,
-                                           std::uint64_t ink, const T* out_gradient,
-                                           std::size_t width, Vector<T> (&sums)[2][kCount]) {
+BNBENCH_ALWAYS_INLINE void AddBlockGradient(const std::uint8_t* bytes, std::size_t num_bytes,
+                                            std::uint64_t ink, const T* out_gradient,
+                                            std::size_t width, Vector<T> (&sums)[kAtOnce][kCount]) {
   while (ink != 0) {
     const std::size_t row = static_cast<std::size_t>(__builtin_ctzll(ink));
     ink &= ink - 1;
-    const Vector<T> value = Broadcast(kByteValues<T>.of[bytes[row * num_bytes]]);
-    const Vector<T> other_value = Broadcast(kByteValues<T>.of[bytes[row * num_bytes + 1]]);
     const T* row_gradient = out_gradient + row * width;
+    Vector<T> gradient[kCount];
     for (int i = 0; i < kCount; ++i) {
-      const Vector<T> gradient = Load(row_gradient + static_cast<std::size_t>(i) * kLanes<T>);
-      sums[0][i] += value * gradient;
-      sums[1][i] += other_value * gradient;
+      gradient[i] = Load(row_gradient + static_cast<std::size_t>(i) * kLanes<T>);
+    }
+    for (std::size_t at = 0; at < kAtOnce; ++at) {
+      const Vector<T> value = Broadcast(kByteValues<T>.of[bytes[row * num_bytes + at]]);
+      for (int i = 0; i < kCount; ++i) sums[at][i] += value * gradient[i];
     }
   }
 }
 
 // One group of inputs. The sums of a batch of several groups wait in `partial` for the last one.
 template <StepRule kRule, class T, int kCount>
-BNBENCH_ALWAYS_INLINE void UpdatePairs(const InkedInputs& inputs, std::size_t first,
-                                       const T* out_gradient, std::size_t width, std::size_t column,
-                                       const Step<T>& step, Trainable<T> weights, T* partial) {
+BNBENCH_ALWAYS_INLINE void UpdateBlocks(const InkedInputs& inputs, std::size_t first,
+                                        const T* out_gradient, std::size_t width,
+                                        std::size_t column, const Step<T>& step,
+                                        Trainable<T> weights, T* partial) {
   const std::uint8_t* const bytes = inputs.bytes + first * inputs.num_bytes;
-  const std::uint64_t* const pair_ink = inputs.pair_ink + first / kGroupRows * inputs.num_pairs;
-  const std::size_t num_pairs = (inputs.num_inputs + 1) / 2;
+  const std::uint64_t* const block_ink =
+      inputs.block_ink + first / kGroupRows * (inputs.num_bytes / kAtOnce);
+  const std::size_t num_blocks = (inputs.num_inputs + kAtOnce - 1) / kAtOnce;
   const bool is_first = first == 0;
   const bool is_last = first + kGroupRows >= inputs.rows;
   // Only a step that is the gradient and nothing else leaves weights without ink where they are.
   const bool steps_without_ink =
       kRule != StepRule::kSgd || !is_first || step.momentum != 0 || step.weight_decay != 0;
-  for (std::size_t pair = 0; pair < num_pairs; ++pair) {
-    if (is_last && pair_ink[pair] == 0 && !steps_without_ink) continue;
-    const std::size_t offset = 2 * pair * width + column;
-    Vector<T> sums[2][kCount];
-    for (int i = 0; i < kCount; ++i) {
-      const std::size_t lane = static_cast<std::size_t>(i) * kLanes<T>;
-      sums[0][i] = is_first ? Vector<T>{} : Load(partial + offset + lane);
-      sums[1][i] = is_first ? Vector<T>{} : Load(partial + offset + width + lane);
-    }
-    AddPairGradient<T, kCount>(bytes + 2 * pair, inputs.num_bytes, pair_ink[pair],
-                               out_gradient + column, width, sums);
-    for (int of_pair = 0; of_pair < 2; ++of_pair) {
+  for (std::size_t block = 0; block < num_blocks; ++block) {
+    if (is_last && block_ink[block] == 0 && !steps_without_ink) continue;
+    const std::size_t offset = kAtOnce * block * width + column;
+    const auto place = [&](std::size_t at, int i) {
+      return offset + at * width + static_cast<std::size_t>(i) * kLanes<T>;
+    };
+    Vector<T> sums[kAtOnce][kCount];
+    for (std::size_t at = 0; at < kAtOnce; ++at) {
       for (int i = 0; i < kCount; ++i) {
-        const std::size_t at = offset + static_cast<std::size_t>(of_pair) * width +
-                               static_cast<std::size_t>(i) * kLanes<T>;
+        sums[at][i] = is_first ? Vector<T>{} : Load(partial + place(at, i));
+      }
+    }
+    AddBlockGradient<T, kCount>(bytes + kAtOnce * block, inputs.num_bytes, block_ink[block],
+                                out_gradient + column, width, sums);
+    for (std::size_t at = 0; at < kAtOnce; ++at) {
+      for (int i = 0; i < kCount; ++i) {
         if (is_last) {
-          StepVector<kRule, T>(sums[of_pair][i], step, weights, at);
+          StepVector<kRule, T>(sums[at][i], step, weights, place(at, i));
         } else {
-          Store<T>(partial + at, sums[of_pair][i]);
+          Store<T>(partial + place(at, i), sums[at][i]);
         }
       }
     }
@@ -179,8 +198,8 @@ void InputUpdate(const InkedInputs& inputs, const T* out_gradient, std::size_t w
     const T* group_gradient = out_gradient + first * width;
     WithRule(step, [&]<StepRule kRule>() {
       ForEachPanel<T>(width, [&]<int kCount>(std::size_t column) {
-        UpdatePairs<kRule, T, kCount>(inputs, first, group_gradient, width, column, step, weights,
-                                      partial);
+        UpdateBlocks<kRule, T, kCount>(inputs, first, group_gradient, width, column, step, weights,
+                                       partial);
       });
     });
   }

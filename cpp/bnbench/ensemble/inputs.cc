@@ -66,9 +66,8 @@ void PrefetchBytes(const void* first, std::size_t size) {
 }  // namespace
 
 InkLayout::InkLayout(std::size_t inputs)
-    : num_words(Add(inputs, 2 * kInkWordBytes - 1) / (2 * kInkWordBytes) * 2),
-      num_bytes(Multiply(num_words, kInkWordBytes)),
-      num_pairs(num_bytes / 2) {}
+    : num_words(Add(inputs, kInkWordBytes - 1) / kInkWordBytes),
+      num_bytes(Multiply(num_words, kInkWordBytes)) {}
 
 InputTable::InputTable(const LabeledInputs& inputs, const DataShape& shape, const char* name)
     : shape_(shape), ink_layout_(shape.num_inputs) {
@@ -154,7 +153,8 @@ Batch<T>::Batch(const InputTable& table, std::size_t max_rows)
   if (table.holds_bytes()) {
     bytes_ = Buffer<std::uint8_t>(Multiply(max_rows, layout_.num_bytes));
     ink_ = Buffer<std::uint64_t>(Multiply(max_rows, layout_.num_words));
-    pair_ink_ = Buffer<std::uint64_t>(Multiply(NumGroups(max_rows), layout_.num_pairs));
+    block_ink_ =
+        Buffer<std::uint64_t>(Multiply(NumGroups(max_rows), layout_.num_bytes / kMinBlockBytes));
   } else {
     values_ = Buffer<T>(Multiply(max_rows, num_inputs_));
   }

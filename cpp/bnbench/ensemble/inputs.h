@@ -13,13 +13,12 @@
 
 namespace bnbench {
 
-// How bytes of one input lie in memory: padded with zeros to whole pairs of words of ink.
+// How bytes of one input lie in memory: padded with zeros to whole words of ink.
 struct InkLayout {
   explicit InkLayout(std::size_t inputs);
 
   std::size_t num_words;  // of ink
   std::size_t num_bytes;  // with the padding
-  std::size_t num_pairs;  // of neighboring bytes, with the padding
 };
 
 // Labeled inputs; of bytes also which are not zero.
@@ -49,7 +48,8 @@ class InputTable {
   }
 
   // All inputs, such that those with ink in the same places tend to be neighbors. The kernels take
-  // inputs two at a time and skip the bytes that are zero in both. Floats are in their own order.
+  // inputs a few at a time and skip the bytes that are zero in all of them. Floats are in their own
+  // order.
   std::span<const std::uint32_t> similarity_order() const { return similarity_order_; }
 
   // Sorts every batch of an epoch's `order` by similarity. A batch's inputs are summed over, so
@@ -82,10 +82,10 @@ class Batch {
   const std::uint32_t* labels() const { return labels_.data(); }
   bool holds_bytes() const { return values_.size() == 0; }
 
-  std::uint64_t* pair_ink() { return pair_ink_.data(); }
+  std::uint64_t* block_ink() { return block_ink_.data(); }
   InkedInputs inked() const {
-    return {bytes_.data(),     ink_.data(),       pair_ink_.data(),  rows_,
-            layout_.num_words, layout_.num_bytes, layout_.num_pairs, num_inputs_};
+    return {bytes_.data(),     ink_.data(),       block_ink_.data(), rows_,
+            layout_.num_words, layout_.num_bytes, num_inputs_};
   }
   // Of shape (rows, num_inputs).
   const T* values() const { return values_.data(); }
@@ -95,7 +95,7 @@ class Batch {
   InkLayout layout_;
   Buffer<std::uint8_t> bytes_;
   Buffer<std::uint64_t> ink_;
-  Buffer<std::uint64_t> pair_ink_;
+  Buffer<std::uint64_t> block_ink_;
   Buffer<T> values_;
   Buffer<std::uint32_t> labels_;
   std::size_t rows_ = 0;

@@ -20,7 +20,7 @@ inline constexpr KernelTable<T> kKernels = {
     .fuses_multiply_add = false,
 #endif
     .input_forward = InputForward<T>,
-    .input_pair_ink = InputPairInk,
+    .input_block_ink = InputBlockInk,
     .input_update = InputUpdate<T>,
     .dense_forward = DenseForward<T>,
     .dense_update = DenseUpdate<T>,

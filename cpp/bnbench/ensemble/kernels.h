@@ -19,16 +19,16 @@ namespace bnbench {
 // Inputs of a batch that are bytes, one after another.
 //
 // Half of the bytes of FashionMNIST are zero, and add nothing to a product. `ink` has a bit for
-// every byte of an input that is not; `pair_ink` a bit for every input of a group of 64 in which
-// either of two neighboring bytes is not.
+// every byte of an input that is not; `block_ink` a bit for every input of a group of 64 in
+// which any byte of a block is not. How many neighboring bytes are a block is the kernels' own
+// choice, kMinBlockBytes or kMaxBlockBytes.
 struct InkedInputs {
-  const std::uint8_t* bytes;      // (rows, num_bytes), 0 beyond the inputs
-  const std::uint64_t* ink;       // (rows, num_words)
-  const std::uint64_t* pair_ink;  // (groups of kGroupRows rows, num_pairs)
+  const std::uint8_t* bytes;       // (rows, num_bytes), 0 beyond the inputs
+  const std::uint64_t* ink;        // (rows, num_words)
+  const std::uint64_t* block_ink;  // (groups of kGroupRows rows, blocks)
   std::size_t rows;
   std::size_t num_words;
   std::size_t num_bytes;
-  std::size_t num_pairs;
   std::size_t num_inputs;
 };
 
@@ -66,13 +66,13 @@ struct KernelTable {
   const char* name;
   bool fuses_multiply_add;  // and so rounds once where others round twice
 
-  // out = bias + (bytes / 255) weights, of shape (rows, width). An odd number of inputs has one
-  // more row of weights.
+  // out = bias + (bytes / 255) weights, of shape (rows, width). The rows of weights fill whole
+  // blocks of kMaxBlockBytes.
   void (*input_forward)(const InkedInputs& inputs, const T* weights, const T* bias,
                         std::size_t width, T* out);
-  // Finds the pair ink of `rows` inputs with `num_words` words of ink each, an even number.
-  void (*input_pair_ink)(const std::uint64_t* ink, std::size_t rows, std::size_t num_words,
-                         std::uint64_t* pair_ink);
+  // Finds the block ink of `rows` inputs with `num_words` words of ink each.
+  void (*input_block_ink)(const std::uint64_t* ink, std::size_t rows, std::size_t num_words,
+                          std::uint64_t* block_ink);
   // Steps the weights against the gradient (bytes / 255)' out_gradient. `partial`
   // has the size of the weights; it may be null up to kGroupRows rows.
   void (*input_update)(const InkedInputs& inputs, const T* out_gradient, std::size_t width,

@@ -22,6 +22,7 @@ using bnbench::Activation;
 using bnbench::Buffer;
 using bnbench::KernelTable;
 using bnbench::kGroupRows;
+using bnbench::kMaxBlockBytes;
 using bnbench::Step;
 using bnbench::StepRule;
 using Values = std::vector<double>;
@@ -31,9 +32,10 @@ namespace {
 // Widths of one vector up to more than a panel of any set, and rows of one to several tiles.
 constexpr std::size_t kWidths[] = {16, 48, 80};
 constexpr std::size_t kRows[] = {1, 7, 64, 70};
-// Rows and numbers of inputs: an odd one has a last byte without a neighbor, 112 fill two words.
+// Rows and numbers of inputs: some do not fill their last block, 112 fill two words.
 constexpr std::pair<std::size_t, std::size_t> kFirstLayers[] = {
-    {1, 784}, {7, 784}, {64, 784}, {70, 784}, {70, 1}, {7, 63}, {64, 112}, {130, 113}};
+    {1, 784}, {7, 784}, {64, 784}, {70, 784}, {70, 1},
+    {7, 63},  {7, 62},  {7, 61},   {64, 112}, {130, 113}};
 struct LossCase {
   std::size_t rows;
   std::size_t classes;
@@ -61,7 +63,7 @@ Values Copy(const Buffer<T>& values) {
 template <class T>
 void CheckClose(const Buffer<T>& found, const Values& expected) {
   constexpr double kTolerance = std::is_same_v<T, float> ? 1e-4 : 1e-12;
-  REQUIRE(found.size() == expected.size());
+  REQUIRE(found.size() >= expected.size());
   double largest = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     largest = std::max(largest, std::abs(static_cast<double>(found[i]) - expected[i]));
@@ -108,10 +110,14 @@ struct Stepped {
     }
   }
 
-  void Check() const {
-    CheckClose(weights, plain_weights);
-    CheckClose(velocity, plain_velocity);
-    CheckClose(square, plain_square);
+  void Check() const { CheckFirst(weights.size()); }
+
+  // Not the rest, which is padding.
+  void CheckFirst(std::size_t count) const {
+    const auto end = static_cast<std::ptrdiff_t>(count);
+    CheckClose(weights, Values(plain_weights.begin(), plain_weights.begin() + end));
+    CheckClose(velocity, Values(plain_velocity.begin(), plain_velocity.begin() + end));
+    CheckClose(square, Values(plain_square.begin(), plain_square.begin() + end));
   }
 
   Buffer<T> weights;
@@ -190,11 +196,12 @@ TEST_CASE_TEMPLATE("the first layer's product and step are those of plain loops"
       std::vector<std::uint32_t> order(rows);
       for (std::size_t i = 0; i < rows; ++i) order[i] = static_cast<std::uint32_t>(i);
       batch.Gather(table, order);
-      kernels.input_pair_ink(batch.inked().ink, rows, batch.inked().num_words, batch.pair_ink());
+      kernels.input_block_ink(batch.inked().ink, rows, batch.inked().num_words, batch.block_ink());
       constexpr std::size_t kWidth = 48;
       std::mt19937 random(1);
-      // A row for the second of the last two, if their number is odd.
-      const std::size_t num_weights = (num_pixels + num_pixels % 2) * kWidth;
+      // Rows for the rest of the last block.
+      const std::size_t num_weights =
+          (num_pixels + kMaxBlockBytes - 1) / kMaxBlockBytes * kMaxBlockBytes * kWidth;
       const Buffer<T> weights = Draw<T>(&random, num_weights);
       const Buffer<T> bias = Draw<T>(&random, kWidth);
       const Buffer<T> gradient = Draw<T>(&random, rows * kWidth);
@@ -223,7 +230,7 @@ TEST_CASE_TEMPLATE("the first layer's product and step are those of plain loops"
         Buffer<T> partial(num_weights);
         kernels.input_update(batch.inked(), gradient.data(), kWidth, Round<T>(step),
                              stepped.trainable(), partial.data());
-        stepped.Check();
+        stepped.CheckFirst(num_pixels * kWidth);
       }
     }
   });

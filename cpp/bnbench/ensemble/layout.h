@@ -28,8 +28,10 @@ inline constexpr std::size_t kMaxInputs = 0xffffffff / 20 - 1;
 // Two rows of an image of FashionMNIST: its 784 bytes are no multiple of 64, and are one of 56.
 inline constexpr std::size_t kInkWordBytes = 56;
 
-// A word of pair ink has one bit for every input of a group.
+// A word of block ink has one bit for every input of a group.
 inline constexpr std::size_t kGroupRows = 64;
+inline constexpr std::size_t kMinBlockBytes = 2;
+inline constexpr std::size_t kMaxBlockBytes = 4;
 
 // Padding: 16 floats fill 64 bytes, the widest vector and a cache line.
 inline constexpr std::size_t kWidthStep = 16;

@@ -174,7 +174,7 @@ void Network<T>::Backward(Batch<T>& batch, const Step<T>& step) {
     return;
   }
   const InkedInputs inked = batch.inked();
-  kernels_.input_pair_ink(inked.ink, rows, inked.num_words, batch.pair_ink());
+  kernels_.input_block_ink(inked.ink, rows, inked.num_words, batch.block_ink());
   kernels_.input_update(inked, first.gradient.data(), place.width, step, weights, partial_.data());
 }
 

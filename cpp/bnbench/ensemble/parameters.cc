@@ -63,8 +63,9 @@ ParameterLayout::ParameterLayout(const NetworkShape& network, const DataShape& d
     layer.inputs = inputs;
     layer.outputs = outputs;
     layer.width = PaddedWidth(outputs);
-    // The kernels of the first layer step the rows of two inputs at a time.
-    layer.weight = take(Multiply(Add(inputs, inputs % 2), layer.width));
+    // The kernels of the first layer step the rows of a block of inputs at a time.
+    const std::size_t rows = Add(inputs, kMaxBlockBytes - 1) / kMaxBlockBytes * kMaxBlockBytes;
+    layer.weight = take(Multiply(rows, layer.width));
     layer.bias = take(layer.width);
     layer.vectors.push_back(layer.bias);
     for (std::size_t LayerPlace::*vector : ListVectors(normalization)) {

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from bnbench.recipes import RecipeChange
 from bnbench.records import TrialRecord
 from bnbench.specs import StudySpec, VariantSpec
 from tests.conftest import make_epochs
@@ -37,4 +38,10 @@ def test_the_axis_says_what_is_compared_and_with_what(drawer: Drawer) -> None:
 
 def test_two_variants_need_no_such_figure(drawer: Drawer) -> None:
     study: StudySpec = replace(THREE, variants=THREE.variants[:2])
+    assert "effects" not in drawer.draw(study, set_accuracies)
+
+
+def test_variants_that_fix_a_source_of_randomness_are_no_techniques(drawer: Drawer) -> None:
+    fixed = RecipeChange(order_seed=9)
+    study = replace(THREE, variants=(*THREE.variants[:2], VariantSpec("same", recipe=fixed)))
     assert "effects" not in drawer.draw(study, set_accuracies)

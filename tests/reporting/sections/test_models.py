@@ -151,9 +151,9 @@ def test_the_answer_says_whether_all_runtimes_agree_and_under_which_condition() 
     other = dataclasses.replace(AGREED, runtime="libtorch")
     assert "not re-evaluated" in say_models(summarize_models([], []))
     sentence = say_models(summarize_models([AGREED, other], [CERTIFICATE]))
-    assert "In eager and libtorch, 1 exported model give" in sentence
+    assert "All 200 predictions of 1 exported model in eager and libtorch are those of" in sentence
     assert (
-        "all 200. Of 100 predictions of each variant, certified are 99 of the baseline. "
+        "within rounding. Of 100 predictions of each variant, certified are 99 of the baseline. "
         in sentence
     )
     off = dataclasses.replace(other, status="disagreed", reason="off")
