@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from bnbench.errors import RunError
 from bnbench.library.observer import CompletedRun, Place, RunObserver
 from bnbench.machine import stop_spinning
+from bnbench.own_source import require_unchanged
 from bnbench.records import EnvironmentRecord, TrialRecord
 from bnbench.series import SeriesSpec, create_series, is_series, open_runs, read_series
 from bnbench.specs import REFERENCE_ENGINE, StudySpec
@@ -91,6 +92,7 @@ def complete(job: Job, observer: RunObserver) -> list[CompletedRun]:
     from bnbench.environment import describe_environment
     from bnbench.models.runtimes.libtorch import find_binary
     from bnbench.training.engines import choose_threads, resolve_engines
+    from bnbench.training.own_check import check_own_code, count_parameters
 
     studies = job.studies
     engines = [resolve_engines(study) for study in studies]
@@ -101,17 +103,24 @@ def complete(job: Job, observer: RunObserver) -> list[CompletedRun]:
         stores = open_runs(job.folder) if job.asked is None else []
         for store in stores:
             _require_same(store, environment)
+        for study in studies:
+            require_unchanged(study.own_codes)
         if not stores:
             find_binary()
         dataset = load_fashion_mnist(job.data_dir)
         for study in studies:
             check_against_data(study, len(dataset.train))
+            check_own_code(study, dataset)
         with EXECUTORS[job.executor_name].open(job.address, threads) as executor, observer:
             data = dataset.describe()
+            counts = [count_parameters(study, dataset.shape) for study in studies]
             if isinstance(job.asked, SeriesSpec):
-                stores = create_series(job.folder, job.asked, engines, data, environment)
+                stores = create_series(job.folder, job.asked, engines, data, environment, counts)
             elif job.asked is not None:
-                stores = [RunStore.create(job.folder, job.asked, engines[0], data, environment)]
+                run = RunStore.create(
+                    job.folder, job.asked, engines[0], data, environment, counts[0]
+                )
+                stores = [run]
             if is_series(job.folder):
                 return _complete_series(job.folder, stores, dataset, executor, observer)
             return [_complete_run(stores[0], dataset, executor, observer, job.redo_finished)]

@@ -20,6 +20,8 @@ SCHEDULES = {
 
 def describe_network(variant: VariantSpec) -> str:
     """Say what a variant's network is: ``784 → 64 → 32 → 10, relu, no normalization``."""
+    if variant.own_code is not None:
+        return str(variant.own_code)
     sizes = " → ".join(map(str, (784, *variant.hidden_sizes, 10)))
     parts = [sizes, variant.activation]
     if variant.normalization == "none":

@@ -451,7 +451,7 @@ TEST_CASE("the last batch is left out only if it is smaller") {
   recipe.batch_size = 66;
   const TrialResult none = Train(train, first, {MakeTrial(1, kPlain, recipe)})[0];
   CHECK(none.reason ==
-        "batch_size: expected at most the 65 training images where the last batch is left out, got "
+        "batch_size: expected at most the 65 training inputs where the last batch is left out, got "
         "66");
   recipe.batch_size = 13;
   TrainingRecipe whole = recipe;

@@ -159,7 +159,7 @@ Step<T> Round(const Step<double>& step) {
 }
 
 struct Images {
-  Images(std::size_t rows, std::size_t num_pixels) : num_pixels(num_pixels), labels(rows, 0) {
+  Images(std::size_t rows, std::size_t size) : num_pixels(size), labels(rows, 0) {
     std::mt19937 random(static_cast<unsigned>(rows));
     for (std::size_t i = 0; i < rows * num_pixels; ++i) {
       pixels.push_back(static_cast<std::uint8_t>(random() % 3 == 0 ? random() % 256 : 0));
