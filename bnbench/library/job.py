@@ -88,7 +88,7 @@ def complete(job: Job, observer: RunObserver) -> list[CompletedRun]:
     """
     stop_spinning()
     # Torch is imported here, so that mistakes in the options are answered at once.
-    from bnbench.data import load_fashion_mnist
+    from bnbench.data_readers import load_data
     from bnbench.environment import describe_environment
     from bnbench.models.runtimes.libtorch import find_binary
     from bnbench.training.engines import choose_threads, resolve_engines
@@ -107,7 +107,7 @@ def complete(job: Job, observer: RunObserver) -> list[CompletedRun]:
             require_unchanged(study.own_codes)
         if not stores:
             find_binary()
-        dataset = load_fashion_mnist(job.data_dir)
+        dataset = load_data(studies[0].data, job.data_dir)
         for study in studies:
             check_against_data(study, len(dataset.train))
             check_own_code(study, dataset)

@@ -120,9 +120,9 @@ class Run:
 
     @functools.cached_property
     def _dataset(self) -> Dataset:
-        from bnbench.data import load_fashion_mnist
+        from bnbench.data_readers import load_data
 
-        return load_fashion_mnist(self._data_dir)
+        return load_data(self.study.data, self._data_dir)
 
     def _read_report(self) -> Report:
         """Make the report, unless it was made and the folder has not changed since."""

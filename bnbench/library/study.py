@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bnbench.data_names import resolve_data
 from bnbench.errors import RunError
 from bnbench.library.callables import describe_callable
 from bnbench.library.job import Job, complete
@@ -17,7 +18,7 @@ from bnbench.library.progress import show_progress
 from bnbench.library.run import Run
 from bnbench.own_source import identify
 from bnbench.recipes import RecipeSpec
-from bnbench.specs import EngineChoice, StudySpec, TimingSpec, TuningSpec, VariantSpec
+from bnbench.specs import DEFAULT_DATA, EngineChoice, StudySpec, TimingSpec, TuningSpec, VariantSpec
 from bnbench.store import RunStore
 from bnbench.techniques import find_variant
 from bnbench.training.catalog import find_study
@@ -40,6 +41,10 @@ class Study:
             ``my_nets.py:SmallCNN``, or `VariantSpec`; or by name each of these, or a callable that
             returns an ``nn.Module``, from float32 inputs of shape (N, \*input_shape) to logits of
             shape (N, num_classes).
+        data: what is trained and evaluated on: ``fashion-mnist``, ``mnist``, ``kmnist``,
+            ``emnist-balanced`` or ``cifar10``; the path of an ``.npz`` file with x_train, y_train,
+            x_test and y_test, or of a folder of IDX files; or ``FILE.py:FUNCTION``. Inputs have the
+            shape (n, \*input_shape): bytes stand for 0 to 255, float32 is taken as it is.
         recipe: how each is trained; by default the notebook's: SGD, 5 epochs of batches of 64 at a
             constant learning rate of 0.001.
         seeds: one scored trial per variant and seed; variants are paired by it.
@@ -56,10 +61,9 @@ class Study:
         SpecError: a value is not allowed; the text names it.
 
     >>> import bnbench
-    >>> study = bnbench.Study(["baseline", "batchnorm"], bnbench.Recipe(epochs=2), seeds=range(3))
-    >>> study
-    Study('study': baseline, batchnorm; 3 seeds)
-    >>> bnbench.Study(["baseline"], bnbench.Recipe(epochs=0))
+    >>> bnbench.Study(["baseline", "batchnorm"], recipe=bnbench.Recipe(epochs=2), seeds=range(3))
+    Study('comparison': baseline, batchnorm on fashion-mnist; 3 seeds)
+    >>> bnbench.Study(["baseline"], recipe=bnbench.Recipe(epochs=0))
     Traceback (most recent call last):
     bnbench.errors.SpecError: epochs: expected a whole number of at least 1, got 0
     """
@@ -67,11 +71,12 @@ class Study:
     def __init__(
         self,
         variants: Variants = ("baseline", "batchnorm"),
-        recipe: RecipeSpec | None = None,
         *,
+        data: str | Path = DEFAULT_DATA,
+        recipe: RecipeSpec | None = None,
         seeds: Sequence[int] = range(5),
         tuning: TuningSpec | None = None,
-        name: str = "study",
+        name: str = "comparison",
         devices: Sequence[str] = ("cpu",),
         engine: EngineChoice = "auto",
         threads: int | None = None,
@@ -80,6 +85,7 @@ class Study:
     ) -> None:
         self.spec = StudySpec(
             name=name,
+            data=resolve_data(str(data), Path()),
             variants=_find_variants(variants),
             recipe=recipe or RecipeSpec(),
             seeds=tuple(seeds),
@@ -169,7 +175,9 @@ class Study:
 
     def __repr__(self) -> str:
         names = ", ".join(variant.name for variant in self.spec.variants)
-        return f"Study({self.spec.name!r}: {names}; {len(self.spec.seeds)} seeds)"
+        return (
+            f"Study({self.spec.name!r}: {names} on {self.spec.data}; {len(self.spec.seeds)} seeds)"
+        )
 
 
 def _find_variants(variants: Variants) -> tuple[VariantSpec, ...]:

@@ -33,7 +33,7 @@ def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_study_is_the_spec_that_the_command_line_runs() -> None:
     study = bnbench.Study(
         ["baseline", bnbench.Variant("wide", (256,))],
-        bnbench.Recipe(epochs=3),
+        recipe=bnbench.Recipe(epochs=3),
         seeds=range(4),
         tuning=bnbench.Tuning((0.1, 0.2), (100, 101)),
         timing=bnbench.Timing(num_pairs=0),
