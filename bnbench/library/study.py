@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bnbench.data_names import resolve_data
 from bnbench.errors import RunError
@@ -87,12 +89,12 @@ class Study:
             name=name,
             data=resolve_data(str(data), Path()),
             variants=_find_variants(variants),
-            recipe=recipe or RecipeSpec(),
-            seeds=tuple(seeds),
-            devices=tuple(devices),
+            recipe=_make_plain(recipe or RecipeSpec()),
+            seeds=_make_plain(seeds),
+            devices=_make_plain(devices),
             engine=engine,
             threads=threads,
-            tuning=tuning,
+            tuning=_make_plain(tuning),
             timing=timing or TimingSpec(),
             target_accuracy=target_accuracy,
         )
@@ -180,11 +182,23 @@ class Study:
         )
 
 
+def _make_plain(value: Any) -> Any:
+    """Make what JSON gives back: tuples of lists, ranges and arrays, Python's own numbers."""
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return replace(value, **{name: _make_plain(getattr(value, name)) for name in names})  # type: ignore[type-var]
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    return tuple(map(_make_plain, value)) if isinstance(value, list | tuple | range) else value
+
+
 def _find_variants(variants: Variants) -> tuple[VariantSpec, ...]:
     """Make variants of what was given; own code gets its absolute path and its hash."""
     if not isinstance(variants, Mapping):
-        return tuple(_find_variant(each) for each in variants)
-    return tuple(replace(_find_variant(each), name=name) for name, each in variants.items())
+        return tuple(_make_plain(_find_variant(each)) for each in variants)
+    return tuple(
+        _make_plain(replace(_find_variant(each), name=name)) for name, each in variants.items()
+    )
 
 
 def _find_variant(given: Network) -> VariantSpec:
