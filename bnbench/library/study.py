@@ -151,7 +151,14 @@ class Study:
         where = Path(folder)
         asked = None if self._has_begun(where) else self.spec
         data_folder = None if data_dir is None else Path(data_dir)
-        job = Job(where, asked, data_folder, executor, address, redo_finished=False)
+        job = Job(
+            where,
+            asked,
+            data_folder,
+            executor_name=executor,
+            address=address,
+            redo_finished=False,
+        )
         job.check()
         observers: list[RunObserver] = [show_progress()] if progress else []
         observers += open_loggers([log] if isinstance(log, str) else log)

@@ -16,6 +16,7 @@ from bnbench.errors import BnbenchError, RunError
 from bnbench.models.agreement import Reference, compare_logits, make_reference
 from bnbench.models.diagnosis import diagnose_file, diagnose_logits
 from bnbench.models.exported_model import ExportedModel, name_model_file, read_model
+from bnbench.models.graph import UncoveredError
 from bnbench.models.own_reference import make_own_reference
 from bnbench.models.runtimes.interface import Evaluation, Runtime
 from bnbench.record_tables import write_verification
@@ -80,8 +81,10 @@ def compare_models(
                 on_model(path.name)
         answers = [runtime.evaluate(opened, images) for runtime in runtimes] if opened else []
         for model, *evaluations in zip(opened, *answers, strict=True):
-            make = make_reference if model.network.layers else make_own_reference
-            reference = make(model, images, labels)
+            try:
+                reference = make_reference(model, images, labels)
+            except UncoveredError as error:
+                reference = make_own_reference(model, images, labels, str(error))
             certificates.append(reference.record)
             for runtime, evaluation in zip(runtimes, evaluations, strict=True):
                 records.append(_compare(reference, runtime, evaluation, images, diagnosed))
