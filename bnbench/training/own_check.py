@@ -108,6 +108,7 @@ def _check_network(code: OwnCode, trial: TrialSpec, dataset: Dataset) -> None:
     with _explaining(code, "a network that TorchScript can script or trace"):
         exported = script_network(trial.variant, shape)
         exported.load_state_dict(network.state_dict())
+    with torch.inference_mode():
         for batch in batches:
             _check_export(code, network(batch), exported(batch))
 
