@@ -224,7 +224,8 @@ def _find_line(text: str, key: str) -> int | None:
                 return number
         elif wanted and table == "" and re.match(rf"\s*{re.escape(wanted)}\s*=", line):
             return number
-    return None
+    # A key within an inline table has the line of that table.
+    return _find_line(text, key.rpartition(".")[0]) if tables else None
 
 
 def check_against_data(study: StudySpec, num_train_images: int) -> None:
