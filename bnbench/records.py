@@ -164,6 +164,33 @@ class DataRecord:
     sha256: dict[str, str] = field(default_factory=dict)
     """SHA-256 of ``train_inputs``, ``train_labels``, ``test_inputs`` and ``test_labels``; empty in
     runs of versions that did not record it."""
+    class_names: tuple[str, ...] | None = None
+    """Name of each class; None if they have no names or were not recorded."""
+    source_sha256: str | None = None
+    """SHA-256 of the code that made the data; None if none did."""
+
+    def list_differences(self, other: DataRecord) -> list[str]:
+        """Describe each difference of `other` that can change a trial's results."""
+        conditions: list[tuple[str, object, object]] = [
+            ("the number of training inputs", self.num_train_images, other.num_train_images),
+            ("the number of test inputs", self.num_test_images, other.num_test_images),
+            ("the shape of an input", self.input_shape, other.input_shape),
+            ("the type of inputs", self.input_dtype, other.input_dtype),
+            ("the number of classes", self.num_classes, other.num_classes),
+        ]
+        found = [
+            f"{name} was {mine}, is now {theirs}"
+            for name, mine, theirs in conditions
+            if mine != theirs
+        ]
+        changed = [
+            key.replace("_", " ")
+            for key, sha256 in self.sha256.items()
+            if other.sha256.get(key) != sha256
+        ]
+        if changed and not found:
+            found.append(f"the values of {' and '.join(changed)} changed")
+        return found
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bnbench.errors import RunError
-from bnbench.models.certificate import Certificate, Refusal, certify
+from bnbench.models.certificate import Certificate, Refusal, bound_model, prepare_inputs
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.reference import compute_logits
+from bnbench.models.reference import evaluate_graph
 from bnbench.models.stored_network import Images
 from bnbench.records import CertificateRecord, VerificationRecord
 
@@ -72,15 +71,13 @@ def make_reference(model: ExportedModel, images: Images, labels: NDArray[np.uint
     """Evaluate a model in binary64, and bound the runtimes that `contract.CONTRACT` covers.
 
     Raises:
-        RunError: the network in the file cannot be read, or is an own one.
+        RunError: the network in the file cannot be read.
+        UncoveredError: the reference can't evaluate it, such as one that is known as code alone.
     """
-    if not model.network.layers:
-        raise RunError(
-            f"{model.path}: expected a network of known layers, got an own one; "
-            "'bnbench verify' compares it with PyTorch in binary64"
-        )
-    proof = certify(model.network, images)
-    logits = compute_logits(model.network, images) if isinstance(proof, Refusal) else proof.logits
+    proof = bound_model(model, images)
+    if isinstance(proof, Certificate):
+        return Reference(model, labels, proof.logits, proof)
+    logits = evaluate_graph(model.graph, prepare_inputs(model, images))
     return Reference(model, labels, logits, proof)
 
 

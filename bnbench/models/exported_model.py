@@ -12,7 +12,10 @@ from functools import cached_property
 from pathlib import Path
 
 from bnbench.errors import RunError
-from bnbench.models.manifest import Manifest, read_manifest
+from bnbench.models.export_archive import is_export_archive
+from bnbench.models.export_graph import read_export_graph
+from bnbench.models.graph import Graph, UncoveredError
+from bnbench.models.manifest import Manifest, describe_tensor, read_manifest
 from bnbench.models.stored_network import StoredNetwork, read_stored_network, read_stored_tensors
 from bnbench.specs import DataShape, TrialSpec
 
@@ -53,6 +56,47 @@ class ExportedModel:
             return read_stored_network(self.content)
         except RunError as error:
             raise RunError(f"{self.path}: {error}") from None
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The network as a graph of operators: from its archive, its layers, or an archive beside.
+
+        An archive beside a TorchScript file counts only if it holds the same tensors.
+
+        Raises:
+            UncoveredError: the network is known as code alone, or holds an unknown operator.
+            RunError: the file is damaged.
+        """
+        try:
+            if is_export_archive(self.content):
+                return read_export_graph(self.content, self.manifest.output.element)
+        except UncoveredError as error:
+            raise UncoveredError(f"{self.path}: {error}") from None
+        except RunError as error:
+            raise RunError(f"{self.path}: {error}") from None
+        if self.network.layers:
+            return self.network.graph
+        beside = self.path.with_suffix(".pt2")
+        try:
+            content = beside.read_bytes()
+        except OSError:
+            raise UncoveredError(
+                f"{self.path}: expected known layers or a torch.export archive beside it, got code "
+                "alone; export a .pt2 too with --formats pt,pt2"
+            ) from None
+        graph = read_export_graph(content, self.manifest.output.element)
+        self._require_same_tensors(beside, graph)
+        return graph
+
+    def _require_same_tensors(self, path: Path, graph: Graph) -> None:
+        described = self.manifest.network.tensors if self.manifest.network else {}
+        for name, expected in described.items():
+            found = graph.tensors.get(name)
+            if found is None or describe_tensor(found) != expected:
+                raise UncoveredError(
+                    f"{path}: expected the tensors of {self.path.name}, got another {name}; "
+                    "export both again"
+                )
 
     @property
     def shape(self) -> DataShape:

@@ -19,15 +19,16 @@ IMAGES_AT_ONCE = 250
 
 
 def make_own_reference(
-    model: ExportedModel, inputs: NDArray[Any], labels: NDArray[np.uint8]
+    model: ExportedModel, inputs: NDArray[Any], labels: NDArray[np.uint8], reason: str
 ) -> Reference:
     """Evaluate an own network in binary64; in binary32 if its code computes in nothing else.
+
+    `reason` is why no bound covers it.
 
     Raises:
         RunError: the network can't be built again from the copy of its code.
     """
     stored = torch.tensor(inputs)
-    reason = "an own network, whose layers are not known"
     try:
         doubled = rebuild_network(model).double()
         with torch.inference_mode():

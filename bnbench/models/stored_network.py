@@ -19,12 +19,21 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bnbench.errors import RunError
+from bnbench.models.graph import Graph, Node, make_batch_norm
+from bnbench.models.operators.activations import ACTIVATIONS
+from bnbench.models.operators.affine import Affine, BatchNorm
+from bnbench.models.operators.elementwise import Sum
+from bnbench.models.operators.interface import Operator
+from bnbench.models.operators.normalizations import InputNorm
+from bnbench.models.operators.products import Linear
+from bnbench.models.operators.shapes import Pad
 
 Images = NDArray[np.uint8]
 """Gray images, shape (num_images, 28, 28)."""
@@ -68,29 +77,13 @@ _LISTS = (
 
 
 @dataclass(frozen=True, eq=False)
-class LinearLayer:
+class LinearLayer(Linear):
     """``z = W a + b``."""
-
-    name: str
-    weight: NDArray[np.float32]
-    """Shape (num_outputs, num_inputs)."""
-    bias: NDArray[np.float32]
-    """Shape (num_outputs,)."""
 
 
 @dataclass(frozen=True, eq=False)
-class BatchNormLayer:
-    """``(z - running_mean) / sqrt(running_var + eps) * weight + bias``, in evaluation mode.
-
-    All arrays have shape (num_units,).
-    """
-
-    name: str
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    running_mean: NDArray[np.float32]
-    running_var: NDArray[np.float32]
-    eps: float
+class BatchNormLayer(BatchNorm):
+    """``(z - running_mean) / sqrt(running_var + eps) * weight + bias``, in evaluation mode."""
 
     @property
     def scale(self) -> NDArray[np.float64]:
@@ -155,6 +148,13 @@ class StoredNetwork:
     modules_in_training: tuple[str, ...]
     """Modules saved in training mode; the whole network's name is the empty text."""
 
+    @cached_property
+    def graph(self) -> Graph:
+        """The same network as a graph; its input is the flat image."""
+        nodes: list[Node] = []
+        output = _append_layers(nodes, self.layers, 0)
+        return Graph(tuple(nodes), output, None, self.tensors)
+
     @property
     def constants(self) -> dict[str, float]:
         """What stands in the file's code and in no tensor, such as ``norm1.eps``."""
@@ -172,6 +172,42 @@ def list_layers(layers: Sequence[Layer]) -> list[Layer]:
         for layer in layers
         for inner in (list_layers(layer.layers) if isinstance(layer, ShortcutLayer) else [layer])
     ]
+
+
+def _append_layers(nodes: list[Node], layers: Sequence[Layer], value: int) -> int:
+    """Append layers to a graph's nodes; the number of the value that the last one gives."""
+
+    def append(name: str, operator: Operator, *sources: int) -> int:
+        nodes.append(Node(name, operator, sources))
+        return len(nodes)
+
+    for layer in layers:
+        match layer:
+            case ShortcutLayer():
+                inner = _append_layers(nodes, layer.layers, value)
+                linear = [item for item in layer.layers if isinstance(item, LinearLayer)]
+                first, last = linear[0].weight.shape[1], len(linear[-1].weight)
+                kept = append(layer.name, Pad(((0, last - first),)), value)
+                value = append(layer.name, Sum(), inner, kept)
+            case _:
+                value = append(layer.name, make_operator(layer), value)
+    return value
+
+
+def make_operator(layer: LinearLayer | Normalization | ActivationLayer) -> Operator:
+    """A layer as an operator; it shares the layer's arrays."""
+    match layer:
+        case LinearLayer():
+            return Affine(layer)
+        case BatchNormLayer():
+            return make_batch_norm(layer, num_axes=0)
+        case LayerNormLayer():
+            return InputNorm(layer.name, layer.weight, layer.bias, layer.eps, is_centered=True)
+        case RmsNormLayer():
+            zeros = np.zeros_like(layer.weight)
+            return InputNorm(layer.name, layer.weight, zeros, layer.eps, is_centered=False)
+        case ActivationLayer():
+            return ACTIVATIONS[layer.kind]
 
 
 def read_stored_network(content: bytes) -> StoredNetwork:
