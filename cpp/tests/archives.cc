@@ -148,10 +148,14 @@ std::string Pt2::Bytes(const std::string& output) const {
   Json document = model;
   document["graph_module"]["signature"]["output_specs"] =
       Json::array({{{"user_output", {{"arg", TensorNamed(output)}}}}});
+  return BytesWithModel(document.dump());
+}
+
+std::string Pt2::BytesWithModel(std::string_view text) const {
   Records all = records;
   all.emplace_back("data/weights/model_weights_config.json", Json{{"config", weights}}.dump());
   all.emplace_back("data/constants/model_constants_config.json", R"({"config": {}})");
-  all.emplace_back("models/model.json", document.dump());
+  all.emplace_back("models/model.json", text);
   all.emplace_back("archive_format", "pt2");
   all.emplace_back("archive_version", "0");
   all.emplace_back("byteorder", "little");

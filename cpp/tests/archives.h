@@ -45,6 +45,8 @@ class Pt2 {
   void Describe(const std::string& name, const nlohmann::json& sizes, int dtype = 7);
 
   std::string Bytes(const std::string& output) const;
+  // With this text as the graph.
+  std::string BytesWithModel(std::string_view text) const;
 
   // What the archive is made of, for tests that alter it.
   nlohmann::json model;

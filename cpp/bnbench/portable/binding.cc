@@ -7,7 +7,7 @@
 #include "bnbench/errors.h"
 #include "bnbench/portable/printable.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 namespace {
 
 float ReadValue(std::string_view bytes, std::size_t index, ValueType type) {
@@ -246,11 +246,11 @@ void Binding::Define(Value value) {
 }
 
 void Binding::Emit(Shape shape, ValueType type, const std::vector<const Value*>& operands,
-                   Kernel kernel) {
+                   Kernel kernel, std::size_t inner) {
   std::size_t size = 1;
   for (const std::size_t n : shape) size = Multiply(size, n);
   Require(size <= kMaxElements, "values of at most 2^26 elements per input", std::to_string(size));
-  Step step{.kernel = std::move(kernel), .size = size};
+  Step step{.kernel = std::move(kernel), .size = size, .work = Multiply(size, inner)};
   step.rounds_to_bfloat16 = type == ValueType::kBfloat16;
   Value value{.shape = std::move(shape), .type = type};
   for (const Value* operand : operands) {
@@ -327,4 +327,4 @@ void Binding::Finish(bool changes_self) {
   if (changes_self) ChangeSelf();
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2

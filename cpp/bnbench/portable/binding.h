@@ -19,7 +19,7 @@
 #include "bnbench/portable/program.h"
 #include "bnbench/portable/tensor.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 
 // Writes `count` results in C order; `operands` are in the order in which they were given.
 using Kernel =
@@ -44,6 +44,7 @@ struct Step {
   std::vector<std::size_t> operands = {};
   std::size_t result = 0;
   std::size_t size = 0;  // of the result for one input
+  std::size_t work = 0;  // multiplications for one input, roughly
   bool rounds_to_bfloat16 = false;
   std::vector<std::size_t> last_uses = {};  // slots that no later step needs
 };
@@ -99,7 +100,9 @@ class Binding {
   std::size_t Dimension(const Value& value, std::int64_t dimension) const;
 
   // What the node computes. `Emit` makes a value, `EmitView` another shape of one.
-  void Emit(Shape shape, ValueType type, const std::vector<const Value*>& operands, Kernel kernel);
+  // `inner` is how many operations an element takes.
+  void Emit(Shape shape, ValueType type, const std::vector<const Value*>& operands, Kernel kernel,
+            std::size_t inner = 1);
   void EmitView(const Value& value, Shape shape);
   void EmitNumber(bool is_num_inputs);
   bool IsNumInputs(const Size& size) const;
@@ -125,6 +128,6 @@ class Binding {
   std::optional<Value> result_;
 };
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2
 
 #endif  // BNBENCH_PORTABLE_BINDING_H_

@@ -5,7 +5,7 @@
 #include "bnbench/errors.h"
 #include "bnbench/portable/printable.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 
 nlohmann::json Field::Parse(std::string_view text, const std::string& file,
                             const std::string& document) {
@@ -85,4 +85,4 @@ double Field::Number() const {
   return value_->get<double>();
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2

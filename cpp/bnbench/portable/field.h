@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace bnbench {
+namespace bnbench::pt2 {
 
 class Field {
  public:
@@ -40,6 +40,6 @@ class Field {
   std::string path_;
 };
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2
 
 #endif  // BNBENCH_PORTABLE_FIELD_H_

@@ -9,7 +9,7 @@
 #include "bnbench/portable/operators.h"
 #include "bnbench/portable/printable.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 namespace {
 
 // Values of a block stay in the processor's cache.
@@ -54,9 +54,9 @@ void FindLastUses(const std::vector<std::size_t>& kept, std::size_t num_slots,
 
 }  // namespace
 
-PortableNetwork PortableNetwork::Load(std::string_view bytes, const std::string& name) try {
+Network Network::Load(std::string_view bytes, const std::string& name) try {
   const Program program = ReadProgram(bytes, name);
-  PortableNetwork network;
+  Network network;
   network.name_ = name;
   network.torch_version_ = program.torch_version;
   Plan plan{.program = &program, .name = name};
@@ -78,7 +78,10 @@ PortableNetwork PortableNetwork::Load(std::string_view bytes, const std::string&
   }
   FindLastUses(network.output_slots_, plan.memory.size(), plan.memory, &plan.steps);
   std::size_t largest = network.input_.size();
-  for (const Step& step : plan.steps) largest = std::max(largest, step.size);
+  for (const Step& step : plan.steps) {
+    largest = std::max(largest, step.size);
+    network.work_ = Add(network.work_, step.work);
+  }
   network.block_size_ =
       std::clamp<std::size_t>(kBlockElements / std::max<std::size_t>(largest, 1), 1, kMaxBlock);
   network.memory_ = std::move(plan.memory);
@@ -91,8 +94,8 @@ PortableNetwork PortableNetwork::Load(std::string_view bytes, const std::string&
   throw ModelError(name, "to load", "not enough memory");
 }
 
-std::vector<float> PortableNetwork::Run(std::span<const float> inputs, std::size_t count,
-                                        std::size_t output) const try {
+std::vector<float> Network::Run(std::span<const float> inputs, std::size_t count,
+                                std::size_t output) const try {
   const std::size_t out_size = outputs_[output].size();
   std::vector<float> results(count * out_size);
   for (std::size_t first = 0; first < count; first += block_size_) {
@@ -113,4 +116,4 @@ std::vector<float> PortableNetwork::Run(std::span<const float> inputs, std::size
   throw ModelError(name_, "to run", "not enough memory");
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2

@@ -13,7 +13,7 @@
 
 #include "bnbench/portable/binding.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 
 // What a network takes or gives for one input.
 struct ValueDescription {
@@ -22,11 +22,11 @@ struct ValueDescription {
   std::size_t size() const { return CountElements(shape); }
 };
 
-class PortableNetwork {
+class Network {
  public:
   // Reads an archive from the bytes of its file, which need not stay. Errors call it `name`. Throws
   // ModelError.
-  static PortableNetwork Load(std::string_view bytes, const std::string& name);
+  static Network Load(std::string_view bytes, const std::string& name);
 
   const ValueDescription& input() const { return input_; }
   // A network may return several tensors.
@@ -35,6 +35,9 @@ class PortableNetwork {
 
   // As many inputs as are best computed at a time.
   std::size_t block_size() const { return block_size_; }
+
+  // How many operations one input takes, roughly.
+  std::size_t work() const { return work_; }
 
   // The values of output `output` for `count` inputs, in C order. Whole numbers are given and
   // returned as floats. An input's values depend on nothing but that input. Throws ModelError if
@@ -50,10 +53,11 @@ class PortableNetwork {
   std::vector<std::size_t> output_slots_;
   std::size_t input_slot_ = 0;
   std::size_t block_size_ = 1;
+  std::size_t work_ = 0;
   std::vector<Buffer> memory_;
   std::vector<Step> steps_;
 };
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2
 
 #endif  // BNBENCH_PORTABLE_NETWORK_H_

@@ -10,7 +10,7 @@
 #include "tests/archives.h"
 
 using bnbench::ModelError;
-using bnbench::PortableNetwork;
+using bnbench::pt2::Network;
 using bnbench::testing::Pt2;
 using bnbench::testing::TensorNamed;
 using bnbench::testing::TinyPt2;
@@ -27,12 +27,12 @@ Json Real(double value) { return {{"as_float", value}}; }
 Json Truth(bool value) { return {{"as_bool", value}}; }
 
 Floats Run(const Pt2& network, const std::string& output, const Floats& inputs, std::size_t count) {
-  return PortableNetwork::Load(network.Bytes(output), "m.pt2").Run(inputs, count);
+  return Network::Load(network.Bytes(output), "m.pt2").Run(inputs, count);
 }
 
 void CheckRefused(const Pt2& network, const std::string& output, const char* text) {
-  CHECK_THROWS_WITH_AS(PortableNetwork::Load(network.Bytes(output), "m.pt2"),
-                       doctest::Contains(text), ModelError);
+  CHECK_THROWS_WITH_AS(Network::Load(network.Bytes(output), "m.pt2"), doctest::Contains(text),
+                       ModelError);
 }
 
 void CheckClose(const Floats& found, const Floats& expected) {
@@ -60,7 +60,7 @@ TEST_CASE("a small network gives what it gives by hand") {
 }
 
 TEST_CASE("an input's results are the same bits alone and in company") {
-  const PortableNetwork network = PortableNetwork::Load(TinyPt2().Bytes("linear"), "m.pt2");
+  const Network network = Network::Load(TinyPt2().Bytes("linear"), "m.pt2");
   Floats inputs;
   for (int i = 0; i < 3 * 2500; ++i) inputs.push_back(std::sin(static_cast<float>(i)));
   const Floats together = network.Run(inputs, 2500);
@@ -279,7 +279,6 @@ TEST_CASE("huge results are refused before they are computed") {
 TEST_CASE("a truncated or altered archive never loads as another network") {
   const std::string bytes = TinyPt2().Bytes("relu");
   for (std::size_t size = 0; size < bytes.size(); size += 7) {
-    CHECK_THROWS_AS(PortableNetwork::Load(std::string_view(bytes).substr(0, size), "m.pt2"),
-                    ModelError);
+    CHECK_THROWS_AS(Network::Load(std::string_view(bytes).substr(0, size), "m.pt2"), ModelError);
   }
 }

@@ -6,7 +6,7 @@
 #include "bnbench/errors.h"
 #include "bnbench/portable/printable.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 namespace {
 
 constexpr std::string_view kPrefix = "torch.ops.aten.";
@@ -42,4 +42,4 @@ void BindNode(Plan* plan, const Node& node) {
   binding.Finish(is_in_place);
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2

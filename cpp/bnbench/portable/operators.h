@@ -7,7 +7,7 @@
 
 #include "bnbench/portable/binding.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 
 struct Operator {
   std::string_view target;  // without "torch.ops.aten."
@@ -28,6 +28,6 @@ std::vector<Operator> ListShapeOperators();
 // Binds a node of any kind. Throws ModelError.
 void BindNode(Plan* plan, const Node& node);
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2
 
 #endif  // BNBENCH_PORTABLE_OPERATORS_H_

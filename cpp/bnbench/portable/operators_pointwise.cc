@@ -7,7 +7,7 @@
 
 #include "bnbench/portable/operators.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 namespace {
 
 template <class Function>
@@ -230,4 +230,4 @@ std::vector<Operator> ListPointwiseOperators() {
           {"div.Scalar", BindArithmetic<Quotient, true>}};
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2

@@ -4,9 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "bnbench/checked.h"
 #include "bnbench/portable/operators.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 namespace {
 
 using Pair = std::array<std::size_t, 2>;
@@ -61,15 +62,17 @@ Pooling ReadPooling(Binding& b, const Value& input) {
 // Emits a pooling whose result for the output at (y, x) of a plane is pool(plane, y, x).
 template <class Pool>
 void EmitPooling(Binding& b, const Value& input, const Pooling& p, const Pool& pool) {
-  b.Emit({p.channels, p.out[0], p.out[1]}, input.type, {&input},
-         [p, pool](std::size_t count, std::span<const float* const> operands, float* result) {
-           const float* plane = operands[0];
-           for (std::size_t i = 0; i < count * p.channels; ++i, plane += p.size[0] * p.size[1]) {
-             for (std::size_t y = 0; y < p.out[0]; ++y) {
-               for (std::size_t x = 0; x < p.out[1]; ++x) *result++ = pool(plane, y, x);
-             }
-           }
-         });
+  b.Emit(
+      {p.channels, p.out[0], p.out[1]}, input.type, {&input},
+      [p, pool](std::size_t count, std::span<const float* const> operands, float* result) {
+        const float* plane = operands[0];
+        for (std::size_t i = 0; i < count * p.channels; ++i, plane += p.size[0] * p.size[1]) {
+          for (std::size_t y = 0; y < p.out[0]; ++y) {
+            for (std::size_t x = 0; x < p.out[1]; ++x) *result++ = pool(plane, y, x);
+          }
+        }
+      },
+      Multiply(p.kernel[0], p.kernel[1]));
 }
 
 void BindMaxPool(Binding& b) {
@@ -121,6 +124,7 @@ void BindAdaptiveAveragePool(Binding& b) {
   const Value& input = b.FloatTensor("self");
   Pooling p = ReadImages(b, input);
   p.out = ReadPair(b, "output_size", {}, 1);
+  for (std::size_t d = 0; d < 2; ++d) p.kernel[d] = p.size[d] / p.out[d] + 2;  // at most
   EmitPooling(b, input, p, [p](const float* plane, std::size_t out_y, std::size_t out_x) {
     const auto first = [&](std::size_t i, std::size_t d) { return i * p.size[d] / p.out[d]; };
     const auto last = [&](std::size_t i, std::size_t d) {
@@ -148,4 +152,4 @@ std::vector<Operator> ListPoolingOperators() {
           {"_adaptive_avg_pool2d.default", BindAdaptiveAveragePool}};
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2

@@ -6,7 +6,7 @@
 #include "bnbench/portable/operators.h"
 #include "bnbench/portable/product.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 namespace {
 
 // The product of the last dimension of `input` with panels, for each input and the rows it has.
@@ -20,19 +20,21 @@ void EmitProduct(Binding& b, const Value& input, Buffer panels, std::size_t colu
   shape.back() = columns;
   const std::size_t rows = input.size() / std::max<std::size_t>(inner, 1);
   b.Require(inner > 0, "at least one value to sum", "none");
-  b.Emit(shape, input.type, {&input},
-         [panels = std::move(panels), offsets = b.Constant(bias), inner, columns, rows](
-             std::size_t count, std::span<const float* const> operands, float* result) {
-           MultiplyMatrices({.left = operands[0],
-                             .left_stride = inner,
-                             .rows = count * rows,
-                             .inner = inner,
-                             .panels = panels.get(),
-                             .columns = columns,
-                             .column_bias = offsets.get(),
-                             .result = result,
-                             .result_stride = columns});
-         });
+  b.Emit(
+      shape, input.type, {&input},
+      [panels = std::move(panels), offsets = b.Constant(bias), inner, columns, rows](
+          std::size_t count, std::span<const float* const> operands, float* result) {
+        MultiplyMatrices({.left = operands[0],
+                          .left_stride = inner,
+                          .rows = count * rows,
+                          .inner = inner,
+                          .panels = panels.get(),
+                          .columns = columns,
+                          .column_bias = offsets.get(),
+                          .result = result,
+                          .result_stride = columns});
+      },
+      inner);
 }
 
 void RequireTypes(Binding& b, const Value& input, std::initializer_list<const Value*> others) {
@@ -179,15 +181,17 @@ void EmitConvolution(Binding& b, Convolution c, const Value& input, const Value&
       Multiply(c.inner(), Add(Multiply(c.out_height, c.out_width), kPanelWidth));
   b.Require(panels <= 4 * kMaxElements, "a product of at most 2^28 factors",
             std::to_string(panels));
-  b.Emit({c.outputs, c.out_height, c.out_width}, input.type, {&input},
-         [c, weights = b.Constant(&weight), offsets = b.Constant(bias), size = input.size()](
-             std::size_t inputs, std::span<const float* const> operands, float* result) {
-           const Buffer buffer = MakeBuffer(PanelsSize(c.inner(), c.pixels()));
-           for (std::size_t i = 0; i < inputs; ++i) {
-             Convolve(c, weights.get(), offsets.get(), operands[0] + i * size, buffer.get(),
-                      result + i * c.outputs * c.pixels());
-           }
-         });
+  b.Emit(
+      {c.outputs, c.out_height, c.out_width}, input.type, {&input},
+      [c, weights = b.Constant(&weight), offsets = b.Constant(bias), size = input.size()](
+          std::size_t inputs, std::span<const float* const> operands, float* result) {
+        const Buffer buffer = MakeBuffer(PanelsSize(c.inner(), c.pixels()));
+        for (std::size_t i = 0; i < inputs; ++i) {
+          Convolve(c, weights.get(), offsets.get(), operands[0] + i * size, buffer.get(),
+                   result + i * c.outputs * c.pixels());
+        }
+      },
+      c.inner());
 }
 
 void BindConvolution(Binding& b) {
@@ -236,4 +240,4 @@ std::vector<Operator> ListProductOperators() {
           {"convolution.default", BindConvolution}};
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2

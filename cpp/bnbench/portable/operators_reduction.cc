@@ -5,7 +5,7 @@
 
 #include "bnbench/portable/operators.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 namespace {
 
 // An affine map in binary64 for each channel: (x - mean) * scale + shift.
@@ -135,20 +135,22 @@ void BindMean(Binding& b) {
     if (!is_reduced[d] || keeps) shape.push_back(is_reduced[d] ? 1 : input.shape[d]);
   }
   b.Require(!reduced.empty() && CountElements(reduced) > 0, "dimensions to average over", "none");
-  b.Emit(shape, input.type, {&input},
-         [=, size = input.size()](std::size_t count, std::span<const float* const> operands,
-                                  float* result) {
-           const auto divisor = static_cast<double>(CountElements(reduced));
-           for (std::size_t i = 0; i < count; ++i) {
-             const float* values = operands[0] + i * size;
-             ForEachOffset(kept, kept_strides, [&](std::size_t first) {
-               double sum = 0;
-               ForEachOffset(reduced, reduced_strides,
-                             [&](std::size_t offset) { sum += values[first + offset]; });
-               *result++ = static_cast<float>(sum / divisor);
-             });
-           }
-         });
+  b.Emit(
+      shape, input.type, {&input},
+      [=, size = input.size()](std::size_t count, std::span<const float* const> operands,
+                               float* result) {
+        const auto divisor = static_cast<double>(CountElements(reduced));
+        for (std::size_t i = 0; i < count; ++i) {
+          const float* values = operands[0] + i * size;
+          ForEachOffset(kept, kept_strides, [&](std::size_t first) {
+            double sum = 0;
+            ForEachOffset(reduced, reduced_strides,
+                          [&](std::size_t offset) { sum += values[first + offset]; });
+            *result++ = static_cast<float>(sum / divisor);
+          });
+        }
+      },
+      CountElements(reduced));
 }
 
 // A dimension of a value for one input: `outer` rows of `size` values that lie `inner` apart.
@@ -204,20 +206,22 @@ void BindArgmax(Binding& b) {
     shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(d));
   }
   b.Require(axis.size <= (std::size_t{1} << 24), "at most 2^24 classes", "more");
-  b.Emit(shape, ValueType::kInt64, {&input},
-         [axis](std::size_t count, std::span<const float* const> operands, float* result) {
-           for (std::size_t row = 0; row < count * axis.outer * axis.inner; ++row) {
-             const float* values =
-                 operands[0] + row / axis.inner * axis.size * axis.inner + row % axis.inner;
-             std::size_t best = 0;  // the first largest, or the first NaN
-             for (std::size_t i = 1; i < axis.size; ++i) {
-               const float most = values[best * axis.inner];
-               const float value = values[i * axis.inner];
-               if (value > most || (std::isnan(value) && !std::isnan(most))) best = i;
-             }
-             *result++ = static_cast<float>(best);
-           }
-         });
+  b.Emit(
+      shape, ValueType::kInt64, {&input},
+      [axis](std::size_t count, std::span<const float* const> operands, float* result) {
+        for (std::size_t row = 0; row < count * axis.outer * axis.inner; ++row) {
+          const float* values =
+              operands[0] + row / axis.inner * axis.size * axis.inner + row % axis.inner;
+          std::size_t best = 0;  // the first largest, or the first NaN
+          for (std::size_t i = 1; i < axis.size; ++i) {
+            const float most = values[best * axis.inner];
+            const float value = values[i * axis.inner];
+            if (value > most || (std::isnan(value) && !std::isnan(most))) best = i;
+          }
+          *result++ = static_cast<float>(best);
+        }
+      },
+      axis.size);
 }
 
 }  // namespace
@@ -236,4 +240,4 @@ std::vector<Operator> ListReductionOperators() {
           {"argmax.default", BindArgmax}};
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2

@@ -6,7 +6,7 @@
 #include "bnbench/checked.h"
 #include "bnbench/portable/operators.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 namespace {
 
 // Emits the elements of `input` at the offsets of `shape` and `strides`, from `first` on.
@@ -323,4 +323,4 @@ std::vector<Operator> ListShapeOperators() {
           {"_assert_tensor_metadata.default", BindAssertion}};
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2

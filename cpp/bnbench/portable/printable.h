@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace bnbench {
+namespace bnbench::pt2 {
 
 // `text` in printable ASCII, cut after 80 characters.
 inline std::string Printable(std::string_view text) {
@@ -17,6 +17,6 @@ inline std::string Printable(std::string_view text) {
   return text.size() > kMax ? result + "..." : result;
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2
 
 #endif  // BNBENCH_PORTABLE_PRINTABLE_H_

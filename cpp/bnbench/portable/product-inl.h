@@ -6,7 +6,7 @@
 
 #include "bnbench/portable/product.h"
 
-namespace bnbench::BNBENCH_INSTRUCTION_SET {
+namespace bnbench::pt2::BNBENCH_INSTRUCTION_SET {
 namespace {
 
 typedef float Vector __attribute__((vector_size(BNBENCH_VECTOR_BYTES), may_alias, aligned(4)));
@@ -64,4 +64,4 @@ void Multiply(const ProductSpec& spec) {
   }
 }
 
-}  // namespace bnbench::BNBENCH_INSTRUCTION_SET
+}  // namespace bnbench::pt2::BNBENCH_INSTRUCTION_SET

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace bnbench {
+namespace bnbench::pt2 {
 
 namespace product_baseline {
 void Multiply(const ProductSpec& spec);
@@ -50,4 +50,4 @@ void MultiplyMatrices(const ProductSpec& spec) {
   kernel(spec);
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2

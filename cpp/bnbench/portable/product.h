@@ -10,7 +10,7 @@
 
 #include "bnbench/portable/tensor.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 
 // The right factor lies in panels of so many columns, each panel with its rows one after the other.
 inline constexpr std::size_t kPanelWidth = 16;
@@ -44,6 +44,6 @@ using ProductKernel = void (*)(const ProductSpec&);
 // The kernels that this processor can run, the widest first.
 std::vector<ProductKernel> ListProductKernels();
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2
 
 #endif  // BNBENCH_PORTABLE_PRODUCT_H_

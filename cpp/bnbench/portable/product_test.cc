@@ -6,10 +6,10 @@
 #include <random>
 #include <vector>
 
-using bnbench::Buffer;
-using bnbench::ListProductKernels;
-using bnbench::MakePanels;
-using bnbench::ProductKernel;
+using bnbench::pt2::Buffer;
+using bnbench::pt2::ListProductKernels;
+using bnbench::pt2::MakePanels;
+using bnbench::pt2::ProductKernel;
 
 TEST_CASE("every kernel adds products in the order of the inner dimension") {
   std::mt19937 generator(1);

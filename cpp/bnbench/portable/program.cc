@@ -9,7 +9,7 @@
 #include "bnbench/portable/printable.h"
 #include "bnbench/portable/stored_zip.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 namespace {
 
 constexpr std::int64_t kSchemaMajor = 8;  // of torch 2.9 to 2.14
@@ -339,4 +339,4 @@ Program ReadProgram(std::string_view bytes, const std::string& name) try {
   throw ModelError(name, "tensors that fit into memory", "a size beyond 64 bits", "do not use it");
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2

@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-namespace bnbench {
+namespace bnbench::pt2 {
 
 // The types of torch that a network may use, with the numbers of torch.export's schema.
 enum class ValueType : int {
@@ -83,6 +83,6 @@ struct Program {
 // ModelError, which calls the file `name`, for what is damaged, unknown or pickled.
 Program ReadProgram(std::string_view bytes, const std::string& name);
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2
 
 #endif  // BNBENCH_PORTABLE_PROGRAM_H_

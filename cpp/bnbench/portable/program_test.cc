@@ -8,8 +8,8 @@
 #include "tests/archives.h"
 
 using bnbench::ModelError;
-using bnbench::Program;
-using bnbench::ReadProgram;
+using bnbench::pt2::Program;
+using bnbench::pt2::ReadProgram;
 using bnbench::testing::Pt2;
 using bnbench::testing::TinyPt2;
 using bnbench::testing::WriteStoredZip;

@@ -9,7 +9,7 @@
 #include "bnbench/errors.h"
 #include "bnbench/portable/printable.h"
 
-namespace bnbench {
+namespace bnbench::pt2 {
 namespace {
 
 // Signatures and sizes of the parts of a zip file (PKWARE, APPNOTE.TXT 6.3.10, section 4.3).
@@ -191,4 +191,4 @@ ZipRecords ReadStoredZip(std::string_view bytes, const std::string& name) {
   return records;
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace bnbench {
+namespace bnbench::pt2 {
 
 // A record's content by its name. The contents are parts of the file's bytes.
 using ZipRecords = std::map<std::string, std::string_view, std::less<>>;
@@ -17,6 +17,6 @@ using ZipRecords = std::map<std::string, std::string_view, std::less<>>;
 // name occurs twice, and every CRC-32 is right. Throws ModelError, which calls the file `name`.
 ZipRecords ReadStoredZip(std::string_view bytes, const std::string& name);
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2
 
 #endif  // BNBENCH_PORTABLE_STORED_ZIP_H_

@@ -8,8 +8,8 @@
 #include "tests/archives.h"
 
 using bnbench::ModelError;
-using bnbench::ReadStoredZip;
-using bnbench::ZipRecords;
+using bnbench::pt2::ReadStoredZip;
+using bnbench::pt2::ZipRecords;
 using bnbench::testing::Patch;
 using bnbench::testing::Records;
 using bnbench::testing::WriteStoredZip;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace bnbench {
+namespace bnbench::pt2 {
 
 using Shape = std::vector<std::size_t>;
 using Buffer = std::shared_ptr<float[]>;
@@ -79,6 +79,6 @@ inline float RoundToBfloat16(float value) {
   return value;
 }
 
-}  // namespace bnbench
+}  // namespace bnbench::pt2
 
 #endif  // BNBENCH_PORTABLE_TENSOR_H_
