@@ -98,7 +98,7 @@ Value& Binding::Resolve(const std::string& name) {
   const Buffer values = MakeBuffer(size);
   std::size_t i = 0;
   ForEachOffset(tensor.shape, tensor.strides, [&](std::size_t offset) {
-    values[i++] = ReadValue(tensor.bytes, tensor.offset + offset, tensor.type);
+    values.get()[i++] = ReadValue(tensor.bytes, tensor.offset + offset, tensor.type);
   });
   Value value{.varies = false, .shape = tensor.shape, .type = tensor.type};
   value.slot = MakeSlot(values);

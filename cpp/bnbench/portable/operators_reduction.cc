@@ -29,10 +29,10 @@ void EmitBatchNorm(Binding& b, const Value& input) {
   ChannelMap map{std::vector<double>(channels), std::vector<double>(channels, 1),
                  std::vector<double>(channels)};
   for (std::size_t c = 0; c < channels; ++c) {
-    map.mean[c] = b.Constant(&mean)[c];
-    if (weight != nullptr) map.scale[c] = b.Constant(weight)[c];
-    map.scale[c] /= std::sqrt(b.Constant(&variance)[c] + eps);
-    if (bias != nullptr) map.shift[c] = b.Constant(bias)[c];
+    map.mean[c] = b.Constant(&mean).get()[c];
+    if (weight != nullptr) map.scale[c] = b.Constant(weight).get()[c];
+    map.scale[c] /= std::sqrt(b.Constant(&variance).get()[c] + eps);
+    if (bias != nullptr) map.shift[c] = b.Constant(bias).get()[c];
   }
   b.Emit(input.shape, input.type, {&input},
          [map = std::move(map), size = CountElements(input.shape, 1, input.shape.size())](
@@ -96,8 +96,8 @@ void EmitRowNorm(Binding& b, const Value& input, bool subtracts_mean, const Valu
              const double scale = 1 / std::sqrt(square / static_cast<double>(size) + eps);
              for (std::size_t i = 0; i < size; ++i) {
                double value = (values[i] - mean) * scale;
-               if (gains) value *= gains[i];
-               if (shifts) value += shifts[i];
+               if (gains) value *= gains.get()[i];
+               if (shifts) value += shifts.get()[i];
                result[i] = static_cast<float>(value);
              }
            }

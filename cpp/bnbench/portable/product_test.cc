@@ -14,8 +14,8 @@ using bnbench::pt2::ProductKernel;
 TEST_CASE("every kernel adds products in the order of the inner dimension") {
   std::mt19937 generator(1);
   std::normal_distribution<float> normal;
-  for (const std::size_t rows : {1, 2, 5, 12, 13, 31}) {
-    for (const std::size_t columns : {1, 10, 16, 33}) {
+  for (const std::size_t rows : {1U, 2U, 5U, 12U, 13U, 31U}) {
+    for (const std::size_t columns : {1U, 10U, 16U, 33U}) {
       const std::size_t inner = 37;
       std::vector<float> left(rows * inner), right(inner * columns), bias(columns), offset(rows);
       for (auto* values : {&left, &right, &bias, &offset}) {
