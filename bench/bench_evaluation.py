@@ -44,7 +44,7 @@ def test_evaluate_eager(
     network.load_state_dict(trained.state)
     network.eval()
     logits = benchmark.pedantic(
-        compute_logits, (network, fashion_mnist.test.images), rounds=20, warmup_rounds=3
+        compute_logits, (network, fashion_mnist.test.inputs), rounds=20, warmup_rounds=3
     )
     record(benchmark, environment, model, count_correct(logits, fashion_mnist))
 
@@ -58,7 +58,7 @@ def test_evaluate_torchscript(
 ) -> None:
     network = torch.jit.load(io.BytesIO(model.read_bytes()))
     logits = benchmark.pedantic(
-        compute_logits, (network, fashion_mnist.test.images), rounds=20, warmup_rounds=3
+        compute_logits, (network, fashion_mnist.test.inputs), rounds=20, warmup_rounds=3
     )
     record(benchmark, environment, model, count_correct(logits, fashion_mnist))
 
@@ -70,7 +70,7 @@ def test_evaluate_cpp_in_process(
     environment: dict[str, object],
     model: Path,
 ) -> None:
-    images, labels = fashion_mnist.test.images.numpy(), fashion_mnist.test.labels.numpy()
+    images, labels = fashion_mnist.test.inputs.numpy(), fashion_mnist.test.labels.numpy()
     evaluation = benchmark.pedantic(
         _native.evaluate_model, (model, images, labels), rounds=20, warmup_rounds=3
     )

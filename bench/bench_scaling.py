@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bnbench.data import Dataset, LabeledImages
+from bnbench.data import Dataset, LabeledInputs
 from bnbench.recipes import RecipeSpec
 from bnbench.specs import TrialSpec
 from bnbench.techniques import VARIANTS
@@ -16,9 +16,9 @@ NUM_IMAGES = 2_000
 """Size of the part of the training set; a thousand trials on all of it would take minutes."""
 
 
-def take_part(part: LabeledImages) -> LabeledImages:
+def take_part(part: LabeledInputs) -> LabeledInputs:
     return dataclasses.replace(
-        part, images=part.images[:NUM_IMAGES], labels=part.labels[:NUM_IMAGES]
+        part, inputs=part.inputs[:NUM_IMAGES], labels=part.labels[:NUM_IMAGES]
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bnbench.data import Dataset, LabeledImages
+from bnbench.data import Dataset, LabeledInputs
 from bnbench.models.torch_network import compute_logits
 from bnbench.networks import build_network
 from bnbench.recipes import RecipeSpec
@@ -26,14 +26,14 @@ EVALUATION_BATCH_SIZE = 32
 then page faults dominate the time."""
 
 
-def make_part(seed: int) -> LabeledImages:
+def make_part(seed: int) -> LabeledInputs:
     """Make images of noise with half of their pixels zero, as in FashionMNIST."""
     generator = torch.Generator().manual_seed(seed)
     shape = (NUM_IMAGES, 28, 28)
     images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
     images[torch.rand(shape, generator=generator) < 0.5] = 0
     labels = torch.randint(0, 10, (NUM_IMAGES,), generator=generator, dtype=torch.uint8)
-    return LabeledImages(images, labels, "", "")
+    return LabeledInputs(images, labels, "", "")
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def test_evaluate_a_part(benchmark: BenchmarkFixture, small_dataset: Dataset) ->
     network.eval()
     logits = benchmark.pedantic(
         compute_logits,
-        (network, small_dataset.test.images, EVALUATION_BATCH_SIZE),
+        (network, small_dataset.test.inputs, EVALUATION_BATCH_SIZE),
         rounds=20,
         warmup_rounds=3,
     )

@@ -1,8 +1,8 @@
-"""Labeled images in memory, as bytes: FashionMNIST, and validation images cut from it."""
+"""Data sets in memory: what they hold, what a network is given of it, and FashionMNIST."""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import torch
 
 from bnbench.data_files import CONTENT_SHA256, read_checked
 from bnbench.data_sources import locate_fashion_mnist
-from bnbench.errors import SpecError
-from bnbench.specs import TuningSpec
+from bnbench.records import DataRecord
+from bnbench.specs import FASHION_MNIST_SHAPE, DataShape
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -25,20 +25,22 @@ CLASS_NAMES = (
     "Bag",
     "Ankle boot",
 )
+"""FashionMNIST's classes."""
 
 
 @dataclass(frozen=True, eq=False)
-class LabeledImages:
-    """Images and their classes, in memory as stored: one byte per pixel and label."""
+class LabeledInputs:
+    """Inputs and their classes, in memory as stored."""
 
-    images: torch.Tensor
-    """uint8, shape (num_images, 28, 28), 0 black to 255 white."""
+    inputs: torch.Tensor
+    """Shape (n, *input_shape), or (n, height, width) for gray images. uint8 stands for 255 steps
+    from 0 to 1; float32 is taken as it is."""
     labels: torch.Tensor
-    """uint8, shape (num_images,), classes 0 to 9."""
-    images_sha256: str
-    """SHA-256 of the images' decompressed IDX file; empty if no file holds these images."""
+    """uint8 or int64, shape (n,), classes from 0."""
+    inputs_sha256: str
+    """SHA-256 of the inputs as a decompressed IDX file; empty for a part of a data set."""
     labels_sha256: str
-    """SHA-256 of the labels' decompressed IDX file; empty if no file holds these labels."""
+    """SHA-256 of the labels as a decompressed IDX file; empty for a part of a data set."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -46,18 +48,68 @@ class LabeledImages:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A training set and the images its models are evaluated on."""
+    """A training set and the inputs its models are evaluated on."""
 
     name: str
     """Name for records and reports."""
-    train: LabeledImages
-    """Images to train on."""
-    test: LabeledImages
-    """Images to evaluate on: the test set, or a validation split."""
+    train: LabeledInputs
+    """What is trained on."""
+    test: LabeledInputs
+    """What is evaluated on: the test set, or a validation split."""
     folder: Path | None
     """Folder of the files, for programs that read them themselves; None if in memory only."""
     source: str
-    """Description of where the files came from."""
+    """Description of where the data came from."""
+    shape: DataShape = FASHION_MNIST_SHAPE
+    """Shape of an input of a network, and number of classes."""
+    class_names: tuple[str, ...] | None = None
+    """Name of each class; None if they have no names."""
+    source_sha256: str | None = None
+    """SHA-256 of the code that made the data; None if none did."""
+
+    def describe(self) -> DataRecord:
+        """Describe the data set for the record of a run."""
+        return DataRecord(
+            self.name,
+            len(self.train),
+            len(self.test),
+            input_shape=self.shape.input_shape,
+            input_dtype=str(self.train.inputs.dtype).removeprefix("torch."),
+            num_classes=self.shape.num_classes,
+            class_names=self.class_names,
+            source_sha256=self.source_sha256,
+            sha256={
+                "train_inputs": self.train.inputs_sha256,
+                "train_labels": self.train.labels_sha256,
+                "test_inputs": self.test.inputs_sha256,
+                "test_labels": self.test.labels_sha256,
+            },
+        )
+
+
+def find_input_shape(stored_shape: Sequence[int]) -> tuple[int, ...]:
+    """Find the shape of one input of a network from that of the stored array.
+
+    An array of shape (n, height, width) holds gray images, each with one channel.
+    """
+    _, *sizes = stored_shape
+    return (1, *sizes) if len(sizes) == 2 else tuple(sizes)
+
+
+def scale_inputs(stored: torch.Tensor) -> torch.Tensor:
+    """Turn stored inputs into what a network is given.
+
+    Args:
+        stored: uint8 or float32, as in `LabeledInputs`.
+
+    Returns:
+        float32, shape (n, *input_shape): bytes are divided by 255, floats stay as they are.
+    """
+    shaped = stored.reshape(len(stored), *find_input_shape(stored.shape))
+    if stored.dtype != torch.uint8:
+        return shaped
+    # Division in float32 is what torchvision's ToTensor does; a product with 1/255 is not.
+    return shaped.to(torch.float32).div_(255)
 
 
 def load_fashion_mnist(data_dir: Path | None = None, download: bool = True) -> Dataset:
@@ -81,50 +133,16 @@ def read_fashion_mnist(folder: Path, source: str) -> Dataset:
     """
     contents = {name: read_checked(folder, name) for name in CONTENT_SHA256}
 
-    def parse(prefix: str) -> LabeledImages:
+    def parse(prefix: str) -> LabeledInputs:
         images, labels = f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
         # The hashes were checked, so the headers of 16 and 8 bytes can be skipped.
-        return LabeledImages(
+        return LabeledInputs(
             torch.frombuffer(contents[images], dtype=torch.uint8)[16:].reshape(-1, 28, 28),
             torch.frombuffer(contents[labels], dtype=torch.uint8)[8:],
             CONTENT_SHA256[images],
             CONTENT_SHA256[labels],
         )
 
-    return Dataset("FashionMNIST", parse("train"), parse("t10k"), folder, source)
-
-
-def cut_validation_split(dataset: Dataset, tuning: TuningSpec) -> Dataset:
-    """Cut validation images from the training set, the same number of each class.
-
-    Returns:
-        A data set that trains on the rest and evaluates on the images cut; it holds no test image.
-
-    Raises:
-        SpecError: a class has too few images.
-    """
-    return _cut_split(dataset, tuning.num_validation_images // len(CLASS_NAMES), tuning.split_seed)
-
-
-# The studies of a series share one split, and so the engines that hold its images.
-@functools.lru_cache(maxsize=1)
-def _cut_split(dataset: Dataset, per_class: int, split_seed: int) -> Dataset:
-    labels = dataset.train.labels
-    generator = torch.Generator().manual_seed(split_seed)
-    shuffled = torch.randperm(len(labels), generator=generator)
-    chosen = torch.zeros(len(labels), dtype=torch.bool)
-    for label in range(len(CLASS_NAMES)):
-        of_class = shuffled[labels[shuffled] == label]
-        if len(of_class) <= per_class:
-            raise SpecError(
-                f"num_validation_images: expected fewer than {len(of_class)} images per class, "
-                f"got {per_class}"
-            )
-        chosen[of_class[:per_class]] = True
-
-    def select(mask: torch.Tensor) -> LabeledImages:
-        return LabeledImages(dataset.train.images[mask], labels[mask], "", "")
-
     return Dataset(
-        f"{dataset.name}, validation split", select(~chosen), select(chosen), None, dataset.source
+        "FashionMNIST", parse("train"), parse("t10k"), folder, source, class_names=CLASS_NAMES
     )

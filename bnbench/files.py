@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import io
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -51,6 +52,16 @@ def make_folder(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+def hash_files(paths: Iterable[Path], folder: Path) -> str:
+    """Hash files with their names within `folder` (by file name where they lie elsewhere)."""
+    digest = hashlib.sha256()
+    for path in paths:
+        name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+        content = path.read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 class AppendLog:

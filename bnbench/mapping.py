@@ -68,8 +68,9 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:
             return None
-        (inner,) = [argument for argument in arguments if argument is not type(None)]
-        return convert(inner, value, path)
+        inner = [argument for argument in arguments if argument is not type(None)]
+        fitting = [each for each in inner if type(value) is each or _is_table_of(each, value)]
+        return convert(fitting[0] if fitting else inner[0], value, path)
     if origin is Literal:
         if value in arguments:
             return value
@@ -79,6 +80,8 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise MappingError(path, f"expected a list, got {_describe(value)}")
+        if arguments[0] is int and all(type(item) is int for item in value):
+            return tuple(value)  # a manifest has ten thousand predictions
         return tuple(
             convert(arguments[0], item, f"{path}[{index}]") for index, item in enumerate(value)
         )
@@ -89,6 +92,13 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
             str(key): convert(arguments[1], item, _join(path, str(key)))
             for key, item in value.items()
         }
+    if isinstance(hint, type) and issubclass(hint, dict):
+        if not isinstance(value, Mapping):
+            raise MappingError(path, f"expected a table of keys, got {_describe(value)}")
+        try:
+            return hint(value)
+        except SpecError as error:
+            raise MappingError(path, str(error).partition(": ")[2]) from None
     if dataclasses.is_dataclass(hint):
         return build_from_mapping(typing.cast("type", hint), value, path)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -97,6 +107,10 @@ def convert(hint: Any, value: object, path: str) -> Any:  # noqa: C901 - one bra
         return value
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     raise MappingError(path, f"expected {names.get(hint, hint)}, got {_describe(value)}")
+
+
+def _is_table_of(hint: object, value: object) -> bool:
+    return dataclasses.is_dataclass(hint) and isinstance(value, Mapping)
 
 
 def _describe(value: object) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bnbench.specs import Activation, Normalization, TrialSpec, VariantSpec
+from bnbench.specs import (
+    FASHION_MNIST_SHAPE,
+    Activation,
+    DataShape,
+    Normalization,
+    TrialSpec,
+    VariantSpec,
+)
 
 if TYPE_CHECKING:
     from torch import nn
-
-NUM_PIXELS = 28 * 28
-NUM_CLASSES = 10
 
 ACTIVATIONS: dict[Activation, str] = {
     "relu": "ReLU",
@@ -32,23 +37,32 @@ NORMALIZATIONS: dict[Normalization, tuple[str, dict[str, Any]] | None] = {
 """Class in `torch.nn` of each normalization and its settings; None puts no layer in."""
 
 
-def build_network(variant: VariantSpec) -> nn.Sequential:
+def build_network(variant: VariantSpec, shape: DataShape = FASHION_MNIST_SHAPE) -> nn.Module:
     """Build a variant with fresh weights from torch's default random generator.
 
     Only the linear layers draw random numbers, from first to last. A seed therefore gives the
     weights of the same network written by hand.
 
+    Args:
+        variant: what is built.
+        shape: the inputs and classes of the data; those of FashionMNIST unless given.
+
     Returns:
-        A module from images, float32 of shape (N, 1, 28, 28) or (N, 784) with pixels in [0, 1],
-        to logits of shape (N, 10).
+        A module from inputs, float32 of shape (N, *input_shape) or flattened, to logits of shape
+        (N, num_classes).
     """
     # Imported here: listing variants, or a typing mistake in one, must not take a second.
     from torch import nn
 
+    if variant.own_code is not None:
+        from bnbench.own_call import build_own_network
+
+        return build_own_network(variant.own_code)
+
     from bnbench.layers import INITIALIZERS, Shortcut
 
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
-    num_inputs = NUM_PIXELS
+    num_inputs = shape.num_inputs
     for number, num_units in enumerate(variant.hidden_sizes, start=1):
         hidden = _make_hidden_layer(variant, number, num_inputs, num_units)
         if variant.residual and number > 1:
@@ -56,7 +70,7 @@ def build_network(variant: VariantSpec) -> nn.Sequential:
         else:
             layers.update(hidden)
         num_inputs = num_units
-    layers["output"] = nn.Linear(num_inputs, NUM_CLASSES)
+    layers["output"] = nn.Linear(num_inputs, shape.num_classes)
     network = nn.Sequential(layers)
     initialize = INITIALIZERS[variant.init]
     if initialize is not None:
@@ -66,23 +80,27 @@ def build_network(variant: VariantSpec) -> nn.Sequential:
     return network
 
 
-def build_first_network(trial: TrialSpec) -> nn.Sequential:
+def build_first_network(trial: TrialSpec, shape: DataShape = FASHION_MNIST_SHAPE) -> nn.Module:
     """Build a trial's network, and leave torch's default generator where training goes on.
 
     With one seed for weights and order, that is the usual program's stream: seed, network,
     training. Else the weights are those of a trial of the one seed, and what is drawn from now on
-    is what a trial of the other seed would draw.
+    is what a trial of the other seed would draw. An own network keeps this order, so that trials of
+    one seed share the order of images if their networks draw as many numbers.
     """
     import torch
 
     recipe = trial.recipe
     of_weights = trial.seed if recipe.initialization_seed is None else recipe.initialization_seed
     of_order = trial.seed if recipe.order_seed is None else recipe.order_seed
-    torch.manual_seed(of_weights)
-    network = build_network(trial.variant)
+    seed_generators: Callable[[int], object] = torch.manual_seed
+    if trial.variant.own_code is not None:
+        from bnbench.own_call import seed_generators
+    seed_generators(of_weights)
+    network = build_network(trial.variant, shape)
     if of_order != of_weights:
-        torch.manual_seed(of_order)
-        build_network(trial.variant)  # draws what this trial's weights would be
+        seed_generators(of_order)
+        build_network(trial.variant, shape)  # draws what this trial's weights would be
     return network
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from bnbench.errors import require, require_positive
+from bnbench.own_code import OwnCode
 
 OptimizerName = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["constant", "linear", "cosine", "one-cycle"]
@@ -26,8 +27,9 @@ class RecipeSpec:
     """Images per step; at least 1."""
     learning_rate: float = 0.001
     """The optimizer's step size at the schedule's highest point; above 0."""
-    optimizer: OptimizerName = "sgd"
-    """The rule of a step, as ``torch.optim`` defines it."""
+    optimizer: OptimizerName | OwnCode = "sgd"
+    """The rule of a step, as ``torch.optim`` defines it; or an own optimizer, a callable that makes
+    a ``torch.optim.Optimizer`` of parameters, ``lr`` and its arguments."""
     schedule: Schedule = "constant"
     """How the step size changes over the training: not at all, to zero in a line or a half cosine,
     or up and down again."""
@@ -75,7 +77,11 @@ class RecipeSpec:
             seed = getattr(self, name)
             in_range = seed is None or 0 <= seed <= LARGEST_SEED
             require(self, name, in_range, f"a whole number in [0, {LARGEST_SEED}]")
-        if self.optimizer != "sgd":
+        if isinstance(self.optimizer, OwnCode):
+            for name in ("momentum", "nesterov", "weight_decay"):
+                required = "0 with an own optimizer, which takes it in args"
+                require(self, name, not getattr(self, name), required)
+        elif self.optimizer != "sgd":
             require(
                 self, "momentum", self.momentum == 0, f"0 with {self.optimizer}, which has beta1"
             )
@@ -102,7 +108,7 @@ class RecipeChange:
     """
 
     drop_last: bool | None = None
-    optimizer: OptimizerName | None = None
+    optimizer: OptimizerName | OwnCode | None = None
     learning_rate: float | None = None
     """Without effect in a study with tuning, which chooses it."""
     schedule: Schedule | None = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from bnbench.own_code import OwnCode
 from bnbench.recipes import OptimizerName
 from bnbench.specs import ENGINE_NAMES, PURPOSES, EngineName, Purpose, StudySpec, TrialSpec
 
@@ -76,9 +77,24 @@ def describe_optimizer(name: str, settings: Mapping[str, object]) -> str:
     return f"{name}({', '.join(texts)})"
 
 
+def follows_recipe(record: TrialRecord) -> bool:
+    """Whether what trained is on record as what the recipe asks for.
+
+    Of an own optimizer only the learning rate is known; its other settings are its own affair.
+    """
+    recipe = record.trial.recipe
+    if isinstance(recipe.optimizer, OwnCode):
+        rate = f"(lr={recipe.learning_rate:.15g}"
+        return all(rate in seen for seen in record.optimizers)
+    return record.optimizers == (describe_recipe(record.trial),)
+
+
 def describe_recipe(trial: TrialSpec) -> str:
     """Write the optimizer that a trial asks of its engine, as `describe_optimizer` does."""
     recipe = trial.recipe
+    if isinstance(recipe.optimizer, OwnCode):
+        code = recipe.optimizer
+        return describe_optimizer(code.label, {"lr": recipe.learning_rate, **code.args})
     settings: dict[str, object] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
     if recipe.optimizer == "sgd":
         settings |= {"momentum": recipe.momentum, "nesterov": recipe.nesterov}
@@ -140,6 +156,41 @@ class DataRecord:
     name: str
     num_train_images: int
     num_test_images: int
+    input_shape: tuple[int, ...] = (1, 28, 28)
+    """Shape of one input of a network. Runs of versions without this key used FashionMNIST."""
+    input_dtype: str = "uint8"
+    """Type of the stored inputs, ``uint8`` or ``float32``; bytes are divided by 255."""
+    num_classes: int = 10
+    sha256: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of ``train_inputs``, ``train_labels``, ``test_inputs`` and ``test_labels``; empty in
+    runs of versions that did not record it."""
+    class_names: tuple[str, ...] | None = None
+    """Name of each class; None if they have no names or were not recorded."""
+    source_sha256: str | None = None
+    """SHA-256 of the code that made the data; None if none did."""
+
+    def list_differences(self, other: DataRecord) -> list[str]:
+        """Describe each difference of `other` that can change a trial's results."""
+        conditions: list[tuple[str, object, object]] = [
+            ("the number of training inputs", self.num_train_images, other.num_train_images),
+            ("the number of test inputs", self.num_test_images, other.num_test_images),
+            ("the shape of an input", self.input_shape, other.input_shape),
+            ("the type of inputs", self.input_dtype, other.input_dtype),
+            ("the number of classes", self.num_classes, other.num_classes),
+        ]
+        found = [
+            f"{name} was {mine}, is now {theirs}"
+            for name, mine, theirs in conditions
+            if mine != theirs
+        ]
+        changed = [
+            key.replace("_", " ")
+            for key, sha256 in self.sha256.items()
+            if other.sha256.get(key) != sha256
+        ]
+        if changed and not found:
+            found.append(f"the values of {' and '.join(changed)} changed")
+        return found
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from bnbench.errors import SpecError, require, require_positive
+from bnbench.own_code import Arguments, OwnCode
 from bnbench.recipes import LARGEST_SEED, RecipeChange, RecipeSpec
 
 Normalization = Literal["none", "batch", "layer", "rms"]
@@ -18,19 +19,59 @@ EngineName = Literal["reference", "native"]
 EngineChoice = Literal["auto", EngineName]
 Purpose = Literal["tune", "score", "alternate", "time"]
 
+DEFAULT_DATA = "fashion-mnist"
+"""The data set that studies use unless they say otherwise."""
 REFERENCE_ENGINE: EngineName = "reference"
 """The engine that trains every variant on every device, one trial at a time."""
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 """In the order in which tables list them."""
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """In the order in which a study runs its trials."""
+VALIDATION_DIVISOR = 6
+"""Unless a study says otherwise, one in so many training inputs becomes a validation input."""
 EXPLORING: tuple[Purpose, ...] = ("tune", "alternate")
 """Purposes whose trials try several learning rates; a trial that fails there is a result."""
 
 
+LAYER_FIELDS = (
+    "hidden_sizes",
+    "normalization",
+    "activation",
+    "placement",
+    "dropout",
+    "residual",
+    "init",
+)
+"""Fields of `VariantSpec` that describe layers; an own network has none of them."""
+
+
+@dataclass(frozen=True)
+class DataShape:
+    """What the data ask of a network: the shape of an input and the number of classes."""
+
+    input_shape: tuple[int, ...] = (1, 28, 28)
+    """Shape of one input of a network: channels, height and width of an image, or the number of
+    features. Other shapes are taken as they are; each size is at least 1."""
+    num_classes: int = 10
+    """Classes, numbered from 0; at least 2."""
+
+    def __post_init__(self) -> None:
+        holds = bool(self.input_shape) and all(size >= 1 for size in self.input_shape)
+        require(self, "input_shape", holds, "at least one size, each at least 1")
+        require(self, "num_classes", self.num_classes >= 2, "at least 2")
+
+    @property
+    def num_inputs(self) -> int:
+        """Numbers per input: pixels times channels, or features."""
+        return math.prod(self.input_shape)
+
+
+FASHION_MNIST_SHAPE = DataShape()
+
+
 @dataclass(frozen=True)
 class VariantSpec:
-    """What is compared: a network of 784 inputs, hidden layers and 10 classes, and its recipe.
+    """What is compared: a network of flattened inputs and hidden layers, or an own one; its recipe.
 
     A hidden layer is a linear layer, normalization, activation and dropout, in this order unless
     `placement` says otherwise.
@@ -56,17 +97,44 @@ class VariantSpec:
     2015); or orthogonal (Saxe et al. 2014). The last two start biases at 0."""
     recipe: RecipeChange = field(default_factory=RecipeChange)
     """What this variant changes in the recipe of its study."""
+    module: str | None = None
+    """An own network instead of these layers: ``FILE.py:NAME`` or ``package.module:NAME``, a
+    callable that returns an ``nn.Module`` from inputs to logits."""
+    args: Arguments = field(default_factory=Arguments)
+    """Keyword arguments of that callable."""
+    source_sha256: str | None = None
+    """SHA-256 of its code; filled in when a study is read."""
 
     def __post_init__(self) -> None:
         _require_name(self.name, "_.+")
+        if self.module is None:
+            require(self, "args", not self.args, "none without a module")
+        else:
+            _ = self.own_code  # checks the module
+            for name in LAYER_FIELDS:
+                default = VariantSpec.__dataclass_fields__[name].default
+                required = "no value with a module, which has its own layers"
+                require(self, name, getattr(self, name) == default, required)
         sizes_hold = all(size >= 1 for size in self.hidden_sizes)
         require(self, "hidden_sizes", sizes_hold, "whole numbers of at least 1")
         require(self, "dropout", 0 <= self.dropout < 1, "a number in [0, 1)")
         if self.normalization == "none":
             require(self, "placement", self.placement == "before", "a normalization to place")
         if self.recipe.evaluation_statistics == "precise":
-            holds = self.normalization == "batch"
+            holds = self.may_normalize_batches
             require(self, "normalization", holds, "batch, for precise evaluation statistics")
+
+    @property
+    def own_code(self) -> OwnCode | None:
+        """The callable that builds the network; None for a network of the layers above."""
+        if self.module is None:
+            return None
+        return OwnCode(self.module, self.args, self.source_sha256)
+
+    @property
+    def may_normalize_batches(self) -> bool:
+        """Whether the network has batch normalization, as far as its spec tells."""
+        return self.normalization == "batch" or self.module is not None
 
     def adapt(self, recipe: RecipeSpec) -> RecipeSpec:
         """Change a recipe as this variant asks, and drop what has no effect on it.
@@ -75,7 +143,7 @@ class VariantSpec:
             SpecError: the changed recipe makes no sense.
         """
         changes = self.recipe.changes
-        if recipe.evaluation_statistics == "precise" and self.normalization != "batch":
+        if recipe.evaluation_statistics == "precise" and not self.may_normalize_batches:
             changes["evaluation_statistics"] = "running"  # there are no statistics to replace
         return replace(recipe, **changes) if changes else recipe
 
@@ -95,6 +163,13 @@ class TrialSpec:
     be scored at a rate that tuning might have chosen, or to be timed alone on the machine."""
 
     @property
+    def own_codes(self) -> tuple[OwnCode, ...]:
+        """The trial's own network and own optimizer, if it has any."""
+        optimizer = self.recipe.optimizer
+        both = (self.variant.own_code, optimizer if isinstance(optimizer, OwnCode) else None)
+        return tuple(code for code in both if code is not None)
+
+    @property
     def key(self) -> str:
         """The name of a scored trial within its run, fit for a file name."""
         return f"{self.variant.name}-seed{self.seed}-{self.device.replace(':', '')}"
@@ -108,8 +183,9 @@ class TuningSpec:
     """The grid, ascending; each above 0."""
     seeds: tuple[int, ...]
     """Seeds of the tuning trials; none of them may be a seed that is scored."""
-    num_validation_images: int = 10_000
-    """Images cut from the training set, the same number of each class; never test images."""
+    num_validation_images: int | None = None
+    """Inputs cut from the training set, of each class in proportion to its number; never test
+    inputs. None cuts a sixth, which is 10,000 images of FashionMNIST."""
     split_seed: int = 0
     """Which images are cut."""
     refine: bool = False
@@ -145,13 +221,18 @@ class TuningSpec:
         in_range = all(0 < octaves < math.inf for octaves in self.refine_octaves)
         require(self, "refine_octaves", in_range, "numbers above 0")
         require(self, "max_alternates", self.max_alternates >= 0, "a whole number of at least 0")
-        in_tens = self.num_validation_images >= 10 and self.num_validation_images % 10 == 0
-        require(self, "num_validation_images", in_tens, "a multiple of 10, the number of classes")
+        if self.num_validation_images is not None:
+            require_positive(self, "num_validation_images")
 
     @property
     def first_seeds(self) -> tuple[int, ...]:
         """The seeds that every rate is tried with."""
         return self.seeds[: self.num_first_seeds]
+
+    def count_validation(self, num_train: int) -> int:
+        """Count the inputs that are cut from a training set of `num_train`."""
+        number = self.num_validation_images
+        return max(num_train // VALIDATION_DIVISOR, 1) if number is None else number
 
 
 @dataclass(frozen=True)
@@ -195,6 +276,9 @@ class StudySpec:
     target_accuracy: float | None = None
     """Accuracy to reach in the time to target, in (0, 1); None takes the accuracy that half of the
     first variant's trials reach."""
+    data: str = DEFAULT_DATA
+    """What is trained and evaluated on: a named data set, an ``.npz`` file, a folder of IDX files
+    or ``FILE.py:FUNCTION``; a path is absolute on record."""
 
     def __post_init__(self) -> None:
         _require_name(self.name, "_.+-")
@@ -213,7 +297,7 @@ class StudySpec:
                 text = f"variants[{index}].recipe.{error}"
                 raise SpecError(text) from None
         if self.recipe.evaluation_statistics == "precise":
-            has_batch = any(variant.normalization == "batch" for variant in self.variants)
+            has_batch = any(variant.may_normalize_batches for variant in self.variants)
             if not has_batch:
                 raise SpecError(
                     "recipe.evaluation_statistics: expected running without a variant that has "
@@ -224,6 +308,12 @@ class StudySpec:
             raise SpecError(
                 f"seeds: expected seeds that the tuning does not use, got {min(shared)}"
             )
+
+    @property
+    def own_codes(self) -> tuple[OwnCode, ...]:
+        """The own networks and optimizers of all variants, each once."""
+        trials = (TrialSpec(each, self._at(each), 0, "cpu") for each in self.variants)
+        return tuple(dict.fromkeys(code for trial in trials for code in trial.own_codes))
 
     def list_tuning_trials(
         self,

@@ -91,15 +91,21 @@ VARIANTS: dict[str, VariantSpec] = {
 
 
 def find_variant(name: str) -> VariantSpec:
-    """Find a variant by its name.
+    """Find a variant by its name, or make one of an own network such as ``my_nets.py:SmallCNN``.
+
+    An own network's variant has the callable's name in lower case, or the one before the sign in
+    ``cnn=my_nets.py:SmallCNN``.
 
     Raises:
         SpecError: no variant has that name; the text lists all names.
     """
+    if ":" in name:
+        own_name, _, module = name.rpartition("=")
+        return VariantSpec(own_name or module.rpartition(":")[2].lower(), module=module)
     try:
         return VARIANTS[name]
     except KeyError:
         raise SpecError(
             f"variants: expected some of {', '.join(VARIANTS)}; got {name!r}; add a new "
-            "variant to a study file as a [[variants]] table"
+            "variant to a study file as a [[variants]] table, or name an own network: FILE.py:NAME"
         ) from None

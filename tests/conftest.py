@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bnbench.data import Dataset, LabeledImages, load_fashion_mnist
+from bnbench.data import Dataset, LabeledInputs, load_fashion_mnist
 from bnbench.models.export import make_model_files, write_model_files
 from bnbench.recipes import RecipeSpec
 from bnbench.records import DataRecord, EnvironmentRecord, EpochRecord, TrialRecord
@@ -24,14 +24,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)
 
 
-def make_synthetic_images(num_images: int, seed: int) -> LabeledImages:
+def make_synthetic_images(num_images: int, seed: int) -> LabeledInputs:
     """Noise with a bright row that tells the class: learnable, and nothing like FashionMNIST."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, 10, (num_images,), generator=generator).to(torch.uint8)
     images = torch.randint(0, 64, (num_images, 28, 28), generator=generator).to(torch.uint8)
     images[torch.arange(num_images), labels.long() * 2 + 4] += 150
     # Hashes of the IDX files that `write_idx_files` makes of them.
-    return LabeledImages(
+    return LabeledInputs(
         images,
         labels,
         hashlib.sha256(encode_idx_images(images)).hexdigest(),
@@ -48,9 +48,9 @@ def encode_idx_labels(labels: torch.Tensor) -> bytes:
     return b"\x00\x00\x08\x01" + len(labels).to_bytes(4, "big") + labels.numpy().tobytes()
 
 
-def write_idx_files(test: LabeledImages, folder: Path) -> None:
+def write_idx_files(test: LabeledInputs, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "t10k-images-idx3-ubyte").write_bytes(encode_idx_images(test.images))
+    (folder / "t10k-images-idx3-ubyte").write_bytes(encode_idx_images(test.inputs))
     (folder / "t10k-labels-idx1-ubyte").write_bytes(encode_idx_labels(test.labels))
 
 
@@ -131,7 +131,7 @@ def fake_record(trial: TrialSpec, failed: bool = False) -> TrialRecord:
 
 
 def export_model(
-    record: TrialRecord, state: dict[str, torch.Tensor], test: LabeledImages, folder: Path
+    record: TrialRecord, state: dict[str, torch.Tensor], test: LabeledInputs, folder: Path
 ) -> Path:
     """Write a trial's model and manifest; the path of the ``.pt`` file."""
     return write_model_files(make_model_files(record, state, "synthetic", test), folder)

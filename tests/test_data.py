@@ -3,20 +3,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from bnbench.data import Dataset, cut_validation_split, load_fashion_mnist
+from bnbench.data import Dataset, load_fashion_mnist, scale_inputs
 from bnbench.data_files import read_checked
-from bnbench.errors import DataError, SpecError
-from bnbench.specs import TuningSpec
+from bnbench.errors import DataError
 
 
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_the_real_data_is_what_its_authors_say(fashion_mnist: Dataset) -> None:
-    assert fashion_mnist.train.images.shape == (60000, 28, 28)
-    assert fashion_mnist.test.images.shape == (10000, 28, 28)
+    assert fashion_mnist.train.inputs.shape == (60000, 28, 28)
+    assert fashion_mnist.test.inputs.shape == (10000, 28, 28)
     assert fashion_mnist.train.labels.bincount().tolist() == [6000] * 10
     assert fashion_mnist.test.labels.bincount().tolist() == [1000] * 10
-    pixels = fashion_mnist.train.images.float() / 255
+    pixels = fashion_mnist.train.inputs.float() / 255
     assert (round(pixels.mean().item(), 4), round(pixels.std().item(), 4)) == (0.2860, 0.3530)
 
 
@@ -34,25 +33,34 @@ def test_an_altered_real_file_is_refused(fashion_mnist: Dataset, tmp_path: Path)
         load_fashion_mnist(tmp_path)
 
 
-def test_a_validation_split_has_as_many_images_of_each_class(synthetic_dataset: Dataset) -> None:
-    split = cut_validation_split(synthetic_dataset, TuningSpec((0.1,), (0,), 50))
-    assert split.test.labels.bincount().tolist() == [5] * 10
-    assert len(split.train) == len(synthetic_dataset.train) - 50
-
-
-def test_the_split_is_the_same_for_a_seed_and_another_for_another(
-    synthetic_dataset: Dataset,
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ((5, 28, 28), (1, 28, 28)),
+        ((5, 3, 32, 32), (3, 32, 32)),
+        ((5, 64), (64,)),
+    ],
+    ids=["gray images", "color images", "features"],
+)
+def test_a_network_is_given_channels_height_and_width_or_features(
+    stored: tuple[int, ...], expected: tuple[int, ...]
 ) -> None:
-    first, again, other = (
-        cut_validation_split(synthetic_dataset, TuningSpec((0.1,), (0,), 50, split_seed))
-        for split_seed in (1, 1, 2)
+    scaled = scale_inputs(torch.full(stored, 51, dtype=torch.uint8))
+    assert scaled.shape == (5, *expected)
+    assert scaled.dtype == torch.float32
+    assert torch.equal(scaled.unique(), torch.tensor([51], dtype=torch.float32) / 255)
+
+
+def test_numbers_are_given_to_the_network_as_they_are() -> None:
+    stored = torch.tensor([[-3.5, 1e6]])
+    assert torch.equal(scale_inputs(stored), stored)
+
+
+def test_a_data_set_describes_itself_for_the_record(synthetic_dataset: Dataset) -> None:
+    record = synthetic_dataset.describe()
+    assert (record.input_shape, record.num_classes, record.input_dtype) == (
+        (1, 28, 28),
+        10,
+        "uint8",
     )
-    assert torch.equal(first.test.images, again.test.images)
-    assert not torch.equal(first.test.images, other.test.images)
-
-
-def test_a_split_that_leaves_a_class_without_images_is_refused(
-    synthetic_dataset: Dataset,
-) -> None:
-    with pytest.raises(SpecError, match="num_validation_images: expected fewer than"):
-        cut_validation_split(synthetic_dataset, TuningSpec((0.1,), (0,), 500))
+    assert record.sha256["test_labels"] == synthetic_dataset.test.labels_sha256

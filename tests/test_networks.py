@@ -7,7 +7,7 @@ from torch import nn
 
 from bnbench.layers import INITIALIZERS, Shortcut
 from bnbench.networks import ACTIVATIONS, NORMALIZATIONS, build_network
-from bnbench.specs import Activation, Initialization, Normalization, VariantSpec
+from bnbench.specs import Activation, DataShape, Initialization, Normalization, VariantSpec
 from bnbench.techniques import VARIANTS
 
 
@@ -109,3 +109,11 @@ def test_a_seeds_weights_are_those_of_the_network_written_by_hand() -> None:
         for found, wanted in zip(linear, expected, strict=True):
             assert torch.equal(found.weight, wanted.weight)
             assert torch.equal(found.bias, wanted.bias)
+
+
+@pytest.mark.parametrize("sizes", [(64,), (1, 8, 8), (3, 4, 5)], ids=str)
+def test_a_network_takes_inputs_of_any_shape_and_gives_a_logit_per_class(
+    sizes: tuple[int, ...],
+) -> None:
+    network = build_network(VARIANTS["batchnorm"], DataShape(sizes, 47))
+    assert network(torch.zeros(3, *sizes)).shape == (3, 47)

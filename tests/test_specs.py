@@ -5,7 +5,7 @@ import pytest
 
 from bnbench.errors import SpecError
 from bnbench.recipes import RecipeChange, RecipeSpec
-from bnbench.specs import StudySpec, TrialSpec, TuningSpec, VariantSpec, parse_seeds
+from bnbench.specs import DataShape, StudySpec, TrialSpec, TuningSpec, VariantSpec, parse_seeds
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_trials_that_share_the_machine_are_timed_again_one_at_a_time() -> None:
         {"learning_rates": (1.0, 0.1)},
         {"learning_rates": (0.0,)},
         {"seeds": ()},
-        {"num_validation_images": 15},
+        {"num_validation_images": 0},
         {"num_first_seeds": 0},
         {"num_first_seeds": 2},
         {"num_finalists": 0},
@@ -255,3 +255,21 @@ def test_the_last_batch_counts_unless_it_is_left_out() -> None:
     assert recipe.count_steps(60_000) == 938
     assert recipe.count_steps(64_000) == 1000
     assert RecipeSpec(batch_size=64, drop_last=True).count_steps(60_000) == 937
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (((), 10), "input_shape: expected at least one size"),
+        (((1, 0, 8), 10), "input_shape: expected at least one size"),
+        (((64,), 1), "num_classes: expected at least 2, got 1"),
+    ],
+    ids=["no size", "a size of 0", "one class"],
+)
+def test_a_shape_that_no_data_have_is_refused(arguments: tuple[Any, Any], text: str) -> None:
+    with pytest.raises(SpecError, match=text):
+        DataShape(*arguments)
+
+
+def test_a_shape_has_as_many_numbers_as_its_sizes_multiplied() -> None:
+    assert DataShape((3, 4, 5), 2).num_inputs == 60

@@ -27,7 +27,7 @@ def load_arrays(data_dir: Path) -> tuple[Floats, Integers, Floats, Integers]:
     dataset = load_fashion_mnist(data_dir, download=False)
     train, test = dataset.train, dataset.test
     train_pixels, test_pixels = (
-        part.images.numpy().reshape(len(part), -1).astype(np.float32) / np.float32(255)
+        part.inputs.numpy().reshape(len(part), -1).astype(np.float32) / np.float32(255)
         for part in (train, test)
     )
     train_labels, test_labels = (part.labels.numpy().astype(np.int32) for part in (train, test))

@@ -12,8 +12,7 @@ from itertools import pairwise
 import torch
 
 from bench.peers.interface import Trainer, TrainingJob
-from bnbench.networks import NUM_CLASSES, NUM_PIXELS
-from bnbench.specs import VariantSpec
+from bnbench.specs import FASHION_MNIST_SHAPE, VariantSpec
 
 MATRIX_SIZE = 4096
 
@@ -25,7 +24,8 @@ def count_epoch_flops(variant: VariantSpec, num_images: int = 60_000) -> int:
     and as many for its weights' gradients. All layers but the first take as many again for their
     inputs' gradients. A multiply-add is two operations.
     """
-    sizes = (NUM_PIXELS, *variant.hidden_sizes, NUM_CLASSES)
+    shape = FASHION_MNIST_SHAPE
+    sizes = (shape.num_inputs, *variant.hidden_sizes, shape.num_classes)
     products = [num_inputs * num_units for num_inputs, num_units in pairwise(sizes)]
     return 2 * num_images * (3 * sum(products) - products[0])
 

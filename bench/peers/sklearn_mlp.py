@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPClassifier
 
 from bench.peers.arrays import draw_layers, load_arrays
 from bench.peers.interface import Trainer, TrainingJob
-from bnbench.networks import NUM_CLASSES
+from bnbench.specs import FASHION_MNIST_SHAPE
 
 
 def make_trainer(job: TrainingJob) -> Trainer:
@@ -29,7 +29,9 @@ def make_trainer(job: TrainingJob) -> Trainer:
         random_state=0,
     )
     # The weights exist only after the first batch; then they are overwritten.
-    network.partial_fit(train_pixels[:size], train_labels[:size], classes=np.arange(NUM_CLASSES))
+    network.partial_fit(
+        train_pixels[:size], train_labels[:size], classes=np.arange(FASHION_MNIST_SHAPE.num_classes)
+    )
     layers = draw_layers(job.variant, seed=0)
     for (weights, biases), coefs, intercepts in zip(
         layers, network.coefs_, network.intercepts_, strict=True

@@ -27,7 +27,7 @@ def data(data_dir: Path | None) -> None:
     dataset = read_fashion_mnist(folder, source)
     click.echo(f"FashionMNIST from {dataset.source}, in {dataset.folder}")
     for part, images in (("training", dataset.train), ("test", dataset.test)):
-        pixels = images.images.float().div(255)
+        pixels = images.inputs.float().div(255)
         click.echo(
             f"{part}: {len(images)} images of 28 x 28, pixels with mean {pixels.mean():.4f} and "
             f"standard deviation {pixels.std():.4f}, "

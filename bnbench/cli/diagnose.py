@@ -93,13 +93,13 @@ def _diagnose_logits(
     from bnbench.models.diagnosis.layers import advise_layers, write_layers
 
     test, data = load_fashion_mnist(data_dir).test, model.manifest.data
-    named = data.test_images_sha256, data.test_labels_sha256
-    if named != (test.images_sha256, test.labels_sha256):
+    named = data.inputs_sha256, data.targets_sha256
+    if named != (test.inputs_sha256, test.labels_sha256):
         raise DataError(
             f"expected the test set that the model's manifest names ({data.name}), got another "
             "one; name its folder by --data-dir"
         )
-    images, labels = test.images.numpy(), test.labels.numpy()
+    images, labels = test.inputs.numpy(), test.labels.numpy()
     reference = make_reference(model, images, labels)
     _show_certificate(reference.proof, len(images))
     if layers is not None:

@@ -19,6 +19,7 @@ from bnbench.cli.exit_codes import handle_signals, run_to_exit_code
 COMMANDS = {
     "run": "Train all trials of a study, verify the models, write the report.",
     "report": "Rebuild the report of a run from what is stored in it.",
+    "open": "Open the report of a run in a browser.",
     "compare": "Compare two runs: another machine, version of torch, or recipe.",
     "verify": "Evaluate every model of a run in several runtimes.",
     "diagnose": "Name what is wrong with a model, or with a runtime's logits.",

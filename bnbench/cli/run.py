@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,17 @@ import click
 
 from bnbench.cli.exit_codes import describe_disk_error, find_interruption_code, is_interruption
 from bnbench.cli.guard import run_guarded
-from bnbench.cli.training import Job, train
+from bnbench.cli.run_printer import RunPrinter
 from bnbench.errors import RunError, SpecError
+from bnbench.library.job import Job, complete
+from bnbench.library.loggers import LOGGERS, check_loggers, open_loggers
+from bnbench.library.observer import Observers
 from bnbench.series import SeriesSpec
 from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
 from bnbench.techniques import find_variant
 from bnbench.training.catalog import SERIES, find_study
-from bnbench.training.executors import DEFAULT_EXECUTOR, EXECUTORS, check_executor
+from bnbench.training.executors import DEFAULT_EXECUTOR, EXECUTORS
+from bnbench.training.identify import identify_own_code
 
 DEFAULT_STUDY = "notebook"
 
@@ -39,7 +44,11 @@ DEFAULT_STUDY = "notebook"
     metavar="RUN",
     help="Study the combination of a tuned run's best techniques.",
 )
-@click.option("--variants", help="Networks to compare, such as baseline,batchnorm,layernorm.")
+@click.option(
+    "--variants",
+    help="Networks to compare, such as baseline,batchnorm,layernorm. Your own network is "
+    "FILE.py:CALLABLE or package.module:CALLABLE, named cnn=FILE.py:CALLABLE if you like.",
+)
 @click.option("--seeds", help="Random seeds, such as 0-4 or 0,3,7.")
 @click.option("--devices", help="Torch devices, such as cpu or cpu,cuda:1.")
 @click.option("--epochs", type=int, help="Passes over the training set.")
@@ -92,6 +101,13 @@ DEFAULT_STUDY = "notebook"
     metavar="auto|HOST:PORT",
     help="The Ray cluster to join.  [default: a Ray on this machine]",
 )
+@click.option(
+    "--log",
+    "loggers",
+    type=click.Choice(list(LOGGERS)),
+    multiple=True,
+    help="Show the curves live, then the answer and the figures, elsewhere too; may be repeated.",
+)
 def run(
     study_name: str | None,
     combine: Path | None,
@@ -101,6 +117,7 @@ def run(
     executor_name: str,
     address: str | None,
     no_timing: bool | None,
+    loggers: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Train all trials of a study or series, export and verify them, and write the report.
@@ -123,13 +140,13 @@ def run(
         of_study = {"study": study_name, "combine": combine, "out": out, "no_timing": no_timing}
         _refuse_options({**of_study, **options})
         job = Job(resume, None, data_dir, executor_name, address)
-    for study in job.studies:
-        check_executor(executor_name, address, study)
-    advice = f"go on with: {_name_resume_command(job)}"
+    job.check()
+    check_loggers(loggers)
+    advice = f"go on with: {_name_resume_command(job, loggers)}"
 
     def work() -> int:
         try:
-            return train(job)
+            return _complete(job, loggers)
         except OSError as error:
             text = describe_disk_error(error, f"make space, then {advice}")
             if text is None or not job.has_begun:
@@ -143,6 +160,15 @@ def run(
             click.echo(f"Interrupted; finished trials are kept.\nG{advice[1:]}", err=True)
             sys.exit(find_interruption_code())
         raise
+
+
+def _complete(job: Job, loggers: Iterable[str]) -> int:
+    """Complete a job, print what it comes to, and return the exit code."""
+    from bnbench.library.progress import show_progress
+
+    printer = RunPrinter()
+    complete(job, Observers((show_progress(), printer, *open_loggers(loggers))))
+    return printer.exit_code
 
 
 def _find_study(name: str, study_name: str | None, combine: Path | None) -> StudySpec:
@@ -187,7 +213,7 @@ def _apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
         given["timing"] = dataclasses.replace(study.timing, num_pairs=given.pop("num_pairs"))
     of_recipe = {field.name for field in dataclasses.fields(study.recipe)} & given.keys()
     recipe = dataclasses.replace(study.recipe, **{name: given.pop(name) for name in of_recipe})
-    return dataclasses.replace(study, recipe=recipe, **given)
+    return identify_own_code(dataclasses.replace(study, recipe=recipe, **given), Path())
 
 
 def _apply_to_all(series: SeriesSpec, options: dict[str, Any]) -> SeriesSpec:
@@ -204,12 +230,14 @@ def _apply_to_all(series: SeriesSpec, options: dict[str, Any]) -> SeriesSpec:
     return dataclasses.replace(series, studies=studies)
 
 
-def _name_resume_command(job: Job) -> str:
+def _name_resume_command(job: Job, loggers: Iterable[str]) -> str:
     words = ["bnbench", "run", "--resume", str(job.folder)]
     if job.executor_name != DEFAULT_EXECUTOR:
         words += ["--executor", job.executor_name]
     if job.address is not None:
         words += ["--address", job.address]
+    for name in loggers:
+        words += ["--log", name]
     return shlex.join(words)
 
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from bnbench.cli.report import show_series_report
 from bnbench.errors import DisagreementError
-from bnbench.models.runtimes import DEFAULT_RUNTIMES, RUNTIMES, choose_runtimes, open_runtime
-from bnbench.records import TrialRecord, VerificationRecord
-
-if TYPE_CHECKING:
-    from bnbench.store import RunStore
+from bnbench.models.runtimes import DEFAULT_RUNTIMES, RUNTIMES, choose_runtimes
+from bnbench.records import VerificationRecord
 
 
 @click.command()
@@ -50,44 +46,25 @@ def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> Non
     from rich.console import Console
 
     from bnbench.data import load_fashion_mnist
+    from bnbench.library.progress import show_progress
+    from bnbench.library.verification import verify_models
     from bnbench.reporting.report import write_report
     from bnbench.reporting.terminal import print_agreement
 
     dataset, codes = load_fashion_mnist(data_dir), []
     for store in stores:
         trials = store.read_trials()
-        verifications = verify_models(store, trials, dataset, names)
-        print_agreement(write_report(store, trials), Console())
+        with show_progress() as progress:
+            verifications = verify_models(store, trials, dataset, progress, names)
+        print_agreement(write_report(store, trials).content, Console())
         if is_series(run_folder):
             click.echo(f"{store.folder.name}: ", nl=False)
         codes.append(show_verdict(verifications))
     if is_series(run_folder):
-        show_series_report(run_folder)
+        from bnbench.reporting.series import write_series_report
+
+        show_series_report(run_folder, write_series_report(run_folder))
     sys.exit(max(codes))
-
-
-def verify_models(
-    store: RunStore,
-    trials: Sequence[TrialRecord],
-    dataset: Any,
-    names: Sequence[str] = DEFAULT_RUNTIMES,
-) -> list[VerificationRecord]:
-    """Verify and inspect the models of a run's trials, and show the progress."""
-    from rich.console import Console
-
-    from bnbench.cli.progress import show_models
-    from bnbench.inspection import write_inspection
-    from bnbench.models.inspection import inspect_run
-    from bnbench.models.verification import list_models, verify_run
-
-    models = list_models(store.models_folder, trials)
-    runtimes = [open_runtime(name, dataset.folder) for name in names]
-    images, labels = dataset.test.images.numpy(), dataset.test.labels.numpy()
-    with show_models(Console(stderr=True), len(models)) as on_model:
-        verifications = verify_run(store, models, images, labels, runtimes, on_model)
-    inspection = inspect_run(store.models_folder, store.study, trials, dataset)
-    write_inspection(store.folder, inspection)
-    return verifications
 
 
 def show_verdict(records: Sequence[VerificationRecord]) -> int:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bnbench.models.certificate import Certificate, Refusal, certify
+from bnbench.models.certificate import Certificate, Refusal, bound_model, prepare_inputs
 from bnbench.models.exported_model import ExportedModel
-from bnbench.models.reference import compute_logits
+from bnbench.models.reference import evaluate_graph
 from bnbench.models.stored_network import Images
 from bnbench.records import CertificateRecord, VerificationRecord
 
@@ -56,7 +56,7 @@ class Reference:
         proven = proof if isinstance(proof, Certificate) else None
         return CertificateRecord(
             model=self.model.name,
-            variant=self.model.manifest.variant.name,
+            variant=self.model.manifest.get_variant().name,
             total=len(self.labels),
             correct=int((self.logits.argmax(axis=1) == self.labels).sum()),
             certified=None if proven is None else int(proven.certified.sum()),
@@ -72,9 +72,12 @@ def make_reference(model: ExportedModel, images: Images, labels: NDArray[np.uint
 
     Raises:
         RunError: the network in the file cannot be read.
+        UncoveredError: the reference can't evaluate it, such as one that is known as code alone.
     """
-    proof = certify(model.network, images)
-    logits = compute_logits(model.network, images) if isinstance(proof, Refusal) else proof.logits
+    proof = bound_model(model, images)
+    if isinstance(proof, Certificate):
+        return Reference(model, labels, proof.logits, proof)
+    logits = evaluate_graph(model.graph, prepare_inputs(model, images))
     return Reference(model, labels, logits, proof)
 
 
@@ -91,7 +94,7 @@ def compare_logits(
     """
     record = VerificationRecord(
         model=reference.model.name,
-        variant=reference.model.manifest.variant.name,
+        variant=reference.model.manifest.get_variant().name,
         runtime=runtime,
         version=version,
         total=len(reference.labels),

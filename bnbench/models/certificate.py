@@ -1,8 +1,8 @@
 r"""The certificate: a rigorous bound on the error of a network's evaluation in binary32.
 
 It holds for the runtimes and the networks that `contract` describes. It does not hold for directed
-rounding, or for fast matrix products such as Strassen's. A network out of range is refused, and
-the refusal names the tensor.
+rounding, or for fast matrix products such as Strassen's and Winograd's. A network out of range is
+refused, and the refusal names the tensor or the layer.
 
 The model of rounding is that of Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed.,
 2002, sections 2.1, 2.2 and 3.1. Every product, sum, quotient and square root is rounded to nearest
@@ -11,39 +11,23 @@ in binary32 or finer, fused or not, and sums are formed in any order. With
 :math:`\gamma_n = n u / (1 - n u)` of its magnitude. Where it underflows, it is off by at most
 :math:`\lambda = 2^{-126}` besides, flushed to zero or not.
 
-A network is taken apart into stages: a linear layer with the batch normalization behind it is one
-affine map :math:`z = A a + c`, followed by ReLU. What a runtime computes for a stage from its
-inputs :math:`\hat a` is :math:`\hat z = A \hat a + c + \delta` with
+Each operator of the network splits the error of its output into a fixed linear map of its inputs'
+errors and a rest that it bounds: :math:`\hat v - v = J (\hat a - a) + \delta`,
+:math:`|\delta| \le d` (`operators.interface`). The rest holds the roundings; where an activation is
+curved, or rounding could change the sign of a ReLU's input or the choice of a pooling, it holds
+what the operator differs from `J`. So the error of the output is *exactly* a sum over all values of
+the network,
 
-.. math:: |\delta| \le \gamma_{k + 2} (|W| |\hat a| + |b|) + 16 \lambda R
-          \quad\text{or}\quad
-          |\delta| \le \gamma_{k + 16} (|\alpha| (|W| |\hat a| + |b| + |\mu|) + |\beta|)
-                    + 16 \lambda R,
+.. math:: \hat y - y = \sum_v C_v \delta_v,
 
-where `k` counts the inputs that are not exactly zero (adding an exact zero rounds nothing) and the
-second form is that with batch normalization, :math:`\alpha = g r`, :math:`r = 1 / \sqrt{v +
-\varepsilon}`; its 16 cover every order of operations in use, folding into the weights included
-(docs/method.md counts them). The reach
+where :math:`C_v` adds up the products of the `J` along all paths from `v` to the output. A forward
+pass finds each value's error, :math:`e = |J| e_{in} + d`, which the operators need for `d`. A
+backward pass carries the rows of `C` from the output to the input, and :math:`\sum_v |C_v| d_v`
+is the bound. Since the rows are fixed numbers, the row of a lead, the difference of two outputs,
+is the difference of their rows; it decides a prediction, and is tighter than two bounds together.
 
-.. math:: R = [g] [r] \left(\textstyle\sum_j [W_j] [\hat a_j] + [b] + [\mu]\right) + [\beta],
-          \qquad [x] = \max(1, |x|),
-
-is at least as large as any product of some of a term's factors and any sum of such products. So
-nothing overflows if it stays below :math:`2^{100}`, and what an underflow loses is multiplied by
-at most the term's share of `R`. A term meets at most 14 underflows: four factors read, four
-products, three additions, a conversion, and two in `\alpha`. Underflow cannot happen inside `r`,
-since :math:`v + \varepsilon` must be between :math:`2^{-32}` and :math:`2^{32}`.
-
-ReLU rounds nothing, and :math:`\mathrm{relu}(\hat z) - \mathrm{relu}(z) = s (\hat z - z)`
-with `s` 1 where both are positive, 0 where neither is, and some `s` in [0, 1] where the bound
-can't decide. So the error of the logits is *exactly*
-
-.. math:: \hat y - y = \delta_m + A_m S_{m-1} (\delta_{m-1} + A_{m-1} S_{m-2} (\ldots \delta_1)),
-
-which is bounded by carrying a row of :math:`A_m`, or the difference of two rows, backwards through
-the stages image by image, with an interval for each coefficient behind an undecided unit. The
-difference of two rows is what decides a prediction; bounding it directly is tighter than adding
-the bounds of two logits.
+Where going back farther is too dear, the sum ends early: an error behind the last value that was
+reached is bounded by that value's `e`.
 
 The bound is evaluated in binary64, and so is the reference that runtimes are held against. Both
 roundings are 2^-29 of the ones that are bounded; `_INFLATION` and `_REFERENCE_SHARE` cover them.
@@ -52,29 +36,32 @@ roundings are 2^-29 of the ones that are bounded; `_INFLATION` and `_REFERENCE_S
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bnbench.models.contract import CONTRACT
-from bnbench.models.reference import scale_pixels
-from bnbench.models.stored_network import (
-    ActivationLayer,
-    BatchNormLayer,
-    Images,
-    LinearLayer,
-    StoredNetwork,
+from bnbench.models.exported_model import ExportedModel
+from bnbench.models.graph import Graph, Node, UncoveredError, join_stages
+from bnbench.models.inputs import Inputs
+from bnbench.models.operators.affine import Affine
+from bnbench.models.operators.interface import (
+    Array,
+    Computed,
+    Linearization,
+    OutOfRangeError,
+    require_at_most,
 )
 
-_PIXEL_ROUNDINGS = 3  # a byte over 255 by division or by a rounded reciprocal
-_LINEAR_ROUNDINGS = 2
-_BATCH_NORM_ROUNDINGS = 16
-_UNDERFLOWS_PER_TERM = 16
 _INFLATION = 1 + 2.0**-10
 _REFERENCE_SHARE = 2.0**-20
-_IMAGES_AT_ONCE = 500
+_MAX_PRODUCTS_BACK = 1.5e8
+"""Products for one input that the backward pass may cost; about 0.1 s."""
+_VALUES_AT_ONCE = 2**20
+"""Largest array of the backward pass; it decides how many inputs are bounded at once."""
 
 
 @dataclass(frozen=True)
@@ -88,254 +75,185 @@ class Refusal:
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What holds for a network's logits in every runtime that `CONTRACT` covers.
+    """What holds for a network's outputs in every runtime that `CONTRACT` covers.
 
-    Shapes: (num_images, 10) unless said otherwise.
+    Shapes: (num_inputs, num_classes) unless said otherwise.
     """
 
-    logits: NDArray[np.float64]
+    logits: Array
     """The reference: the network evaluated in binary64."""
-    logit_bounds: NDArray[np.float64]
+    logit_bounds: Array
     """How far any runtime's logit may be from the reference's."""
-    rival_bounds: NDArray[np.float64]
+    rival_bounds: Array
     """How far any runtime's lead of the predicted class over another may be from the
     reference's; 0 for the predicted class itself."""
     num_undecided: NDArray[np.int64]
-    """Hidden units whose sign the bound can't decide; shape (num_images,)."""
+    """Units whose branch the bound can't decide: the sign of a ReLU's input, the largest of a
+    pooling's; shape (num_inputs,)."""
 
     @property
     def predictions(self) -> NDArray[np.int64]:
-        """The reference's predictions, the first of equals; shape (num_images,)."""
+        """The reference's predictions, the first of equals; shape (num_inputs,)."""
         predictions: NDArray[np.int64] = self.logits.argmax(axis=1)
         return predictions
 
     @property
-    def leads(self) -> NDArray[np.float64]:
+    def leads(self) -> Array:
         """By how much the predicted class leads each class; 0 for itself."""
-        top: NDArray[np.float64] = self.logits.max(axis=1, keepdims=True) - self.logits
+        top: Array = self.logits.max(axis=1, keepdims=True) - self.logits
         return top
 
     @property
     def certified(self) -> NDArray[np.bool_]:
-        """Images whose prediction rounding cannot change; shape (num_images,)."""
+        """Inputs whose prediction rounding cannot change; shape (num_inputs,)."""
         decided = self.leads > self.rival_bounds
         decided[np.arange(len(decided)), self.predictions] = True
         certified: NDArray[np.bool_] = np.all(decided, axis=1)
         return certified
 
 
-class _RefusedError(Exception):
-    """Ends the proof; carries the refusal."""
-
-    def __init__(self, status: Literal["not covered", "out of range"], reason: str) -> None:
-        super().__init__(reason)
-        self.refusal = Refusal(status, reason)
-
-
-@dataclass(frozen=True, eq=False)
-class _Stage:
-    """An affine map ``z = A a + c`` as runtimes compute it."""
-
-    name: str
-    """The linear layer's."""
-    matrix: NDArray[np.float64]
-    """`A`, shape (num_outputs, num_inputs)."""
-    constant: NDArray[np.float64]
-    """`c`, shape (num_outputs,)."""
-    constant_magnitude: NDArray[np.float64]
-    """The sum of the magnitudes that make up `c`, shape (num_outputs,)."""
-    reach_matrix: NDArray[np.float64]
-    """``[g] [r] [W]``, shape (num_outputs, num_inputs)."""
-    reach_constant: NDArray[np.float64]
-    """``[g] [r] ([b] + [mu]) + [beta]``, shape (num_outputs,)."""
-    num_roundings: int
-    """Roundings of a term, besides one for each input."""
-
-
-def certify(network: StoredNetwork, images: Images) -> Certificate | Refusal:
-    """Bound the errors that rounding to binary32 can cause in `network` on `images`.
+def certify(graph: Graph, inputs: Inputs) -> Certificate | Refusal:
+    """Bound the errors that rounding to binary32 can cause in a network on some inputs.
 
     Returns:
-        A refusal if the bound does not cover the network's layers, or if a tensor or an
+        A refusal if the bound does not cover the network's operators, or if a tensor or an
         intermediate value is out of the ranges of `CONTRACT`.
     """
+    if graph.uncovered:
+        return Refusal("not covered", graph.uncovered[0])
+    joined = join_stages(graph)
     try:
-        stages = _make_stages(network)
-        parts = [
-            _certify_batch(stages, scale_pixels(images[first : first + _IMAGES_AT_ONCE]))
-            for first in range(0, len(images), _IMAGES_AT_ONCE)
-        ]
-    except _RefusedError as error:
-        return error.refusal
+        parts = [_certify_batch(joined, part) for part in _split(joined, inputs)]
+    except OutOfRangeError as error:
+        return Refusal("out of range", str(error))
     return Certificate(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _make_stages(network: StoredNetwork) -> list[_Stage]:
-    """The network's affine maps, with a ReLU between any two of them."""
-    stages: list[_Stage] = []
-    expected: type | None = LinearLayer
-    pending: LinearLayer | None = None
-    for layer in network.layers:
-        if isinstance(layer, LinearLayer) and expected is LinearLayer:
-            pending, expected = layer, ActivationLayer
-            stages.append(_join(layer, None))
-        elif isinstance(layer, BatchNormLayer) and pending is not None:
-            stages[-1], pending = _join(pending, layer), None
-        elif isinstance(layer, ActivationLayer) and layer.kind == "relu" and stages:
-            pending, expected = None, LinearLayer
-        else:
-            raise _RefusedError(
-                "not covered",
-                f"{layer.name}: expected linear layers with a ReLU between any two, each with at "
-                "most one batch normalization before it, got another network",
-            )
-    if not stages or expected is LinearLayer:
-        raise _RefusedError("not covered", "expected a linear layer as the last, got none")
-    gains = [max(1.0, np.abs(stage.matrix).sum(axis=1).max(initial=0)) for stage in stages]
-    _require("the product of all layers", math.prod(map(float, gains)), CONTRACT.max_gain)
-    return stages
+def bound_model(model: ExportedModel, given: NDArray[Any]) -> Certificate | Refusal:
+    """Bound a model's outputs for a data file's inputs, prepared as its manifest says.
+
+    Args:
+        model: with TorchScript of a stack of layers, a ``torch.export`` archive, or one beside it.
+        given: as the data file holds them, shape (num_inputs, ...).
+
+    Returns:
+        A refusal if the bound does not cover the network; its reason names the operator, the
+        tensor or the layer.
+
+    Raises:
+        RunError: the file is damaged, or the inputs do not fit the network.
+    """
+    try:
+        return certify(model.graph, prepare_inputs(model, given))
+    except UncoveredError as error:
+        return Refusal("not covered", str(error))
 
 
-def _join(linear: LinearLayer, norm: BatchNormLayer | None) -> _Stage:
-    weight = _take(f"{linear.name}.weight", linear.weight)
-    bias = _take(f"{linear.name}.bias", linear.bias)
-    if norm is None:
-        return _Stage(
-            name=linear.name,
-            matrix=weight,
-            constant=bias,
-            constant_magnitude=np.abs(bias),
-            reach_matrix=_at_least_one(weight),
-            reach_constant=_at_least_one(bias),
-            num_roundings=_LINEAR_ROUNDINGS,
+def prepare_inputs(model: ExportedModel, given: NDArray[Any]) -> Inputs:
+    """What a model's network is given for a data file's inputs; raises as `bound_model` does."""
+    return Inputs(given, model.manifest.input.preprocessing, model.graph.input_shape)
+
+
+def _split(graph: Graph, inputs: Inputs) -> Iterator[Computed]:
+    """Parts of the inputs that fit into memory, with their errors."""
+    largest = graph.count_largest_value(inputs.shape)
+    output = graph.evaluate(inputs.take(0, 1).values)
+    if output.ndim != 2:
+        raise OutOfRangeError(
+            f"the output: expected one row of logits for each input, got shape {output.shape[1:]}"
         )
-    gain = _take(f"{norm.name}.weight", norm.weight)
-    shift = _take(f"{norm.name}.bias", norm.bias)
-    mean = _take(f"{norm.name}.running_mean", norm.running_mean)
-    _check_variance(norm)
-    scale = norm.scale
-    root = np.sqrt(norm.running_var.astype(np.float64) + norm.eps)
-    factor = _at_least_one(gain) * _at_least_one(1 / root)
-    return _Stage(
-        name=linear.name,
-        matrix=scale[:, None] * weight,
-        constant=scale * (bias - mean) + shift,
-        constant_magnitude=np.abs(scale) * (np.abs(bias) + np.abs(mean)) + np.abs(shift),
-        reach_matrix=factor[:, None] * _at_least_one(weight),
-        reach_constant=factor * (_at_least_one(bias) + _at_least_one(mean)) + _at_least_one(shift),
-        num_roundings=_BATCH_NORM_ROUNDINGS,
-    )
+    step = max(1, _VALUES_AT_ONCE // (largest * output.shape[1]))
+    for first in range(0, max(len(inputs), 1), step):
+        part = inputs.take(first, first + step)
+        size = float(part.magnitudes.max(initial=0))
+        require_at_most("the inputs", size, CONTRACT.max_tensor_value)
+        yield part
 
 
-def _check_variance(norm: BatchNormLayer) -> None:
-    variance = norm.running_var.astype(np.float64)
-    total = variance + norm.eps
-    if not (norm.eps >= 0 and (variance >= 0).all() and (total >= CONTRACT.min_variance).all()):
-        raise _RefusedError(
-            "out of range",
-            f"{norm.name}.running_var: expected variances and eps of 0 or more, together "
-            f"{CONTRACT.min_variance:.2g} or more, got {total.min():.2g} with eps {norm.eps:.2g}",
-        )
-    _require(f"{norm.name}.running_var", float(total.max(initial=0)), CONTRACT.max_variance)
-
-
-def _take(name: str, values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """A tensor in binary64, if it is in range."""
-    wide = values.astype(np.float64)
-    _require(name, float(np.abs(wide).max(initial=0)), CONTRACT.max_tensor_value)
-    return wide
-
-
-def _at_least_one(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = np.maximum(np.abs(values), 1.0)
-    return result
-
-
-def _require(name: str, largest: float, limit: float) -> None:
-    if not largest <= limit:  # so that NaN is refused
-        raise _RefusedError(
-            "out of range", f"{name}: expected values up to {limit:.2g}, got {largest:.2g}"
-        )
-
-
-def _certify_batch(
-    stages: list[_Stage], pixels: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Logits, their bounds, the leads' bounds and the undecided units of some images."""
-    local_errors: list[NDArray[np.float64]] = []
-    signs: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]] = []
-    values, errors = pixels, np.zeros((len(pixels), 1))  # pixels are what they are
-    nonzero = pixels != 0
-    for number, stage in enumerate(stages):
-        magnitude = np.abs(stage.matrix)
-        num_roundings = nonzero.sum(axis=1, keepdims=True) + stage.num_roundings
-        if number == 0:
-            num_roundings = num_roundings + _PIXEL_ROUNDINGS
-        relative = num_roundings * CONTRACT.unit_roundoff
-        inputs = np.abs(values) + errors
-        reach = np.maximum(inputs, 1.0) @ stage.reach_matrix.T + stage.reach_constant
-        _require(f"the outputs of {stage.name}", float(reach.max(initial=0)), CONTRACT.max_reach)
-        size = inputs @ magnitude.T + stage.constant_magnitude
-        underflow = _UNDERFLOWS_PER_TERM * CONTRACT.underflow * reach
-        local = (relative / (1 - relative) * size + underflow) * _INFLATION
-        local_errors.append(local)
-        values = values @ stage.matrix.T + stage.constant
-        carried = errors @ magnitude.T if number > 0 else 0.0
-        errors = (carried + local) * _INFLATION
-        if number + 1 < len(stages):
-            active, undecided = values > errors, np.abs(values) <= errors
-            signs.append((active, undecided))
-            nonzero = active | undecided
-            values = np.maximum(values, 0.0)
-            errors = np.where(nonzero, errors, 0.0)
-
-    predicted = values.argmax(axis=1)
-    unit = np.broadcast_to(np.eye(10), (len(values), 10, 10))
-    rivals = unit[np.arange(len(values)), predicted][:, None, :] - unit
-    logit_bounds = _carry_back(stages, local_errors, signs, unit)
-    rival_bounds = _carry_back(stages, local_errors, signs, rivals)
-    logit_bounds += _REFERENCE_SHARE * errors
-    rival_bounds += _REFERENCE_SHARE * (errors + errors[np.arange(len(values)), predicted, None])
-    rival_bounds[np.arange(len(values)), predicted] = 0.0
-    num_undecided = sum(
-        (undecided.sum(axis=1) for _, undecided in signs), np.zeros(len(values), dtype=np.int64)
-    )
-    return values, logit_bounds, rival_bounds, num_undecided
+def _certify_batch(graph: Graph, given: Computed) -> tuple[Array, Array, Array, NDArray[np.int64]]:
+    """Logits, their bounds, the leads' bounds and the undecided units of some inputs."""
+    values, steps = [given], []
+    num_undecided = np.zeros(len(given.values), dtype=np.int64)
+    for node in graph.nodes:
+        step = node.operator.linearize([values[source] for source in node.inputs])
+        errors = step.carried if step.local is None else step.carried + step.local
+        if step.num_undecided is not None:
+            num_undecided += step.num_undecided
+        steps.append(step)
+        values.append(Computed(step.values, errors * _INFLATION))
+    output = values[graph.output]
+    logit_bounds, rival_bounds = _carry_back(graph, values, steps)
+    rows = np.arange(len(output.values))
+    predicted = output.values.argmax(axis=1)
+    logit_bounds += _REFERENCE_SHARE * output.errors
+    rival_bounds += _REFERENCE_SHARE * (output.errors + output.errors[rows, predicted, None])
+    rival_bounds[rows, predicted] = 0.0
+    if not (np.isfinite(logit_bounds).all() and np.isfinite(rival_bounds).all()):
+        raise OutOfRangeError("the bound: expected a number, got one that binary64 can't hold")
+    return output.values, logit_bounds, rival_bounds, num_undecided
 
 
 def _carry_back(
-    stages: list[_Stage],
-    local_errors: list[NDArray[np.float64]],
-    signs: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
-    rows: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Bound the errors of linear combinations of logits.
+    graph: Graph, values: list[Computed], steps: list[Linearization]
+) -> tuple[Array, Array]:
+    """Add up the errors of all values, for each output and for each lead of the predicted one."""
+    output = values[graph.output].values
+    num_inputs, num_rows = output.shape
+    predicted = output.argmax(axis=1)
+    rows: dict[int, Array] = {
+        graph.output: np.broadcast_to(np.eye(num_rows), (num_inputs, num_rows, num_rows))
+    }
+    totals = np.zeros((2, num_inputs, num_rows))
+    cost = 0.0
+    first_layer = next(
+        (k for k, node in enumerate(graph.nodes, 1) if isinstance(node.operator, Affine)), 0
+    )
+    for number in range(len(graph.nodes), 0, -1):
+        if number == first_layer and len(rows) == 1:
+            break  # only roundings of the input are behind it; its own error holds them
+        if number not in rows:
+            continue  # nothing that the output depends on
+        node, step = graph.nodes[number - 1], steps[number - 1]
+        cost += _count_products(node, step, num_rows) if number != graph.output else 0
+        if cost > _MAX_PRODUCTS_BACK:
+            break
+        own = rows.pop(number)
+        if step.local is not None:
+            totals += _weigh(own, step.local, predicted)
+        for source, back in zip(node.inputs, step.carry_back(own), strict=True):
+            rows[source] = rows[source] + back if source in rows else back
+    # The network's input, and where the pass was ended the last values that it reached.
+    for number, own in rows.items():
+        totals += _weigh(own, values[number].errors, predicted)
+    return totals[0] * _INFLATION, totals[1] * _INFLATION
+
+
+def _count_products(node: Node, step: Linearization, num_rows: int) -> float:
+    """Products of one input's backward pass through a node."""
+    num_values = math.prod(step.values.shape[1:])
+    terms = node.operator.num_terms if isinstance(node.operator, Affine) else 1
+    return float(num_values) * terms * num_rows
+
+
+def _weigh(rows: Array, errors: Array, predicted: NDArray[np.int64]) -> Array:
+    """Weigh errors by the magnitudes of coefficients, and of those of each lead.
 
     Args:
-        stages: first to last.
-        local_errors: of each stage, shape (num_images, num_outputs).
-        signs: of each hidden stage, the units that are positive in every runtime, and those whose
-            sign rounding could change; shape (num_images, num_units).
-        rows: the combinations, shape (num_images, num_rows, 10).
+        rows: shape (num_inputs, num_rows, ...).
+        errors: shape (num_inputs, ...).
+        predicted: the row that leads, shape (num_inputs,).
 
     Returns:
-        Shape (num_images, num_rows).
+        Shape (2, num_inputs, num_rows).
     """
-    # Each coefficient lies within `center` ± `radius`.
-    center, radius = rows, np.zeros_like(rows)
-    total = np.zeros(rows.shape[:2])
-    for number in reversed(range(len(stages))):
-        weight = np.abs(center) + radius
-        total += np.einsum("irk,ik->ir", weight, local_errors[number])
-        if number == 0:
-            break
-        matrix = stages[number].matrix
-        center, radius = center @ matrix, radius @ np.abs(matrix)
-        active, undecided = (units[:, None] for units in signs[number - 1])
-        # s · x for s in [0, 1] and x within center ± radius.
-        low = np.minimum(center - radius, 0.0)
-        high = np.maximum(center + radius, 0.0)
-        center = np.where(active, center, np.where(undecided, (low + high) / 2, 0.0))
-        radius = np.where(active, radius, np.where(undecided, (high - low) / 2, 0.0))
-    result: NDArray[np.float64] = total * _INFLATION
-    return result
+    num_inputs, num_rows = rows.shape[:2]
+    flat, weights = rows.reshape(num_inputs, num_rows, -1), errors.reshape(num_inputs, -1)
+    used = np.flatnonzero((weights != 0).any(axis=0))
+    if len(used) == 0:
+        return np.zeros((2, num_inputs, num_rows))
+    if len(used) < weights.shape[1]:
+        flat, weights = flat[:, :, used], weights[:, used]
+    own = np.abs(flat) @ weights[:, :, None]
+    leads = flat[np.arange(num_inputs), predicted][:, None] - flat
+    np.abs(leads, out=leads)
+    return np.stack([own[..., 0], (leads @ weights[:, :, None])[..., 0]])

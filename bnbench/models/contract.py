@@ -21,6 +21,9 @@ class Contract:
     subnormal may be flushed to zero."""
     reciprocal_root_units: int = 2
     """Largest error of a reciprocal square root, in units in the last place."""
+    function_units: int = 4
+    """Largest error of a smooth function, in units in the last place of 1: sigmoid, tanh, the
+    normal distribution function (in GELU) and the logarithm; relative for the exponential."""
     max_tensor_value: float = 2.0**32
     """Largest magnitude of a weight, bias, gain, shift or running mean."""
     min_variance: float = 2.0**-32
@@ -29,8 +32,13 @@ class Contract:
     """Largest running variance plus eps."""
     max_reach: float = 2.0**100
     """Largest value that any order of a stage's operations may meet; binary32 ends at 2^128."""
-    max_gain: float = 2.0**500
-    """Largest factor from an error in any stage to a logit; the bound itself is in binary64."""
+    max_normalized: float = 2.0**48
+    """Largest input of a normalization that squares it."""
+
+    @property
+    def function_error(self) -> float:
+        """`function_units` as a number."""
+        return self.function_units * 2 * self.unit_roundoff
 
     @property
     def summary(self) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
+from torch.nn.modules.conv import _ConvNd
 
-from bnbench.data import CLASS_NAMES, Dataset
+from bnbench.data import Dataset, scale_inputs
 from bnbench.errors import BnbenchError
 from bnbench.inspection import LEVELS, InspectionRecord, Stage, ValuesRecord
 from bnbench.models.exported_model import name_model_file, read_model
@@ -25,13 +28,17 @@ from bnbench.models.mistakes import count_confusions, find_disagreements, read_p
 from bnbench.models.torch_network import rebuild_network
 from bnbench.networks import ACTIVATIONS, build_first_network
 from bnbench.records import TrialRecord
-from bnbench.specs import StudySpec, TrialSpec
+from bnbench.specs import DataShape, StudySpec, TrialSpec
 
 BATCH_IMAGES = 1000
 """Training images of the batch that values are computed on; fewer if there are fewer."""
 NUM_VALUE_SEEDS = 5
 """Seeds whose values are pooled; fewer if there are fewer."""
 SIGNIFICANT_DIGITS = 6
+MAX_VALUES = 2**20
+"""Values of a layer that are kept of one network."""
+
+_SHORTCUT = re.compile(r"^shortcut\d+\.")
 
 _ACTIVATION_TYPES = tuple(getattr(nn, name) for name in ACTIVATIONS.values())
 
@@ -50,7 +57,8 @@ def inspect_run(
         dataset: the data set of the run.
     """
     trials = [r.trial for r in records if r.status == "finished" and r.trial.purpose == "score"]
-    labels, images = dataset.test.labels.numpy(), dataset.test.images.numpy()
+    labels, images = dataset.test.labels.numpy(), dataset.test.inputs.numpy()
+    shape = dataset.shape
     groups = read_predictions(folder, trials, dataset.test.labels_sha256)
     on_first = {each.variant: each for each in groups if each.device == study.devices[0]}
     baseline = on_first.pop(study.variants[0].name, None)
@@ -62,17 +70,19 @@ def inspect_run(
     trials = [trial for trial in trials if trial.device == study.devices[0]]
     seeds = _choose_seeds(study, trials)
     batch = min(BATCH_IMAGES, len(dataset.train))
-    part = dataset.train.images[:batch], dataset.train.labels[:batch]
+    if any(variant.own_code is not None for variant in study.variants):
+        batch = min(batch, study.recipe.batch_size)  # they may have room for no more
+    part = scale_inputs(dataset.train.inputs[:batch]), dataset.train.labels[:batch]
     values: list[ValuesRecord] = []
     with _use_one_thread():
         for variant in study.variants:
             chosen = [trial for trial in trials if trial.variant == variant and trial.seed in seeds]
-            for stage, networks in _make_networks(folder, chosen).items():
+            for stage, networks in _make_networks(folder, chosen, shape).items():
                 values += summarize_values(variant.name, stage, networks, *part)
     return InspectionRecord(
-        class_names=CLASS_NAMES,
+        class_names=dataset.class_names or tuple(map(str, range(shape.num_classes))),
         num_test_images=len(labels),
-        confusions=tuple(count_confusions(each, labels) for each in groups),
+        confusions=tuple(count_confusions(each, labels, shape.num_classes) for each in groups),
         disagreements=tuple(each for each in compared if each is not None),
         batch_images=batch,
         value_seeds=seeds,
@@ -83,8 +93,8 @@ def inspect_run(
 def summarize_values(
     variant: str,
     stage: Stage,
-    networks: Sequence[nn.Sequential],
-    images: torch.Tensor,
+    networks: Sequence[nn.Module],
+    inputs: torch.Tensor,
     labels: torch.Tensor,
 ) -> list[ValuesRecord]:
     """Summarize the values inside networks of one variant, on one batch in training mode.
@@ -96,36 +106,48 @@ def summarize_values(
         variant: its name.
         stage: whether the networks have their initial or their trained weights.
         networks: one per seed; batch normalization changes their running statistics.
-        images: uint8, shape (num_images, 28, 28).
-        labels: shape (num_images,).
+        inputs: float32, shape (n, *input_shape).
+        labels: shape (n,).
     """
-    inputs: dict[str, list[NDArray[np.float32]]] = {}
+    collected: dict[str, list[NDArray[np.float32]]] = {}
     gradients: dict[str, list[NDArray[np.float32]]] = {}
     dead: dict[str, list[float]] = {}
-    pixels = images.unsqueeze(1).to(torch.float32).div_(255)
     for network in networks:
         network.train()
-        layers = {name.rpartition(".")[2]: layer for name, layer in network.named_modules()}
+        layers = {_SHORTCUT.sub("", name): layer for name, layer in network.named_modules()}
 
         def collect(layer: nn.Module, given: tuple[torch.Tensor, ...], name: str) -> None:
-            inputs.setdefault(name, []).append(given[0].detach().numpy())
+            values = given[0].detach()
+            collected.setdefault(name, []).append(_thin(values))
             if isinstance(layer, nn.ReLU):
-                is_dead = (given[0] <= 0).all(dim=0)
+                # A unit of images is a channel.
+                of_unit = values.movedim(1, -1).flatten(0, 2) if values.ndim == 4 else values
+                is_dead = (of_unit <= 0).all(dim=0)
                 dead.setdefault(name, []).append(float(is_dead.float().mean()))
 
         for name, layer in layers.items():
             if isinstance(layer, _ACTIVATION_TYPES):
                 layer.register_forward_pre_hook(functools.partial(collect, name=name))
-        functional.cross_entropy(network(pixels), labels.to(torch.int64)).backward()
+        functional.cross_entropy(network(inputs), labels.to(torch.int64)).backward()
         for name, layer in layers.items():
-            if isinstance(layer, nn.Linear) and layer.weight.grad is not None:
-                gradients.setdefault(name, []).append(layer.weight.grad.numpy())
+            if isinstance(layer, (nn.Linear, _ConvNd)) and layer.weight.grad is not None:
+                gradients.setdefault(name, []).append(_thin(layer.weight.grad))
     shares = {name: float(np.mean(of_seeds)) for name, of_seeds in dead.items()}
     summarized = [
-        *(_summarize(variant, n, "input", stage, v, shares.get(n)) for n, v in inputs.items()),
+        *(_summarize(variant, n, "input", stage, v, shares.get(n)) for n, v in collected.items()),
         *(_summarize(variant, n, "gradient", stage, v, None) for n, v in gradients.items()),
     ]
     return [record for record in summarized if record is not None]
+
+
+def _thin(values: torch.Tensor) -> NDArray[np.float32]:
+    """A copy of the values, since an activation may change them in place; of many every k-th.
+
+    An odd step does not stay in one column of an image.
+    """
+    step = math.ceil(values.numel() / MAX_VALUES) | 1
+    thinned: NDArray[np.float32] = values.flatten()[::step].clone().numpy()
+    return thinned
 
 
 def _summarize(
@@ -171,7 +193,9 @@ def _choose_seeds(study: StudySpec, trials: Sequence[TrialSpec]) -> tuple[int, .
     return tuple(seed for seed in study.seeds if seed in shared)[:NUM_VALUE_SEEDS]
 
 
-def _make_networks(folder: Path, trials: Sequence[TrialSpec]) -> dict[Stage, list[nn.Sequential]]:
+def _make_networks(
+    folder: Path, trials: Sequence[TrialSpec], shape: DataShape
+) -> dict[Stage, list[nn.Module]]:
     """The networks of a variant's trials, before and after training; empty if none is intact."""
     before, after = [], []
     # The random stream of the caller goes on undisturbed.
@@ -184,5 +208,5 @@ def _make_networks(folder: Path, trials: Sequence[TrialSpec]) -> dict[Stage, lis
                 continue
             if trained is not None:
                 after.append(trained)
-                before.append(build_first_network(trial))
+                before.append(build_first_network(trial, shape))
     return {"before": before, "after": after} if after else {}

@@ -18,7 +18,6 @@ from bnbench.errors import BnbenchError
 from bnbench.inspection import ConfusionRecord, DisagreementRecord, ImageRecord
 from bnbench.models.exported_model import name_model_file
 from bnbench.models.manifest import read_manifest
-from bnbench.networks import NUM_CLASSES
 from bnbench.specs import TrialSpec
 
 NUM_IMAGES = 6
@@ -52,15 +51,15 @@ def read_predictions(
             manifest = read_manifest((folder / name_model_file(trial)).with_suffix(".json"))
         except BnbenchError:
             continue
-        if manifest.data.test_labels_sha256 == labels_sha256:
-            digits = np.frombuffer(manifest.expected.predictions.encode(), np.uint8) - ord("0")
-            groups.setdefault((trial.variant.name, trial.device), {})[trial.seed] = digits
+        if manifest.data.targets_sha256 == labels_sha256:
+            classes = np.array(manifest.expected.predictions, np.uint8)
+            groups.setdefault((trial.variant.name, trial.device), {})[trial.seed] = classes
     return [Predictions(*key, by_seed) for key, by_seed in groups.items()]
 
 
-def count_confusions(predictions: Predictions, labels: Labels) -> ConfusionRecord:
+def count_confusions(predictions: Predictions, labels: Labels, num_classes: int) -> ConfusionRecord:
     """Count which class is taken for which; `labels` are the true classes of the test images."""
-    size = NUM_CLASSES
+    size = num_classes
     # One number for each pair of classes, so that a single count finds them all.
     pairs = [size * labels.astype(np.intp) + found for found in predictions.by_seed.values()]
     matrices = np.array([np.bincount(p, minlength=size**2).reshape(size, size) for p in pairs])
@@ -90,7 +89,9 @@ def find_disagreements(
     seeds = [seed for seed in baseline.by_seed if seed in candidate.by_seed]
     if not seeds:
         return None
-    votes = [_count_votes(each, seeds) for each in (baseline, candidate)]
+    answers = [labels, *(each.by_seed[seed] for each in (baseline, candidate) for seed in seeds)]
+    num_classes = 1 + max(int(each.max()) for each in answers)
+    votes = [_count_votes(each, seeds, num_classes) for each in (baseline, candidate)]
     right = [of_variant[labels, np.arange(len(labels))] for of_variant in votes]
 
     def select(winner: NDArray[np.intp], loser: NDArray[np.intp]) -> list[int]:
@@ -129,7 +130,7 @@ def find_disagreements(
     )
 
 
-def _count_votes(predictions: Predictions, seeds: list[int]) -> NDArray[np.intp]:
+def _count_votes(predictions: Predictions, seeds: list[int], num_classes: int) -> NDArray[np.intp]:
     """How many seeds say each class, shape (num_classes, num_test_images)."""
     found = np.array([predictions.by_seed[seed] for seed in seeds])
-    return np.array([np.count_nonzero(found == label, axis=0) for label in range(NUM_CLASSES)])
+    return np.array([np.count_nonzero(found == label, axis=0) for label in range(num_classes)])

@@ -5,32 +5,30 @@ Not a runtime: every runtime's logits are compared with these.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ndtr
 
+from bnbench.models.graph import Graph
+from bnbench.models.inputs import Inputs
 from bnbench.models.stored_network import (
-    ActivationKind,
-    ActivationLayer,
-    BatchNormLayer,
     Images,
     Layer,
-    LayerNormLayer,
-    LinearLayer,
-    RmsNormLayer,
     ShortcutLayer,
     StoredNetwork,
+    make_operator,
 )
 
-_ACTIVATIONS: dict[ActivationKind, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
-    "relu": lambda values: np.maximum(values, 0.0),
-    "gelu": lambda values: values * ndtr(values),
-    "silu": lambda values: values * expit(values),
-    "sigmoid": expit,
-    "tanh": np.tanh,
-}
+_VALUES_AT_ONCE = 2**24
+
+
+def evaluate_graph(graph: Graph, inputs: Inputs) -> NDArray[np.float64]:
+    """Evaluate a network in binary64, some inputs at a time so that memory stays small."""
+    step = max(1, _VALUES_AT_ONCE // graph.count_largest_value(inputs.shape))
+    parts = [
+        graph.evaluate(inputs.take(first, first + step).values)
+        for first in range(0, max(len(inputs), 1), step)
+    ]
+    return np.concatenate(parts)
 
 
 def scale_pixels(images: Images) -> NDArray[np.float64]:
@@ -58,29 +56,12 @@ def evaluate(network: StoredNetwork, pixels: NDArray[np.float64]) -> NDArray[np.
 
 def apply_layer(layer: Layer, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """A layer's outputs for inputs of shape (num_images, num_units)."""
-    match layer:
-        case LinearLayer():
-            mapped: NDArray[np.float64] = values @ layer.weight.T.astype(np.float64) + layer.bias
-            return mapped
-        case BatchNormLayer():
-            return (values - layer.running_mean) * layer.scale + layer.bias
-        case LayerNormLayer():
-            centered = values - values.mean(axis=1, keepdims=True)
-            variance = (centered**2).mean(axis=1, keepdims=True)
-            normal: NDArray[np.float64] = centered / np.sqrt(variance + layer.eps)
-            return normal * layer.weight + layer.bias
-        case RmsNormLayer():
-            square = (values**2).mean(axis=1, keepdims=True)
-            scaled: NDArray[np.float64] = values / np.sqrt(square + layer.eps) * layer.weight
-            return scaled
-        case ShortcutLayer():
-            outputs = values
-            for inner in layer.layers:
-                outputs = apply_layer(inner, outputs)
-            kept = min(values.shape[1], outputs.shape[1])
-            outputs = outputs.copy()
-            outputs[:, :kept] += values[:, :kept]
-            return outputs
-        case ActivationLayer():
-            activated: NDArray[np.float64] = _ACTIVATIONS[layer.kind](values)
-            return activated
+    if not isinstance(layer, ShortcutLayer):
+        return make_operator(layer).apply([values])
+    outputs = values
+    for inner in layer.layers:
+        outputs = apply_layer(inner, outputs)
+    kept = min(values.shape[1], outputs.shape[1])
+    outputs = outputs.copy()
+    outputs[:, :kept] += values[:, :kept]
+    return outputs

@@ -17,14 +17,23 @@ import pickletools
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bnbench.errors import RunError
+from bnbench.models.graph import Graph, Node, make_batch_norm
+from bnbench.models.operators.activations import ACTIVATIONS
+from bnbench.models.operators.affine import Affine, BatchNorm
+from bnbench.models.operators.elementwise import Sum
+from bnbench.models.operators.interface import Operator
+from bnbench.models.operators.normalizations import InputNorm
+from bnbench.models.operators.products import Linear
+from bnbench.models.operators.shapes import Pad
 
 Images = NDArray[np.uint8]
 """Gray images, shape (num_images, 28, 28)."""
@@ -35,6 +44,11 @@ _STORAGE_TYPES = {
     "DoubleStorage": "<f8",
     "HalfStorage": "<f2",
     "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "|i1",
+    "ByteStorage": "|u1",
+    "BoolStorage": "|b1",
 }
 _ACTIVATIONS: dict[str, ActivationKind] = {
     "ReLU": "relu",
@@ -50,34 +64,26 @@ _MAX_ARCHIVE_BYTES = 2**30
 _PICKLE_OPERATIONS = (
     "PROTO STOP MARK GLOBAL BUILD NEWOBJ REDUCE BINPERSID NONE NEWTRUE NEWFALSE BININT BININT1 "
     "BININT2 LONG1 BINFLOAT BINUNICODE EMPTY_TUPLE TUPLE EMPTY_DICT SETITEMS BINPUT LONG_BINPUT "
-    "BINGET LONG_BINGET"
+    "BINGET LONG_BINGET EMPTY_LIST APPENDS"
 )
+_LISTS = (
+    "build_intlist",
+    "build_doublelist",
+    "build_boollist",
+    "build_tensorlist",
+    "restore_type_tag",
+)
+"""Names in `torch.jit._pickle` that give back their first argument."""
 
 
 @dataclass(frozen=True, eq=False)
-class LinearLayer:
+class LinearLayer(Linear):
     """``z = W a + b``."""
 
-    name: str
-    weight: NDArray[np.float32]
-    """Shape (num_outputs, num_inputs)."""
-    bias: NDArray[np.float32]
-    """Shape (num_outputs,)."""
-
 
 @dataclass(frozen=True, eq=False)
-class BatchNormLayer:
-    """``(z - running_mean) / sqrt(running_var + eps) * weight + bias``, in evaluation mode.
-
-    All arrays have shape (num_units,).
-    """
-
-    name: str
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    running_mean: NDArray[np.float32]
-    running_var: NDArray[np.float32]
-    eps: float
+class BatchNormLayer(BatchNorm):
+    """``(z - running_mean) / sqrt(running_var + eps) * weight + bias``, in evaluation mode."""
 
     @property
     def scale(self) -> NDArray[np.float64]:
@@ -132,14 +138,22 @@ _LAYER_TYPES: dict[str, type[LinearLayer | Normalization]] = {
 
 @dataclass(frozen=True, eq=False)
 class StoredNetwork:
-    """A stack of layers from 784 pixels to 10 logits, as a file holds it."""
+    """A stack of layers from flattened inputs to logits, as a file holds it."""
 
     layers: tuple[Layer, ...]
-    """In the order in which they are applied; flattening is not among them."""
+    """In the order in which they are applied; flattening is not among them. Empty if they are not
+    known, as those of an own network."""
     tensors: dict[str, NDArray[Any]]
     """Every parameter and buffer by the name torch gives it, such as ``linear1.weight``."""
     modules_in_training: tuple[str, ...]
     """Modules saved in training mode; the whole network's name is the empty text."""
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The same network as a graph; its input is the flat image."""
+        nodes: list[Node] = []
+        output = _append_layers(nodes, self.layers, 0)
+        return Graph(tuple(nodes), output, None, self.tensors)
 
     @property
     def constants(self) -> dict[str, float]:
@@ -160,6 +174,42 @@ def list_layers(layers: Sequence[Layer]) -> list[Layer]:
     ]
 
 
+def _append_layers(nodes: list[Node], layers: Sequence[Layer], value: int) -> int:
+    """Append layers to a graph's nodes; the number of the value that the last one gives."""
+
+    def append(name: str, operator: Operator, *sources: int) -> int:
+        nodes.append(Node(name, operator, sources))
+        return len(nodes)
+
+    for layer in layers:
+        match layer:
+            case ShortcutLayer():
+                inner = _append_layers(nodes, layer.layers, value)
+                linear = [item for item in layer.layers if isinstance(item, LinearLayer)]
+                first, last = linear[0].weight.shape[1], len(linear[-1].weight)
+                kept = append(layer.name, Pad(((0, last - first),)), value)
+                value = append(layer.name, Sum(), inner, kept)
+            case _:
+                value = append(layer.name, make_operator(layer), value)
+    return value
+
+
+def make_operator(layer: LinearLayer | Normalization | ActivationLayer) -> Operator:
+    """A layer as an operator; it shares the layer's arrays."""
+    match layer:
+        case LinearLayer():
+            return Affine(layer)
+        case BatchNormLayer():
+            return make_batch_norm(layer, num_axes=0)
+        case LayerNormLayer():
+            return InputNorm(layer.name, layer.weight, layer.bias, layer.eps, is_centered=True)
+        case RmsNormLayer():
+            zeros = np.zeros_like(layer.weight)
+            return InputNorm(layer.name, layer.weight, zeros, layer.eps, is_centered=False)
+        case ActivationLayer():
+            return ACTIVATIONS[layer.kind]
+
+
 def read_stored_network(content: bytes) -> StoredNetwork:
     """Read the network out of a TorchScript file's bytes.
 
@@ -174,6 +224,40 @@ def read_stored_network(content: bytes) -> StoredNetwork:
         # Damage comes up as nearly anything (zlib.error, MemoryError, RuntimeError where an entry
         # seems encrypted, ...); pickle and zipfile promise no list.
         raise RunError(f"expected a TorchScript file, got damage: {error!r}") from None
+
+
+def read_stored_tensors(content: bytes, names: Collection[str]) -> StoredNetwork:
+    """Read tensors and modes out of a TorchScript file of any network; its layers stay unknown.
+
+    Args:
+        content: the file's bytes.
+        names: the tensors that are read; others are constants of the code.
+
+    Raises:
+        RunError: they are no TorchScript file.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            modules = dict(_list_modules(_Archive(archive).read_tree(), ""))
+    except Exception as error:  # as above
+        raise RunError(f"expected a TorchScript file, got damage: {error!r}") from None
+    tensors = {
+        f"{name}.{key}".removeprefix("."): value
+        for name, module in modules.items()
+        for key, value in vars(module).items()
+        if isinstance(value, np.ndarray)
+    }
+    in_training = [name for name, module in modules.items() if vars(module).get("training")]
+    found = {name: tensors[name] for name in tensors if name in names}
+    return StoredNetwork((), found, tuple(in_training))
+
+
+def _list_modules(module: _Module, name: str) -> Iterator[tuple[str, _Module]]:
+    """List a module and all below it by their dotted names."""
+    yield name, module
+    for short, inner in vars(module).items():
+        if isinstance(inner, _Module):
+            yield from _list_modules(inner, f"{name}.{short}".removeprefix("."))
 
 
 class _Module:
@@ -198,6 +282,8 @@ class _ArchiveUnpickler(pickle.Unpickler):
             return self._classes[qualified]
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _rebuild_tensor
+        if module == "torch.jit._pickle" and name in _LISTS:
+            return _take_first
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch" and name in _STORAGE_TYPES:
@@ -223,6 +309,10 @@ def _check_operations(content: bytes) -> None:
         # Objects are numbered one by one; Python would make room for all numbers below this one.
         if operation.name == "LONG_BINPUT" and (argument or 0) > len(content):
             raise pickle.UnpicklingError(f"it numbers an object {argument}")
+
+
+def _take_first(value: object, *_ignored: object) -> object:
+    return value
 
 
 def _rebuild_tensor(
@@ -283,7 +373,7 @@ class _Archive:
 def _read_network(archive: _Archive) -> StoredNetwork:
     root = archive.read_tree()
     layers, tensors, modules = _read_layers(archive, root, "")
-    _check_stack(layers, 28 * 28, 10)
+    _check_stack(layers)
     in_training = [
         name for name, module in {"": root, **modules}.items() if vars(module).get("training")
     ]
@@ -324,8 +414,9 @@ def _read_layers(
     return layers, tensors, modules
 
 
-def _check_stack(layers: Sequence[Layer], num_units: int, num_logits: int) -> None:
+def _check_stack(layers: Sequence[Layer]) -> None:
     """Every layer takes what the one before it gives, and all values are binary32."""
+    num_units: int | None = None  # until the first linear layer says how many inputs it takes
     for layer in list_layers(layers):
         if isinstance(layer, ActivationLayer):
             continue
@@ -333,14 +424,15 @@ def _check_stack(layers: Sequence[Layer], num_units: int, num_logits: int) -> No
         if any(array.dtype != np.dtype("<f4") for array in arrays):
             raise ValueError(f"{layer.name} holds other values than binary32")
         if isinstance(layer, LinearLayer):
-            if layer.weight.ndim != 2 or layer.weight.shape[1] != num_units:
+            is_matrix = layer.weight.ndim == 2
+            if not is_matrix or num_units not in (None, layer.weight.shape[1]):
                 raise ValueError(
-                    f"{layer.name} must take {num_units} inputs, and its weight has shape "
-                    f"{layer.weight.shape}"
+                    f"{layer.name} must take {num_units or 'flattened'} inputs, and its weight "
+                    f"has shape {layer.weight.shape}"
                 )
             num_units = layer.weight.shape[0]
             arrays = [layer.bias]
         if any(array.shape != (num_units,) for array in arrays):
             raise ValueError(f"{layer.name} must have {num_units} units")
-    if num_units != num_logits:
-        raise ValueError(f"it must give {num_logits} logits, and gives {num_units}")
+    if num_units is None:
+        raise ValueError("it must have a linear layer, and has none")

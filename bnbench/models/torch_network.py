@@ -11,9 +11,11 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from bnbench.data import scale_inputs
 from bnbench.errors import RunError
 from bnbench.models.exported_model import ExportedModel
 from bnbench.networks import build_network
+from bnbench.own_source import SOURCES_FOLDER, remember_sources
 
 BATCH_SIZE = 1000
 """Images per call, the same in every runtime: another batch size may round differently."""
@@ -27,36 +29,33 @@ def compute_logits(
     """Run a network (a module, a loaded TorchScript module, compiled code) over images.
 
     Args:
-        network: in evaluation mode; takes (N, 1, 28, 28) float32 with pixels in [0, 1].
-        images: uint8, shape (num_images, 28, 28).
+        network: in evaluation mode; takes float32 of shape (N, *input_shape).
+        images: as stored, uint8 or float32, such as (num_images, 28, 28).
         batch_size: images per call.
 
     Returns:
-        float32, shape (num_images, 10), on the CPU.
+        float32, shape (num_images, num_classes), on the CPU.
     """
     with torch.inference_mode():
-        return torch.cat(
-            [
-                network(batch.unsqueeze(1).to(torch.float32).div_(255)).cpu()
-                for batch in images.split(batch_size)
-            ]
-        )
+        return torch.cat([network(scale_inputs(batch)).cpu() for batch in images.split(batch_size)])
 
 
-def rebuild_network(model: ExportedModel) -> nn.Sequential:
+def rebuild_network(model: ExportedModel) -> nn.Module:
     """Build the manifest's variant in evaluation mode with the weights in the model's file.
 
     Raises:
         RunError: the file can't be read, or its weights are not those of the variant.
     """
-    network = build_network(model.manifest.variant)
+    # A model in a run's folder has its own code beside it.
+    remember_sources(model.path.parent.parent / SOURCES_FOLDER)
+    network = build_network(model.manifest.get_variant(), model.shape)
     tensors = {name: torch.tensor(value) for name, value in model.network.tensors.items()}
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise RunError(
             f"{model.path}: expected the weights of its manifest's variant "
-            f"{model.manifest.variant.name!r}, got others; export the model again ({error})"
+            f"{model.manifest.get_variant().name!r}, got others; export the model again ({error})"
         ) from None
     return network.eval()
 

@@ -16,6 +16,8 @@ from bnbench.errors import BnbenchError, RunError
 from bnbench.models.agreement import Reference, compare_logits, make_reference
 from bnbench.models.diagnosis import diagnose_file, diagnose_logits
 from bnbench.models.exported_model import ExportedModel, name_model_file, read_model
+from bnbench.models.graph import UncoveredError
+from bnbench.models.own_reference import make_own_reference
 from bnbench.models.runtimes.interface import Evaluation, Runtime
 from bnbench.record_tables import write_verification
 from bnbench.records import CertificateRecord, TrialRecord, VerificationRecord
@@ -33,10 +35,23 @@ def verify_run(
     runtimes: Sequence[Runtime],
     on_model: Callable[[str], object] = lambda _: None,
 ) -> list[VerificationRecord]:
-    """Evaluate models in all runtimes, compare every logit with binary64, write both tables.
+    """Do as `compare_models` and give the run ``certificates.csv`` and ``verification.csv``."""
+    certificates, records = compare_models(models, images, labels, runtimes, on_model)
+    write_verification(store.folder, certificates, records)
+    return records
 
-    The run gets ``certificates.csv`` and ``verification.csv``. `models` are as `list_models` gives
-    them; `on_model` is called with the name of each model that is done.
+
+def compare_models(
+    models: Mapping[Path, str],
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    runtimes: Sequence[Runtime],
+    on_model: Callable[[str], object] = lambda _: None,
+) -> tuple[list[CertificateRecord], list[VerificationRecord]]:
+    """Evaluate models in all runtimes, and compare every logit with binary64.
+
+    `models` are as `list_models` gives them; `on_model` is called with the name of each model that
+    is done.
 
     Raises:
         RuntimeUnavailableError: a runtime does not work on this machine.
@@ -66,15 +81,17 @@ def verify_run(
                 on_model(path.name)
         answers = [runtime.evaluate(opened, images) for runtime in runtimes] if opened else []
         for model, *evaluations in zip(opened, *answers, strict=True):
-            reference = make_reference(model, images, labels)
+            try:
+                reference = make_reference(model, images, labels)
+            except UncoveredError as error:
+                reference = make_own_reference(model, images, labels, str(error))
             certificates.append(reference.record)
             for runtime, evaluation in zip(runtimes, evaluations, strict=True):
                 records.append(_compare(reference, runtime, evaluation, images, diagnosed))
             on_model(model.name)
     order = {path.name: number for number, path in enumerate(paths)}
     records.sort(key=lambda record: order[record.model])
-    write_verification(store.folder, certificates, records)
-    return records
+    return certificates, records
 
 
 def list_models(folder: Path, trials: Iterable[TrialRecord]) -> dict[Path, str]:
@@ -120,7 +137,7 @@ def _compare(
 ) -> VerificationRecord:
     """Compare one evaluation; `diagnosed` collects runtimes and variants with a diagnosis."""
     name, model, logits = runtime.name, reference.model, evaluation.logits
-    variant = model.manifest.variant.name
+    variant = model.manifest.get_variant().name
     if logits is None:
         return VerificationRecord(
             model.name,
@@ -134,7 +151,7 @@ def _compare(
     record = compare_logits(reference, name, runtime.version, logits)
     # All models of a variant suffer from the same fault; looking for it takes seconds.
     is_first = (name, variant) not in diagnosed
-    comparable = logits.shape == reference.logits.shape
+    comparable = logits.shape == reference.logits.shape and model.network.layers
     if record.status != "agreed" and comparable and is_first:
         diagnosed.add((name, variant))
         fault = diagnose_logits(reference, logits, images)

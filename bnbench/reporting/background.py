@@ -25,9 +25,11 @@ REFERENCES = (
 def compose_method(summary: RunSummary) -> Section:
     """How networks were trained, compared and timed, with references."""
     study, recipe = summary.study, summary.study.recipe
+    has_own = any(variant.own_code is not None for variant in study.variants)
     sizes = "; ".join(f"{variant.name}: {describe_network(variant)}" for variant in study.variants)
+    networks = "in the table below" if has_own else sizes
     training = (
-        f"Networks ({sizes}) are trained with cross-entropy loss, batch size "
+        f"Networks ({networks}) are trained with cross-entropy loss, batch size "
         f"{recipe.batch_size}, {format_count(recipe.epochs, 'epoch')}. "
         f"The {summary.data.num_train_images:,} training images have pixels in [0, 1] and are "
         f"shuffled every epoch. The {summary.data.num_test_images:,} test images are evaluated "
@@ -65,7 +67,24 @@ def compose_method(summary: RunSummary) -> Section:
             *say_nodes(summary.nodes),
             "References: " + "; ".join(REFERENCES) + ".",
         ),
+        table=_tabulate_networks(summary) if has_own else None,
     )
+
+
+def _tabulate_networks(summary: RunSummary) -> Table:
+    """Every variant's network and its number of parameters, with the code of own networks."""
+    rows = []
+    for variant in summary.study.variants:
+        number = summary.num_parameters.get(variant.name)
+        rows.append(
+            {
+                "variant": variant.name,
+                "network": describe_network(variant),
+                "parameters": "not known" if number is None else f"{number:,}",
+                "SHA-256 of its code": (variant.source_sha256 or "–")[:12],
+            }
+        )
+    return Table.from_rows(rows)
 
 
 def _say_correction(summary: RunSummary) -> tuple[str, ...]:

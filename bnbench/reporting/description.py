@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from bnbench.own_code import OwnCode
 from bnbench.recipes import RecipeSpec
 from bnbench.reporting.wording import format_count, join_words
 from bnbench.specs import VariantSpec
@@ -19,6 +20,8 @@ SCHEDULES = {
 
 def describe_network(variant: VariantSpec) -> str:
     """Say what a variant's network is: ``784 → 64 → 32 → 10, relu, no normalization``."""
+    if variant.own_code is not None:
+        return str(variant.own_code)
     sizes = " → ".join(map(str, (784, *variant.hidden_sizes, 10)))
     parts = [sizes, variant.activation]
     if variant.normalization == "none":
@@ -37,15 +40,7 @@ def describe_network(variant: VariantSpec) -> str:
 
 def describe_recipe(recipe: RecipeSpec) -> str:
     """Say how a recipe trains, without its learning rate: the optimizer and what is not usual."""
-    settings = {"momentum": recipe.momentum} if recipe.optimizer == "sgd" else {}
-    if recipe.optimizer != "sgd":
-        settings = {"beta1": recipe.beta1, "beta2": recipe.beta2, "epsilon": recipe.epsilon}
-    settings["weight decay"] = recipe.weight_decay
-    parts = [
-        f"{'Nesterov ' if recipe.nesterov else ''}{OPTIMIZERS[recipe.optimizer]} with "
-        + join_words([f"{name} {value:g}" for name, value in settings.items()]),
-        SCHEDULES[recipe.schedule],
-    ]
+    parts = [_describe_optimizer(recipe), SCHEDULES[recipe.schedule]]
     if recipe.warmup_steps:
         parts.append(f"a warm-up of {format_count(recipe.warmup_steps, 'step')}")
     if recipe.drop_last:
@@ -63,6 +58,17 @@ def describe_recipe(recipe: RecipeSpec) -> str:
     if recipe.order_seed is not None:
         parts.append(f"the order of images and dropout masks of seed {recipe.order_seed}")
     return ", ".join(parts)
+
+
+def _describe_optimizer(recipe: RecipeSpec) -> str:
+    if isinstance(recipe.optimizer, OwnCode):
+        return f"the own optimizer {recipe.optimizer}"
+    settings = {"momentum": recipe.momentum} if recipe.optimizer == "sgd" else {}
+    if recipe.optimizer != "sgd":
+        settings = {"beta1": recipe.beta1, "beta2": recipe.beta2, "epsilon": recipe.epsilon}
+    settings["weight decay"] = recipe.weight_decay
+    name = f"{'Nesterov ' if recipe.nesterov else ''}{OPTIMIZERS[recipe.optimizer]}"
+    return f"{name} with " + join_words([f"{key} {value:g}" for key, value in settings.items()])
 
 
 def describe_change(variant: VariantSpec) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from bnbench.records import TrialRecord
 from bnbench.reporting.answer import compose_answer
@@ -13,7 +14,7 @@ from bnbench.reporting.background import (
     compose_reproduction,
 )
 from bnbench.reporting.content import ReportContent, Section
-from bnbench.reporting.figures import draw_figures
+from bnbench.reporting.figures import Figure, draw_figures
 from bnbench.reporting.focus import focus
 from bnbench.reporting.pages import write_pages
 from bnbench.reporting.sections.accuracy import compose_accuracy
@@ -65,7 +66,25 @@ Each gets the summary, and one of the variants that are shown singly.
 """
 
 
-def write_report(store: RunStore, records: Sequence[TrialRecord]) -> ReportContent:
+@dataclass(frozen=True, eq=False)
+class Report:
+    """A run's report before it is written: its numbers, its texts and its figures."""
+
+    summary: RunSummary
+    content: ReportContent
+    figures: dict[str, Figure]
+    """By name, in the report's order."""
+
+
+def make_report(store: RunStore, records: Sequence[TrialRecord]) -> Report:
+    """Make a run's report from its files, without writing any; the arguments are as below."""
+    summary = summarize_run(store, records)
+    trials = RunTrials(store.study, store.data, tuple(records))
+    content = compose_report(summary, focus(summary, trials)[0])
+    return Report(summary, content, draw_figures(summary, trials))
+
+
+def write_report(store: RunStore, records: Sequence[TrialRecord]) -> Report:
     """Write ``summary.json``, ``report.md``, ``report.html`` and each figure with its data.
 
     The same run folder gives the same bytes.
@@ -74,19 +93,16 @@ def write_report(store: RunStore, records: Sequence[TrialRecord]) -> ReportConte
         store: the run.
         records: all of its trials.
     """
-    summary = summarize_run(store, records)
-    trials = RunTrials(store.study, store.data, tuple(records))
-    content = compose_report(summary, focus(summary, trials)[0])
-    figures = draw_figures(summary, trials)
+    report = make_report(store, records)
     store.write_epochs(records)
-    summarized = dataclasses.asdict(summary)
+    summarized = dataclasses.asdict(report.summary)
     del summarized["inspection"]  # a file of its own
+    answer = report.content.answer
     store.write_json(
-        "summary.json",
-        {"format_version": SUMMARY_FORMAT_VERSION, "answer": content.answer, **summarized},
+        "summary.json", {"format_version": SUMMARY_FORMAT_VERSION, "answer": answer, **summarized}
     )
-    write_pages(store.folder, content, figures)
-    return content
+    write_pages(store.folder, report.content, report.figures)
+    return report
 
 
 def compose_report(summary: RunSummary, shown: RunSummary | None = None) -> ReportContent:

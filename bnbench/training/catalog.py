@@ -16,6 +16,7 @@ from bnbench.series import SeriesSpec
 from bnbench.specs import StudySpec, TimingSpec, TuningSpec, parse_seeds
 from bnbench.store import RunStore
 from bnbench.techniques import VARIANTS, find_variant
+from bnbench.training.identify import identify_own_code
 
 TUNING_DEFAULTS: dict[str, Any] = {"refine": True, "max_alternates": 5}
 """Of new studies; runs of before that lack these keys had neither."""
@@ -191,7 +192,7 @@ def read_study_file(path: Path) -> StudySpec:
                 asdict(find_variant(entry)) if isinstance(entry, str) else entry
                 for entry in content["variants"]
             ]
-        return build_from_mapping(StudySpec, content)
+        return identify_own_code(build_from_mapping(StudySpec, content), path.parent)
     except SpecError as error:
         key = error.key if isinstance(error, MappingError) else str(error).split(":", 1)[0]
         line = _find_line(text, key)

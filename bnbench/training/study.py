@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from bnbench.data import Dataset, cut_validation_split
+from bnbench.data import Dataset
+from bnbench.data_split import cut_validation_split
 from bnbench.models.export import write_model_files
 from bnbench.records import EpochRecord, TrialRecord
 from bnbench.specs import TrialSpec

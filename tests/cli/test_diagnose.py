@@ -38,7 +38,7 @@ def models(
 @pytest.fixture
 def logits(models: tuple[Path, Path], synthetic_dataset: Dataset) -> NDArray[np.float32]:
     network = read_stored_network(models[0].read_bytes())
-    return compute_logits(network, synthetic_dataset.test.images.numpy()).astype(np.float32)
+    return compute_logits(network, synthetic_dataset.test.inputs.numpy()).astype(np.float32)
 
 
 def diagnose(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

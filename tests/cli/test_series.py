@@ -92,8 +92,7 @@ def bench(
 
     monkeypatch.setattr("bnbench.data.load_fashion_mnist", load)
     monkeypatch.setattr("bnbench.models.runtimes.libtorch.find_binary", lambda: None)
-    monkeypatch.setattr("bnbench.cli.training.verify_models", verify)
-    monkeypatch.setattr("bnbench.cli.verify.verify_models", verify)
+    monkeypatch.setattr("bnbench.library.verification.verify_models", verify)
     monkeypatch.setattr("bnbench.reporting.report.write_report", FakeReport())
     monkeypatch.setattr(
         "bnbench.reporting.series.write_series_report", lambda folder: f"the answer of {folder}"
@@ -106,9 +105,13 @@ def bench(
 
 
 class FakeReport:
-    """Stands for a report's content, and makes it."""
+    """Stands for a report and its content, and makes it."""
 
     answer = ("a headline.",)
+
+    @property
+    def content(self) -> "FakeReport":
+        return self
 
     def __call__(self, store: RunStore, _records: object) -> "FakeReport":
         store.write_bytes("summary.json", b"{}")
@@ -210,7 +213,7 @@ def test_an_option_in_which_the_studies_differ_is_refused(
 
 
 def test_one_study_of_a_series_runs_alone(bench: Bench) -> None:
-    bench.monkeypatch.setattr("bnbench.cli.training.show_report", lambda *_: None)
+    bench.monkeypatch.setattr("bnbench.cli.run_printer.show_report", lambda *_: None)
     assert bench.run("run", "--study", "tiny/small", "--epochs", 1, "--out", bench.folder) == 0
     assert RunStore.open(bench.folder).study.recipe.epochs == 1
     assert not (bench.folder / "series.json").exists()

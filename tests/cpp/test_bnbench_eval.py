@@ -240,7 +240,7 @@ def test_logits_and_predictions_are_written_as_numpy_arrays(
     logits, predictions = tmp_path / "logits.npy", tmp_path / "predictions.npy"
     arguments = ("--data", data, "--logits", logits, "--predictions", predictions)
     assert evaluate(model, *arguments).returncode == 0
-    eager = compute_logits(torch.jit.load(str(model)), synthetic_dataset.test.images).numpy()
+    eager = compute_logits(torch.jit.load(str(model)), synthetic_dataset.test.inputs).numpy()
     assert np.load(logits).dtype == np.float32
     assert np.array_equal(np.load(logits), eager)
     assert np.load(predictions).dtype == np.uint8

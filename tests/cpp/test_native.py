@@ -19,7 +19,7 @@ def test_the_same_library_reads_and_evaluates_in_process(
         _native.read_idx(data / "t10k-images-idx3-ubyte"),
         _native.read_idx(data / "t10k-labels-idx1-ubyte"),
     )
-    assert images.tobytes() == synthetic_dataset.test.images.numpy().tobytes()
+    assert images.tobytes() == synthetic_dataset.test.inputs.numpy().tobytes()
     evaluation = _native.evaluate_model(model, images, labels)
     expected = json.loads(model.with_suffix(".json").read_text())["expected"]
     assert evaluation["correct"] == expected["correct"]

@@ -45,7 +45,7 @@ def train_by_hand(
         norm = [nn.BatchNorm1d(outputs)] if variant == "batchnorm" else []
         layers += [nn.Linear(inputs, outputs), *norm, nn.ReLU()]
     network = nn.Sequential(*layers, nn.Linear(32, 10))
-    images, labels = dataset.train.images.flatten(1) / 255, dataset.train.labels.long()
+    images, labels = dataset.train.inputs.flatten(1) / 255, dataset.train.labels.long()
     optimizer = torch.optim.SGD(network.parameters(), lr=rate)
     num_steps = math.ceil(len(labels) / recipe.batch_size) * recipe.epochs
     end = 0.0 if recipe.schedule == "linear" else 1.0
@@ -60,7 +60,7 @@ def train_by_hand(
         update_bn(images.split(1000), network)
     network.eval()
     with torch.no_grad():
-        predicted = network(dataset.test.images.flatten(1) / 255).argmax(1)
+        predicted = network(dataset.test.inputs.flatten(1) / 255).argmax(1)
     return (predicted == dataset.test.labels).float().mean().item()
 
 

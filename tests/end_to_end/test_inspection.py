@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bnbench.cli.verify import verify_models
 from bnbench.data import Dataset
+from bnbench.library.observer import RunObserver
+from bnbench.library.verification import verify_models
 from bnbench.records import EnvironmentRecord
 from bnbench.reporting.report import write_report
 from bnbench.specs import StudySpec, VariantSpec
@@ -33,7 +34,7 @@ def complete(
     """Train, verify and report a study as the program does; the report's text."""
     store = RunStore.create(folder, study, REFERENCE, SYNTHETIC, environment)
     records = run_study(store, dataset, SilentObserver(), InProcessExecutor(1, make_engine))
-    verify_models(store, records, dataset, ["eager"])
+    verify_models(store, records, dataset, RunObserver(), ["eager"])
     write_report(store, records)
     return (folder / "report.md").read_text()
 
@@ -73,5 +74,5 @@ def test_verifying_again_writes_the_same_file_and_without_it_the_sections_go(
     write_report(store, store.read_trials())
     text = (folder / "report.md").read_text()
     assert [title for title in TITLES if title in text] == [TITLES[0]]
-    verify_models(store, store.read_trials(), synthetic_dataset, ["eager"])
+    verify_models(store, store.read_trials(), synthetic_dataset, RunObserver(), ["eager"])
     assert path.read_bytes() == before

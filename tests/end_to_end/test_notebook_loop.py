@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms import ToTensor
 
-from bnbench.data import Dataset, LabeledImages
+from bnbench.data import Dataset, LabeledInputs
 from bnbench.recipes import RecipeSpec
 from bnbench.specs import TrialSpec
 from bnbench.techniques import VARIANTS
@@ -20,8 +20,8 @@ EPOCHS = 2
 class NotebookImages(TorchDataset[tuple[torch.Tensor, int]]):
     """What torchvision's FashionMNIST class does: an image at a time, through ToTensor."""
 
-    def __init__(self, part: LabeledImages) -> None:
-        self.images, self.labels, self.transform = part.images.numpy(), part.labels, ToTensor()
+    def __init__(self, part: LabeledInputs) -> None:
+        self.images, self.labels, self.transform = part.inputs.numpy(), part.labels, ToTensor()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -15,11 +15,14 @@ from bnbench.models.exported_model import read_model
 from bnbench.models.manifest import (
     DataDescription,
     Expectation,
+    InputDescription,
     Manifest,
     ModelFile,
     NetworkDescription,
+    OutputDescription,
     Probes,
 )
+from bnbench.models.preprocessing import Step
 from bnbench.models.runtimes import open_runtime
 from bnbench.models.runtimes.aotinductor import AOTInductorRuntime
 from bnbench.networks import build_network
@@ -30,16 +33,20 @@ from tests.conftest import BATCHNORM, export_model, fake_record
 Exporter = Callable[[VariantSpec, int], Path]
 
 MANIFEST = Manifest(
-    model=ModelFile("tiny-seed3-cpu.pt", "0" * 64, 9),
+    model=ModelFile("tiny-seed3-cpu.pt", "0" * 64, 9, "torchscript"),
+    input=InputDescription(
+        (28, 28), "uint8", (Step("divide", by=255.0), Step("reshape", shape=(1, 28, 28)))
+    ),
+    output=OutputDescription("logits", 10),
+    data=DataDescription("synthetic", "1" * 64, "2" * 64),
     variant=VariantSpec("tiny", hidden_sizes=()),
     recipe=RecipeSpec(),
     seed=3,
     device="cpu",
     engine="reference",
     versions={"bnbench": "1", "torch": "2"},
-    data=DataDescription("synthetic", "1" * 64, "2" * 64),
     network=NetworkDescription({}, {"norm1.eps": 1e-5}, ()),
-    expected=Expectation(1, 1, "0", "3" * 64, Probes((0,), ((-2.5e-8, *[0.5] * 9),))),
+    expected=Expectation(1, 1, (0,), "3" * 64, Probes((0,), ((-2.5e-8, *[0.5] * 9),))),
 )
 
 
@@ -74,7 +81,7 @@ def export(tmp_path: Path, synthetic_dataset: Dataset) -> Exporter:
 
 @pytest.fixture(scope="session")
 def images(synthetic_dataset: Dataset) -> NDArray[np.uint8]:
-    values: NDArray[np.uint8] = synthetic_dataset.test.images.numpy()
+    values: NDArray[np.uint8] = synthetic_dataset.test.inputs.numpy()
     return values
 
 

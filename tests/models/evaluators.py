@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bnbench.models.certificate import Certificate, Refusal, certify
+from bnbench.models.inputs import Inputs
+from bnbench.models.preprocessing import Step
 from bnbench.models.stored_network import (
     ActivationLayer,
     BatchNormLayer,
@@ -19,6 +22,7 @@ from bnbench.models.stored_network import (
 Float32 = NDArray[np.float32]
 Sum = Callable[["Evaluator", Float32, Float32, Float32], Float32]
 
+BYTES_OVER_255 = (Step("divide", by=255),)
 SMALLEST_NORMAL = np.float32(2.0**-126)
 
 
@@ -175,6 +179,11 @@ class Evaluator:
         if self.norm_form == "quotient":
             return keep(keep(keep(centered / root) * gain) + shift)
         return keep(keep(keep(centered * inverse) * gain) + shift)
+
+
+def certify_images(network: StoredNetwork, images: NDArray[np.uint8]) -> Certificate | Refusal:
+    """Bound a network of layers on gray images."""
+    return certify(network.graph, Inputs(images, BYTES_OVER_255))
 
 
 def draw_evaluator(generator: np.random.Generator) -> Evaluator:

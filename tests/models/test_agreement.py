@@ -99,13 +99,15 @@ def test_logits_of_another_shape_are_a_fault() -> None:
     assert record.reason == "expected logits of shape (2, 10), got shape (1, 10)"
 
 
-def make_read_reference(kind: ActivationKind, output_scale: float = 1.0) -> Reference:
+def make_read_reference(
+    kind: ActivationKind, output_scale: float = 1.0, hidden_scale: float = 1.0
+) -> Reference:
     generator = np.random.default_rng(0)
     network = StoredNetwork(
         (
             LinearLayer(
                 "linear1",
-                generator.standard_normal((6, 784)).astype(np.float32) / 28,
+                hidden_scale * generator.standard_normal((6, 784)).astype(np.float32) / 28,
                 np.zeros(6, dtype=np.float32),
             ),
             ActivationLayer("activation1", kind),
@@ -125,9 +127,9 @@ def make_read_reference(kind: ActivationKind, output_scale: float = 1.0) -> Refe
 
 
 def test_without_a_bound_a_small_difference_is_let_pass_and_a_larger_one_is_not() -> None:
-    reference = make_read_reference("tanh")
-    assert (reference.record.certified, reference.record.status) == (None, "not covered")
-    assert str(reference.record.reason).startswith("activation1: ")
+    reference = make_read_reference("tanh", hidden_scale=2.0**40)
+    assert (reference.record.certified, reference.record.status) == (None, "out of range")
+    assert str(reference.record.reason).startswith("linear1.weight: ")
     small = compare_logits(reference, "eager", "torch 2", reference.logits + 5e-5)
     assert (small.status, small.max_bound_share) == ("agreed", None)
     large = compare_logits(reference, "eager", "torch 2", reference.logits + 5e-3)
@@ -138,7 +140,7 @@ def test_without_a_bound_a_small_difference_is_let_pass_and_a_larger_one_is_not(
 def test_without_a_bound_a_prediction_may_differ_where_all_logits_are_within_the_tolerance() -> (
     None
 ):
-    reference = make_read_reference("tanh")
+    reference = make_read_reference("tanh", hidden_scale=2.0**40)
     reference.logits[0] = 0
     reference.logits[0, :2] = 5, 5 - 1e-6
     found = reference.logits.copy()

@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -7,14 +8,15 @@ from numpy.typing import NDArray
 
 from bnbench.models.certificate import Certificate, Refusal, certify
 from bnbench.models.contract import CONTRACT
+from bnbench.models.inputs import Inputs
 from bnbench.models.stored_network import (
     ActivationLayer,
     BatchNormLayer,
     Layer,
-    LayerNormLayer,
     LinearLayer,
     StoredNetwork,
 )
+from tests.models.evaluators import certify_images
 
 Float32 = NDArray[np.float32]
 Order = Callable[[Float32], NDArray[np.intp]]
@@ -139,7 +141,7 @@ def run_in_extended_precision(
 
 
 def certify_surely(network: StoredNetwork, images: NDArray[np.uint8]) -> Certificate:
-    certificate = certify(network, images)
+    certificate = certify_images(network, images)
     assert isinstance(certificate, Certificate), certificate
     return certificate
 
@@ -310,23 +312,8 @@ def test_images_are_judged_each_for_itself() -> None:
     assert alone.rival_bounds[0] == pytest.approx(together.rival_bounds[4], rel=1e-12)
 
 
-def uncovered_networks() -> dict[str, StoredNetwork]:
-    linear, output = make_linear("linear1", 8, 36, seed=1), make_linear("output", 10, 8, seed=2)
-    ones, zeros = np.ones(8, dtype=np.float32), np.zeros(8, dtype=np.float32)
-    relu = ActivationLayer("activation1", "relu")
-    return {
-        "tanh": make_network(linear, ActivationLayer("activation1", "tanh"), output),
-        "layer normalization": make_network(
-            linear, LayerNormLayer("norm1", ones, zeros, 1e-5), relu, output
-        ),
-        "normalized logits": make_network(
-            make_linear("output", 10, 36, seed=1), make_norm("norm1", 10, seed=2), relu
-        ),
-    }
-
-
-@pytest.mark.parametrize("network", uncovered_networks().values(), ids=uncovered_networks())
-def test_what_the_bound_does_not_cover_gets_no_certificate(network: StoredNetwork) -> None:
-    refusal = certify(network, make_images(2, seed=1))
-    assert isinstance(refusal, Refusal)
-    assert refusal.status == "not covered"
+def test_a_graph_with_something_uncovered_gets_no_certificate_and_its_name() -> None:
+    graph = make_network(make_linear("output", 10, 36, seed=1)).graph
+    uncovered = dataclasses.replace(graph, uncovered=("output.weight: expected float32",))
+    refusal = certify(uncovered, Inputs(make_images(2, seed=1)))
+    assert refusal == Refusal("not covered", "output.weight: expected float32")

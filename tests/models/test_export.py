@@ -7,7 +7,8 @@ import torch
 
 from bnbench.data import Dataset
 from bnbench.models.export import serialize_torchscript
-from bnbench.models.manifest import TensorDescription, read_manifest
+from bnbench.models.manifest import OutputDescription, TensorDescription, read_manifest
+from bnbench.models.preprocessing import format_preprocessing
 from bnbench.models.stored_network import read_stored_network
 from bnbench.networks import build_network
 from bnbench.recipes import RecipeSpec
@@ -49,7 +50,11 @@ def test_the_manifest_tells_what_the_model_is_and_must_score(
     assert manifest.recipe.learning_rate == 0.5
     expected = manifest.expected
     assert expected.correct == round(trained.record.epochs[-1].test_accuracy * 100)
-    assert hashlib.sha256(expected.predictions.encode()).hexdigest() == expected.predictions_sha256
+    classes = b"".join(label.to_bytes(8, "little") for label in expected.predictions)
+    assert hashlib.sha256(classes).hexdigest() == expected.predictions_sha256
+    assert manifest.input.shape == (28, 28)
+    assert format_preprocessing(manifest.input.preprocessing) == "divide=255,reshape=1x28x28"
+    assert manifest.output == OutputDescription("logits", 10)
 
 
 def test_the_manifest_tells_every_tensor_and_constant_of_the_eager_network(
@@ -76,11 +81,12 @@ def test_the_exported_model_gives_the_manifests_predictions_and_logits(
 ) -> None:
     expected = read_manifest(model.with_suffix(".json")).expected
     loaded = torch.jit.load(io.BytesIO(model.read_bytes()))
-    pixels = synthetic_dataset.test.images.float().div(255).reshape(shape)
+    pixels = synthetic_dataset.test.inputs.float().div(255).reshape(shape)
     with torch.inference_mode():
         logits = loaded(pixels)
-    assert "".join(map(str, logits.argmax(1).tolist())) == expected.predictions
+    assert tuple(logits.argmax(1).tolist()) == expected.predictions
     probes = expected.probes
+    assert probes is not None
     assert torch.allclose(logits[list(probes.indices)], torch.tensor(probes.logits), atol=1e-6)
 
 

@@ -33,20 +33,20 @@ def make_tiny_network() -> nn.Sequential:
 
 
 def test_inputs_dead_units_and_gradients_are_those_worked_by_hand() -> None:
-    images = torch.zeros(2, 28, 28, dtype=torch.uint8)
-    images[1, 0, 0] = 255
+    inputs = torch.zeros(2, 1, 28, 28)
+    inputs[1, 0, 0, 0] = 1
     labels = torch.tensor([0, 0], dtype=torch.uint8)
-    records = summarize_values("tiny", "after", [make_tiny_network()], images, labels)
-    inputs, first, last = records
+    records = summarize_values("tiny", "after", [make_tiny_network()], inputs, labels)
+    before, first, last = records
     assert [(r.layer, r.kind) for r in records] == [
         ("activation1", "input"),
         ("linear1", "gradient"),
         ("output", "gradient"),
     ]
     # The inputs are 0, 0, 0 and 1, -1, 2: mean 1/3, mean square 1; the second unit never fires.
-    assert inputs.spread == pytest.approx((1 - 1 / 9) ** 0.5, rel=1e-5)
-    assert inputs.quantiles[3] == 0.0
-    assert inputs.dead == pytest.approx(1 / 3)
+    assert before.spread == pytest.approx((1 - 1 / 9) ** 0.5, rel=1e-5)
+    assert before.quantiles[3] == 0.0
+    assert before.dead == pytest.approx(1 / 3)
     # All logits are 0, so each class has 0.1; the outputs' weights are 0, so nothing goes further.
     assert first.spread == 0.0
     # d loss / d weight = (probability - is true) * activation, over two images: activations of
@@ -61,8 +61,8 @@ def test_values_that_are_not_finite_are_left_out() -> None:
     network = make_tiny_network()
     with torch.no_grad():
         network.linear1.weight[0, 0] = torch.inf
-    images = torch.ones(2, 28, 28, dtype=torch.uint8)
-    records = summarize_values("tiny", "after", [network], images, torch.zeros(2))
+    inputs = torch.ones(2, 1, 28, 28)
+    records = summarize_values("tiny", "after", [network], inputs, torch.zeros(2))
     assert "activation1" not in {record.layer for record in records}
 
 

@@ -14,7 +14,7 @@ def predict(variant: str, *by_seed: str) -> Predictions:
 
 def test_confusions_count_true_classes_in_rows_and_predicted_ones_in_columns() -> None:
     labels = np.array([0, 0, 1, 9], np.uint8)
-    record = count_confusions(predict("baseline", "0119", "0014"), labels)
+    record = count_confusions(predict("baseline", "0119", "0014"), labels, num_classes=10)
     assert record.seeds == (0, 1)
     assert record.counts[0] == (3, 1, 0, 0, 0, 0, 0, 0, 0, 0)
     assert record.counts[1][1] == 2

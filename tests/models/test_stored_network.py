@@ -192,9 +192,15 @@ def test_a_normalization_of_another_width_is_refused() -> None:
         read_stored_network(content)
 
 
-def test_another_number_of_logits_is_refused() -> None:
-    with pytest.raises(RunError, match="it must give 10 logits, and gives 9"):
-        read_stored_network(script(a=nn.Linear(784, 9)))
+def test_other_numbers_of_inputs_and_logits_are_read() -> None:
+    (layer,) = read_stored_network(script(a=nn.Linear(64, 47))).layers
+    assert isinstance(layer, LinearLayer)
+    assert layer.weight.shape == (47, 64)
+
+
+def test_a_network_without_a_linear_layer_is_refused() -> None:
+    with pytest.raises(RunError, match="it must have a linear layer, and has none"):
+        read_stored_network(script(a=nn.ReLU()))
 
 
 def test_weights_of_another_precision_are_refused() -> None:

@@ -99,7 +99,7 @@ def exported(store: RunStore, synthetic_dataset: Dataset) -> RunStore:
 
 
 def verify(store: RunStore, dataset: Dataset, *runtimes: Runtime) -> list[VerificationRecord]:
-    images, labels = dataset.test.images.numpy(), dataset.test.labels.numpy()
+    images, labels = dataset.test.inputs.numpy(), dataset.test.labels.numpy()
     return verify_run(store, list_of(store), images, labels, runtimes)
 
 
@@ -124,7 +124,7 @@ def test_the_observer_is_called_after_each_model(
 ) -> None:
     seen: list[str] = []
     test = synthetic_dataset.test
-    images, labels = test.images.numpy(), test.labels.numpy()
+    images, labels = test.inputs.numpy(), test.labels.numpy()
     verify_run(exported, list_of(exported), images, labels, [FakeRuntime()], seen.append)
     assert seen == MODELS
 

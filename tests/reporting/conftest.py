@@ -87,4 +87,4 @@ def summarize(store: RunStore) -> RunSummary:
 
 def report(store: RunStore) -> ReportContent:
     """Write the report of all trials of a run."""
-    return write_report(store, store.read_trials())
+    return write_report(store, store.read_trials()).content

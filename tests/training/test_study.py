@@ -180,9 +180,9 @@ def test_tuning_never_sees_a_test_image_or_label(
     assert {trial.purpose for trial in engine.trained} == {"tune", "score"}
     assert len(datasets) == 2
     tuning_data = datasets[0]
-    seen = torch.cat([tuning_data.train.images, tuning_data.test.images]).flatten(1)
+    seen = torch.cat([tuning_data.train.inputs, tuning_data.test.inputs]).flatten(1)
     assert len(seen) == len(synthetic_dataset.train)
-    test_images = synthetic_dataset.test.images.flatten(1)
+    test_images = synthetic_dataset.test.inputs.flatten(1)
     assert not (seen[:, None] == test_images[None]).all(dim=2).any()
     assert torch.equal(
         torch.cat([tuning_data.train.labels, tuning_data.test.labels]).bincount(),

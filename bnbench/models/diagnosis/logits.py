@@ -32,6 +32,7 @@ from bnbench.models.diagnosis.networks import (
 from bnbench.models.diagnosis.tensors import fit_last_layer, fit_one_value, fit_vector
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.manifest import Probes
+from bnbench.recipes import RecipeSpec
 
 _EQUALLY_GOOD = 3.0
 _MOSTLY_GUESSED = 0.2
@@ -82,7 +83,7 @@ def diagnose_logits(
 def _name_fault(evidence: Evidence, model: ExportedModel) -> Fault | None:
     """The mistake that explains the logits, if one does."""
     network, num_images = evidence.network, len(evidence.images)
-    batch_size = model.manifest.recipe.batch_size
+    batch_size = (model.manifest.recipe or RecipeSpec()).batch_size
     hypotheses = itertools.chain(
         list_input_mistakes(num_images),
         list_training_modes(network, num_images, batch_size),
@@ -114,17 +115,18 @@ def _choose(evidence: Evidence, hypotheses: Iterator[Hypothesis]) -> Fault | Non
 def _find_model(evidence: Evidence, model: ExportedModel) -> Fault | None:
     """Another model whose manifest has these logits for its probe images."""
 
-    def match(probes: Probes) -> bool:
+    def match(probes: Probes | None) -> bool:
+        if probes is None or not probes.indices:
+            return False
         part = np.array(probes.indices)
         return evidence.measure_misfit(np.array(probes.logits), part) <= evidence.limit
 
     own = model.manifest
-    if own.expected.probes.indices and match(own.expected.probes):
+    if match(own.expected.probes):
         return None  # the probe images are right, so they can't tell whose the others are
     for path, other in list_manifests(model.path.parent):
-        probes = other.expected.probes
-        same_data = other.data == own.data and probes.indices
-        if same_data and other.model.sha256 != own.model.sha256 and match(probes):
+        is_other = other.data == own.data and other.model.sha256 != own.model.sha256
+        if is_other and match(other.expected.probes):
             return Fault(
                 "foreign_manifest",
                 f"the logits are those of another model, the one of {path.name}; evaluate "

@@ -99,5 +99,6 @@ class AOTInductorRuntime(Runtime):
         """See `Runtime`."""
         weights = collect_weights(rebuild_network(model))
         return compute_logits(
-            load_package(self.get_package(model.manifest.variant), weights), torch.tensor(images)
+            load_package(self.get_package(model.manifest.get_variant()), weights),
+            torch.tensor(images),
         ).numpy()

@@ -103,7 +103,7 @@ class OnnxRuntime(Runtime):
         tensors = collect_weights(rebuild_network(model))
         weights = {name: tensor.numpy() for name, tensor in tensors.items()}
         session = open_session(
-            insert_weights(export_graph(model.manifest.variant), weights), make_options()
+            insert_weights(export_graph(model.manifest.get_variant()), weights), make_options()
         )
         parts = []
         for first in range(0, len(images), BATCH_SIZE):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bnbench import records
-from bnbench.records import TrialRecord
+from bnbench.records import TrialRecord, follows_recipe
 from bnbench.reporting.description import describe_change, describe_recipe
 from bnbench.reporting.trials import RunTrials
 from bnbench.reporting.wording import format_count, join_words, name_variant
@@ -39,10 +38,7 @@ def summarize_training(trials: RunTrials) -> tuple[TrainingSummary, ...]:
     groups: dict[tuple[Purpose, EngineName, tuple[str, ...], bool], list[TrialRecord]] = {}
     for record in trials.records:
         if record.optimizers:
-            trial, is_recipe = (
-                record.trial,
-                record.optimizers == (records.describe_recipe(record.trial),),
-            )
+            trial, is_recipe = record.trial, follows_recipe(record)
             # These vary the rate; only what differs from the recipe is worth a line there.
             shown = () if is_recipe and trial.purpose in EXPLORING else record.optimizers
             key = (trial.purpose, trial.engine, shown, is_recipe)

@@ -15,8 +15,9 @@ import torch
 from bnbench import _native
 from bnbench.data import Dataset
 from bnbench.networks import build_first_network, build_network
+from bnbench.own_code import OwnCode
 from bnbench.records import EpochRecord, TrialRecord, describe_recipe
-from bnbench.specs import TrialSpec
+from bnbench.specs import DataShape, TrialSpec
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 from bnbench.training.schedule import compute_learning_rates
 
@@ -55,28 +56,30 @@ class NativeEngine:
                 on_trial(TrainedTrial(record, None))
             else:
                 num_steps = trial.recipe.count_steps(len(train)) * len(ended)
-                state = _unflatten(trial, result.parameters, num_steps)
+                state = _unflatten(trial, shape, result.parameters, num_steps)
                 # The recipe's numbers are all that the C++ code is given.
                 record = TrialRecord(trial, "finished", ended, optimizers=(describe_recipe(trial),))
                 on_trial(TrainedTrial(record, state))
 
-        train, test = self._dataset.train, self._dataset.test
+        train, test, shape = self._dataset.train, self._dataset.test, self._dataset.shape
         _native.train_ensemble(
-            train.images.numpy(),
+            train.inputs.numpy(),
             train.labels.numpy(),
-            test.images.numpy(),
+            test.inputs.numpy(),
             test.labels.numpy(),
-            [_prepare(trial, len(train)) for trial in trials],
+            shape.num_classes,
+            [_prepare(trial, shape, len(train)) for trial in trials],
             self._threads,
             take_epoch,
             take_trial,
         )
 
 
-def _prepare(trial: TrialSpec, num_images: int) -> _native.EnsembleTrial:
+def _prepare(trial: TrialSpec, shape: DataShape, num_images: int) -> _native.EnsembleTrial:
     """Draw a trial's initial weights and random state as the reference engine does."""
-    state = build_first_network(trial).state_dict()
+    state = build_first_network(trial, shape).state_dict()
     variant, recipe = trial.variant, trial.recipe
+    assert not isinstance(recipe.optimizer, OwnCode)  # `resolve_engines` chose another engine
     num_steps = recipe.epochs * recipe.count_steps(num_images)
     return _native.EnsembleTrial(
         hidden_sizes=variant.hidden_sizes,
@@ -107,11 +110,13 @@ def _prepare(trial: TrialSpec, num_images: int) -> _native.EnsembleTrial:
     )
 
 
-def _unflatten(trial: TrialSpec, parameters: np.ndarray, num_steps: int) -> dict[str, torch.Tensor]:
+def _unflatten(
+    trial: TrialSpec, shape: DataShape, parameters: np.ndarray, num_steps: int
+) -> dict[str, torch.Tensor]:
     """Lay out flat parameters as the network's ``state_dict``."""
     rest = torch.from_numpy(parameters)
     state: dict[str, torch.Tensor] = {}
-    for name, value in build_network(trial.variant).state_dict().items():
+    for name, value in build_network(trial.variant, shape).state_dict().items():
         if value.is_floating_point():
             state[name] = rest[: value.numel()].reshape(value.shape).clone()
             rest = rest[value.numel() :]

@@ -8,6 +8,9 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from bnbench.errors import SpecError
+from bnbench.own_call import call_own
+from bnbench.own_code import OwnCode
 from bnbench.recipes import OptimizerName, RecipeSpec
 from bnbench.records import describe_optimizer
 
@@ -42,8 +45,21 @@ OPTIMIZERS: dict[OptimizerName, Callable[[Iterable[nn.Parameter], RecipeSpec], O
 
 
 def make_optimizer(network: nn.Module, recipe: RecipeSpec) -> Optimizer:
-    """Make the optimizer that a recipe asks for, at the highest learning rate."""
-    return OPTIMIZERS[recipe.optimizer](network.parameters(), recipe)
+    """Make the optimizer that a recipe asks for, at the highest learning rate.
+
+    Raises:
+        SpecError: an own optimizer can't be made.
+    """
+    optimizer = recipe.optimizer
+    if not isinstance(optimizer, OwnCode):
+        return OPTIMIZERS[optimizer](network.parameters(), recipe)
+    made = call_own(optimizer, network.parameters(), lr=recipe.learning_rate)
+    if not isinstance(made, Optimizer):
+        raise SpecError(
+            f"{optimizer.label}: expected a callable that returns a torch.optim.Optimizer, got "
+            f"{type(made).__name__}; return the optimizer"
+        )
+    return made
 
 
 def set_rate(optimizer: Optimizer, before: float, rate: float) -> None:

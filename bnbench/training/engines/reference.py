@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from bnbench.data import Dataset, LabeledImages
+from bnbench.data import Dataset, LabeledInputs, scale_inputs
 from bnbench.errors import TrialFailure
 from bnbench.networks import build_first_network, build_network
 from bnbench.recipes import RecipeSpec
 from bnbench.records import EpochRecord, TrialRecord, TrialStatus
-from bnbench.specs import TrialSpec
+from bnbench.specs import DataShape, TrialSpec
 from bnbench.training.engines.evaluated import WeightAverage, copy_with_precise_statistics
 from bnbench.training.engines.interface import EpochObserver, TrainedTrial, TrialReceiver
 from bnbench.training.engines.optimizer import make_optimizer, read_optimizer, set_rate
@@ -40,7 +40,7 @@ class ReferenceEngine:
     """Trains one trial after the other.
 
     Args:
-        dataset: images to train on and to evaluate with.
+        dataset: what is trained on and evaluated with.
         threads: CPU threads of torch while it trains; a trial's bits depend on them.
     """
 
@@ -138,19 +138,19 @@ def describe_failure(error: Exception) -> str:
 class _DeviceData:
     """The data set as the loop needs it on one device."""
 
-    train_images: torch.Tensor  # float32 (num_train, 784), pixels in [0, 1]
+    train_inputs: torch.Tensor  # float32 (num_train, *input_shape)
     train_labels: torch.Tensor  # int64 (num_train,)
-    test_images: torch.Tensor
+    test_inputs: torch.Tensor
     test_labels: torch.Tensor
+    shape: DataShape
 
     @classmethod
     def move(cls, dataset: Dataset, device: torch.device) -> _DeviceData:
-        def convert(part: LabeledImages) -> tuple[torch.Tensor, torch.Tensor]:
-            # Division in float32 is what torchvision's ToTensor does; a product with 1/255 is not.
-            pixels = part.images.to(device).flatten(1).to(torch.float32).div_(255)
-            return pixels, part.labels.to(device).to(torch.int64)
+        def convert(part: LabeledInputs) -> tuple[torch.Tensor, torch.Tensor]:
+            inputs = scale_inputs(part.inputs.to(device))
+            return inputs, part.labels.to(device).to(torch.int64)
 
-        return cls(*convert(dataset.train), *convert(dataset.test))
+        return cls(*convert(dataset.train), *convert(dataset.test), dataset.shape)
 
 
 def _train_trial(
@@ -161,7 +161,7 @@ def _train_trial(
     The optimizer is passed on as text, before the first epoch and after each.
     """
     recipe, device = trial.recipe, torch.device(trial.device)
-    network: nn.Module = build_first_network(trial).to(device)
+    network: nn.Module = build_first_network(trial, data.shape).to(device)
     optimizer = make_optimizer(network, recipe)
     on_optimizer(read_optimizer(optimizer))
     average = WeightAverage(network, recipe)
@@ -175,7 +175,7 @@ def _train_trial(
         if math.isfinite(train_loss):
             evaluated = average.network
             if recipe.evaluation_statistics == "precise":
-                batches = data.train_images.split(recipe.batch_size)[:num_steps]
+                batches = data.train_inputs.split(recipe.batch_size)[:num_steps]
                 evaluated = copy_with_precise_statistics(evaluated, batches)
         trained = read_clock(device)
         on_optimizer(read_optimizer(optimizer))
@@ -212,7 +212,7 @@ def _train_epoch(
         set_rate(optimizer, rate, next_rate)
         rate = next_rate
         loss = functional.cross_entropy(
-            network(data.train_images[batch]),
+            network(data.train_inputs[batch]),
             data.train_labels[batch],
             label_smoothing=recipe.label_smoothing,
         )
@@ -231,10 +231,10 @@ def _evaluate(network: nn.Module, data: _DeviceData, batch_size: int) -> tuple[f
     total_loss = torch.zeros((), device=data.test_labels.device)
     num_correct = torch.zeros((), dtype=torch.int64, device=data.test_labels.device)
     with torch.inference_mode():
-        for images, labels in zip(
-            data.test_images.split(batch_size), data.test_labels.split(batch_size), strict=True
+        for inputs, labels in zip(
+            data.test_inputs.split(batch_size), data.test_labels.split(batch_size), strict=True
         ):
-            logits = network(images)
+            logits = network(inputs)
             total_loss += functional.cross_entropy(logits, labels, reduction="sum")
             num_correct += (logits.argmax(dim=1) == labels).sum()
     num_images = len(data.test_labels)
@@ -247,9 +247,12 @@ def _warm_up(trial: TrialSpec, data: _DeviceData) -> None:
     Every trial seeds the random stream anew, so these draws change none.
     """
     recipe = replace(trial.recipe, epochs=1)
-    network = build_network(trial.variant).to(data.train_labels.device)
+    network = build_network(trial.variant, data.shape).to(data.train_labels.device)
     num_images = WARM_UP_BATCHES * recipe.batch_size
-    part = _DeviceData(*(tensor[:num_images] for tensor in vars(data).values()))
+    part = replace(
+        data,
+        **{name: each[:num_images] for name, each in vars(data).items() if name != "shape"},
+    )
     rates = compute_learning_rates(recipe, recipe.count_steps(len(part.train_labels)))
     average = WeightAverage(network, recipe)
     _train_epoch(network, make_optimizer(network, recipe), part, recipe, rates, average)

@@ -48,7 +48,7 @@ class Executor(Protocol):
 
         Args:
             trials: trials of one study.
-            dataset: images to train on and to evaluate with.
+            dataset: what is trained on and evaluated with.
             on_epoch: called with each epoch; on a cluster, after the trial has ended.
             receive: called with each trial, in any order.
             one_at_a_time: whether to run the trials in the order given, each alone on its machine,
@@ -62,6 +62,5 @@ def complete(trained: TrainedTrial, dataset: Dataset) -> CompletedTrial:
     record = trained.record
     if trained.state is None or record.trial.purpose != "score":
         return CompletedTrial(record)
-    return CompletedTrial(
-        record, make_model_files(record, trained.state, dataset.name, dataset.test)
-    )
+    files = make_model_files(record, trained.state, dataset.name, dataset.test, dataset.shape)
+    return CompletedTrial(record, files)

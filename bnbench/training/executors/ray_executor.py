@@ -12,6 +12,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from bnbench.data import Dataset
 from bnbench.errors import RunError
+from bnbench.own_source import list_sources
 from bnbench.specs import TrialSpec
 from bnbench.training.engines.interface import EpochObserver
 from bnbench.training.executors.batching import BatchQueue, Demand, choose_demand
@@ -189,7 +190,8 @@ class RayExecutor:
             data = store_dataset(dataset)
             self._stored[dataset] = (ray.put(data), data.hash_arrays())
         reference, sha256 = self._stored[dataset]
-        job = Job(trials, engine_threads, self._threads, describe_software(), sha256)
+        sources = list_sources(code for trial in trials for code in trial.own_codes)
+        job = Job(trials, engine_threads, self._threads, describe_software(), sha256, sources)
         options = {"max_retries": MAX_RETRIES, **options}
         return self._task.options(
             num_cpus=demand.processors, num_gpus=demand.gpus, **options

@@ -9,21 +9,23 @@ import platform
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import ray
 import torch
 
-from bnbench.data import Dataset, LabeledImages
+from bnbench.data import Dataset, LabeledInputs
 from bnbench.environment import describe_environment
 from bnbench.errors import RunError
-from bnbench.specs import TrialSpec
+from bnbench.own_source import Source, find_source, remember_source
+from bnbench.specs import DataShape, TrialSpec
 from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import TrainedTrial
 from bnbench.training.executors.interface import CompletedTrial, complete
 from bnbench.training.executors.software import describe_mismatch, describe_software
 
-Bytes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 MAX_DATASETS = 2
 """A study has two data sets: the tuning split, and the whole one."""
@@ -34,16 +36,18 @@ class StoredDataset:
     """A data set as it lies in the object store, where all workers of a node read its arrays."""
 
     name: str
-    arrays: tuple[Bytes, Bytes, Bytes, Bytes]
-    """Training images and labels, test images and labels, shaped as in `LabeledImages`."""
-    file_sha256: tuple[str, str, str, str]
-    """Hashes of the files that the four were read from, as in `LabeledImages`."""
+    arrays: tuple[Array, Array, Array, Array]
+    """Training inputs and labels, test inputs and labels, as in `LabeledInputs`."""
+    array_sha256: tuple[str, str, str, str]
+    """Hashes of the four, as in `LabeledInputs`."""
+    shape: DataShape
+    class_names: tuple[str, ...] | None
 
     def hash_arrays(self) -> str:
         """SHA-256 of the four arrays."""
         digest = hashlib.sha256()
         for array in self.arrays:
-            digest.update(f"{array.shape}".encode())
+            digest.update(f"{array.dtype.str} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
@@ -61,6 +65,8 @@ class Job:
     """The software that the worker must have, from `describe_software`."""
     data_sha256: str
     """SHA-256 of the data set's arrays."""
+    sources: tuple[Source, ...] = ()
+    """The texts of the trials' own code; the worker hashes them anew."""
 
 
 def store_dataset(dataset: Dataset) -> StoredDataset:
@@ -68,8 +74,10 @@ def store_dataset(dataset: Dataset) -> StoredDataset:
     train, test = dataset.train, dataset.test
     return StoredDataset(
         dataset.name,
-        (train.images.numpy(), train.labels.numpy(), test.images.numpy(), test.labels.numpy()),
-        (train.images_sha256, train.labels_sha256, test.images_sha256, test.labels_sha256),
+        (train.inputs.numpy(), train.labels.numpy(), test.inputs.numpy(), test.labels.numpy()),
+        (train.inputs_sha256, train.labels_sha256, test.inputs_sha256, test.labels_sha256),
+        dataset.shape,
+        dataset.class_names,
     )
 
 
@@ -84,6 +92,7 @@ def run_job(job: Job, data: StoredDataset) -> list[CompletedTrial]:
     mismatch = describe_mismatch(node, job.software, describe_software())
     if mismatch is not None:
         raise RunError(mismatch)
+    _check_own_code(node, job)
     dataset = _read_dataset(node, job.data_sha256, data)
     torch.set_num_threads(job.torch_threads)
     engine = _make_engine(job.trials[0].engine, dataset, job.engine_threads)
@@ -105,6 +114,19 @@ _datasets: dict[str, Dataset] = {}
 """Data sets by the hash of their arrays, which each process checks once."""
 
 
+def _check_own_code(node: str, job: Job) -> None:
+    """Check that the node has the own code that is on record with the trials."""
+    for source in job.sources:
+        remember_source(Source(source.name, source.content))
+    for code in {code for trial in job.trials for code in trial.own_codes}:
+        try:
+            find_source(code)
+        except RunError as error:
+            raise RunError(
+                f"node {node}: {error}; install the same package there, or leave the node out"
+            ) from None
+
+
 def _read_dataset(node: str, sha256: str, data: StoredDataset) -> Dataset:
     """Return the data set over the arrays in the object store, without a copy."""
     if sha256 not in _datasets:
@@ -117,10 +139,18 @@ def _read_dataset(node: str, sha256: str, data: StoredDataset) -> Dataset:
         if len(_datasets) == MAX_DATASETS:
             del _datasets[next(iter(_datasets))]
         with warnings.catch_warnings():
-            # Torch warns that the arrays are read-only; images are never written.
+            # Torch warns that the arrays are read-only; they are never written.
             warnings.filterwarnings("ignore", message=".*not writable")
-            images = [torch.from_numpy(array) for array in data.arrays]
-        train = LabeledImages(images[0], images[1], *data.file_sha256[:2])
-        test = LabeledImages(images[2], images[3], *data.file_sha256[2:])
-        _datasets[sha256] = Dataset(data.name, train, test, None, "the cluster's object store")
+            tensors = [torch.from_numpy(array) for array in data.arrays]
+        train = LabeledInputs(tensors[0], tensors[1], *data.array_sha256[:2])
+        test = LabeledInputs(tensors[2], tensors[3], *data.array_sha256[2:])
+        _datasets[sha256] = Dataset(
+            data.name,
+            train,
+            test,
+            None,
+            "the cluster's object store",
+            data.shape,
+            data.class_names,
+        )
     return _datasets[sha256]

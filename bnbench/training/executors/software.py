@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 import bnbench
 from bnbench import _native
+from bnbench.files import hash_files
 
 
 @functools.cache
@@ -26,16 +26,6 @@ def describe_software() -> Mapping[str, str]:
         # The native engine's bits depend on it.
         "the instruction set": _native.ensemble_instruction_sets()[0],
     }
-
-
-def hash_files(paths: Iterable[Path], folder: Path) -> str:
-    """Hash files with their names within `folder` (by file name where they lie elsewhere)."""
-    digest = hashlib.sha256()
-    for path in paths:
-        name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
-        content = path.read_bytes()
-        digest.update(f"{name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
 
 
 def describe_mismatch(

@@ -76,7 +76,7 @@ def models(
         path = export_model(trained.record, trained.state, test, folder)
         trial = trained.record.trial
         name = trial.variant.name if trial.seed == 0 else f"{trial.variant.name}-{trial.seed}"
-        made[name] = Exported(path, trained.state, trained.record, test.images, test.labels.numpy())
+        made[name] = Exported(path, trained.state, trained.record, test.inputs, test.labels.numpy())
     return made
 
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bnbench.errors import RuntimeUnavailableError, SpecError
-from bnbench.models.certificate import Certificate, certify
+from bnbench.models.certificate import Certificate
 from bnbench.models.exported_model import read_model
 from bnbench.models.runtimes import (
     DEFAULT_RUNTIMES,
@@ -21,6 +21,7 @@ from bnbench.models.runtimes.aotinductor import AOTInductorRuntime
 from bnbench.specs import VariantSpec
 from tests.conftest import BASELINE, BATCHNORM
 from tests.models.conftest import Exporter, evaluate
+from tests.models.evaluators import certify_images
 
 
 def test_nothing_chosen_means_the_default_and_all_means_all() -> None:
@@ -101,7 +102,7 @@ def test_a_runtime_stays_within_the_certificates_bounds(
     for package in RUNTIMES[name].packages:
         pytest.importorskip(package)
     model = export(variant, 3)
-    certificate = certify(read_model(model).network, images)
+    certificate = certify_images(read_model(model).network, images)
     assert isinstance(certificate, Certificate)
     check(evaluate(name, model, images), certificate)
 
@@ -111,6 +112,6 @@ def test_compiled_code_stays_within_the_certificates_bounds(
     compiled: AOTInductorRuntime, export: Exporter, images: NDArray[np.uint8]
 ) -> None:
     model = read_model(export(BATCHNORM, 3))
-    certificate = certify(model.network, images)
+    certificate = certify_images(model.network, images)
     assert isinstance(certificate, Certificate)
     check(compiled.evaluate_model(model, images), certificate)

@@ -74,7 +74,7 @@ def test_the_last_epochs_accuracy_is_that_of_the_weights_handed_out(
     network = build_network(BATCHNORM)
     network.load_state_dict(trained.state)
     network.eval()
-    pixels = synthetic_dataset.test.images.float().div(255)
+    pixels = synthetic_dataset.test.inputs.float().div(255)
     correct = network(pixels).argmax(1) == synthetic_dataset.test.labels
     assert trained.record.epochs[-1].test_accuracy == correct.float().mean().item()
 
@@ -187,7 +187,7 @@ def train_by_hand(dataset: Dataset, trial: TrialSpec, technique: str) -> dict[st
     torch.manual_seed(trial.seed)
     network, recipe = build_network(trial.variant), trial.recipe
     train_set, test_set = (
-        TensorDataset(part.images.float().div(255), part.labels.long())
+        TensorDataset(part.inputs.float().div(255), part.labels.long())
         for part in (dataset.train, dataset.test)
     )
     loader = DataLoader(train_set, 32, shuffle=True, drop_last=technique == "drop_last")

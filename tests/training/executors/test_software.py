@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import bnbench
-from bnbench.training.executors.software import describe_mismatch, describe_software, hash_files
+from bnbench.files import hash_files
+from bnbench.training.executors.software import describe_mismatch, describe_software
 
 
 def test_software_is_described_as_it_is() -> None:
