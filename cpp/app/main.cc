@@ -8,6 +8,7 @@
 #include <string>
 
 #include "app/options.h"
+#include "bnbench/model/libtorch.h"
 #include "bnbench/model/report.h"
 #include "bnbench/model/session.h"
 
@@ -39,6 +40,7 @@ void EndBySignal() {
 
 bnbench::SessionRecord Failure(bnbench::ExitCode code, const std::string& message) {
   bnbench::SessionRecord session;
+  session.runtime = bnbench::LibTorchRuntime().name();
   session.exit_code = code;
   session.error = message;
   return session;
@@ -52,7 +54,7 @@ bnbench::SessionRecord Run(int argc, char** argv, bool* json, std::string* text)
     *text = options.text;
     if (!text->empty()) return {};
     options.session.stop = &stop_signal;
-    return bnbench::RunSession(options.session);
+    return bnbench::RunSession(options.session, bnbench::LibTorchRuntime());
   } catch (const bnbench::Error& error) {
     return Failure(error.code(), error.what());
   } catch (const std::exception& error) {

@@ -1,4 +1,4 @@
-#include "bnbench/model/runtime.h"
+#include "bnbench/model/libtorch_process.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
