@@ -10,7 +10,7 @@ if(BNBENCH_WARNINGS_AS_ERRORS)
 endif()
 
 function(bnbench_configure_target target)
-  target_compile_options(${target} PRIVATE ${_warnings})
+  target_compile_options(${target} PRIVATE ${_warnings} -ffunction-sections -fdata-sections)
   if(BNBENCH_SANITIZE)
     # Recovery is off so that a finding fails the test it happened in.
     set(flags -fsanitize=${BNBENCH_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

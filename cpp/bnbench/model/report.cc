@@ -148,10 +148,10 @@ std::string FormatText(const SessionRecord& session) {
   return text;
 }
 
-std::string FormatErrors(const SessionRecord& session) {
+std::string FormatErrors(const SessionRecord& session, const std::string& program) {
   std::string text;
-  const auto add = [&text](const char* kind, const std::string& line) {
-    text += std::string("bnbench-eval: ") + kind + ": " + Escape(line) + "\n";
+  const auto add = [&](const char* kind, const std::string& line) {
+    text += program + ": " + kind + ": " + Escape(line) + "\n";
   };
   if (!session.error.empty()) add("error", session.error);
   for (const ModelRecord& model : session.models) {

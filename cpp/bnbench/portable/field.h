@@ -22,6 +22,11 @@ class Field {
   [[noreturn]] void Fail(const std::string& expected, const std::string& got) const;
   [[noreturn]] void Fail(const std::string& expected) const { Fail(expected, value_->type_name()); }
 
+  // The document in a text of this document, and a field of the file that lies in it.
+  nlohmann::json Parsed() const { return Parse(Text(), *file_, path_); }
+  Field Within(const nlohmann::json& value) const { return Field(value, *file_, path_); }
+
+  bool Is(const std::string& text) const { return value_->is_string() && *value_ == text; }
   bool Has(const std::string& key) const { return value_->is_object() && value_->contains(key); }
   Field Get(const std::string& key) const;
   std::vector<Field> Items() const;

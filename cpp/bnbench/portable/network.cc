@@ -1,7 +1,9 @@
 #include "bnbench/portable/network.h"
 
 #include <algorithm>
+#include <atomic>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include "bnbench/checked.h"
@@ -59,6 +61,7 @@ Network Network::Load(std::string_view bytes, const std::string& name) try {
   Network network;
   network.name_ = name;
   network.torch_version_ = program.torch_version;
+  network.output_keys_ = program.output_keys;
   Plan plan{.program = &program, .name = name};
   network.input_ = DescribeInput(program, name, &plan.num_inputs);
   plan.memory.emplace_back();
@@ -78,9 +81,11 @@ Network Network::Load(std::string_view bytes, const std::string& name) try {
   }
   FindLastUses(network.output_slots_, plan.memory.size(), plan.memory, &plan.steps);
   std::size_t largest = network.input_.size();
+  network.rounds_to_bfloat16_ = network.input_.type == ValueType::kBfloat16;
   for (const Step& step : plan.steps) {
     largest = std::max(largest, step.size);
     network.work_ = Add(network.work_, step.work);
+    network.rounds_to_bfloat16_ = network.rounds_to_bfloat16_ || step.rounds_to_bfloat16;
   }
   network.block_size_ =
       std::clamp<std::size_t>(kBlockElements / std::max<std::size_t>(largest, 1), 1, kMaxBlock);
@@ -94,26 +99,49 @@ Network Network::Load(std::string_view bytes, const std::string& name) try {
   throw ModelError(name, "to load", "not enough memory");
 }
 
+void Network::RunBlock(std::span<const float> inputs, std::size_t count, std::size_t output,
+                       std::span<float> results) const {
+  std::vector<Buffer> memory = memory_;
+  memory[input_slot_] = MakeBuffer(inputs.size());
+  std::ranges::copy(inputs, memory[input_slot_].get());
+  for (const Step& step : steps_) {
+    RunStep(step, count, &memory);
+    for (const std::size_t slot : step.last_uses) memory[slot] = nullptr;
+  }
+  std::copy_n(memory[output_slots_[output]].get(), results.size(), results.begin());
+}
+
 std::vector<float> Network::Run(std::span<const float> inputs, std::size_t count,
-                                std::size_t output) const try {
+                                std::size_t output, int num_threads) const {
+  const std::size_t in_size = input_.size();
   const std::size_t out_size = outputs_[output].size();
   std::vector<float> results(count * out_size);
-  for (std::size_t first = 0; first < count; first += block_size_) {
-    const std::size_t block = std::min(block_size_, count - first);
-    std::vector<Buffer> memory = memory_;
-    memory[input_slot_] = MakeBuffer(block * input_.size());
-    std::ranges::copy(inputs.subspan(first * input_.size(), block * input_.size()),
-                      memory[input_slot_].get());
-    for (const Step& step : steps_) {
-      RunStep(step, block, &memory);
-      for (const std::size_t slot : step.last_uses) memory[slot] = nullptr;
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> has_failed{false};
+  const auto work = [&] {
+    try {
+      for (;;) {
+        const std::size_t first = next.fetch_add(block_size_);
+        if (first >= count) return;
+        const std::size_t size = std::min(block_size_, count - first);
+        RunBlock(inputs.subspan(first * in_size, size * in_size), size, output,
+                 std::span(results).subspan(first * out_size, size * out_size));
+      }
+    } catch (const std::bad_alloc&) {
+      has_failed = true;
     }
-    std::copy_n(memory[output_slots_[output]].get(), block * out_size,
-                results.begin() + static_cast<std::ptrdiff_t>(first * out_size));
+  };
+  {
+    std::vector<std::jthread> others;
+    const std::size_t num_blocks = (count + block_size_ - 1) / block_size_;
+    for (std::size_t i = 1;
+         i < std::min<std::size_t>(static_cast<std::size_t>(num_threads), num_blocks); ++i) {
+      others.emplace_back(work);
+    }
+    work();
   }
+  if (has_failed) throw ModelError(name_, "to run", "not enough memory");
   return results;
-} catch (const std::bad_alloc&) {
-  throw ModelError(name_, "to run", "not enough memory");
 }
 
 }  // namespace bnbench::pt2

@@ -33,6 +33,11 @@ class Network {
   const std::vector<ValueDescription>& outputs() const { return outputs_; }
   const std::string& torch_version() const { return torch_version_; }  // of the exporter
 
+  // The outputs' keys if the network returns a dictionary; else empty.
+  const std::vector<std::string>& output_keys() const { return output_keys_; }
+  // Whether any value is in bfloat16.
+  bool rounds_to_bfloat16() const { return rounds_to_bfloat16_; }
+
   // As many inputs as are best computed at a time.
   std::size_t block_size() const { return block_size_; }
 
@@ -42,15 +47,20 @@ class Network {
   // The values of output `output` for `count` inputs, in C order. Whole numbers are given and
   // returned as floats. An input's values depend on nothing but that input. Throws ModelError if
   // the memory does not suffice.
-  std::vector<float> Run(std::span<const float> inputs, std::size_t count,
-                         std::size_t output = 0) const;
+  std::vector<float> Run(std::span<const float> inputs, std::size_t count, std::size_t output = 0,
+                         int num_threads = 1) const;
 
  private:
+  void RunBlock(std::span<const float> inputs, std::size_t count, std::size_t output,
+                std::span<float> results) const;
+
   std::string name_;
   std::string torch_version_;
   ValueDescription input_;
   std::vector<ValueDescription> outputs_;
+  std::vector<std::string> output_keys_;
   std::vector<std::size_t> output_slots_;
+  bool rounds_to_bfloat16_ = false;
   std::size_t input_slot_ = 0;
   std::size_t block_size_ = 1;
   std::size_t work_ = 0;

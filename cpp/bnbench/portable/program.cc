@@ -291,6 +291,26 @@ void ReadOutputs(const Field& signature, Program* program) {
   if (program->outputs.empty()) signature.Fail("at least one output", "none");
 }
 
+// The keys of the outputs if the model returns a dictionary of tensors.
+std::vector<std::string> ReadKeys(const Field& module, std::size_t num_outputs) {
+  if (!module.Has("module_call_graph")) return {};
+  for (const Field& entry : module.Get("module_call_graph").Items()) {
+    if (!entry.Get("fqn").Text().empty()) continue;  // a part of the model
+    const nlohmann::json spec = entry.Get("signature").Get("out_spec").Parsed();
+    const std::vector<Field> parts = entry.Within(spec).Items();
+    if (parts.size() != 2) return {};
+    const Field& tree = parts[1];
+    if (!tree.Get("type").Is("builtins.dict")) return {};
+    std::vector<std::string> keys;
+    const nlohmann::json names = tree.Get("context").Parsed();
+    for (const Field& key : entry.Within(names).Items()) keys.push_back(key.Text());
+    const std::vector<Field> children = tree.Get("children_spec").Items();
+    if (keys.size() != num_outputs || children.size() != num_outputs) return {};
+    return keys;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string NameOf(ValueType type) {
@@ -332,6 +352,7 @@ Program ReadProgram(std::string_view bytes, const std::string& name) try {
   }
   ReadInputs(module.Get("signature"), weights, constants, &program);
   ReadOutputs(module.Get("signature"), &program);
+  program.output_keys = ReadKeys(module, program.outputs.size());
   for (const Field& node : graph.Get("nodes").Items()) program.nodes.push_back(ReadNode(node));
   return program;
 } catch (const UsageError&) {

@@ -74,6 +74,7 @@ struct Program {
   std::string torch_version;  // of the exporter
   std::string input;          // name of the only input
   std::vector<std::string> outputs;
+  std::vector<std::string> output_keys;  // of a dictionary of outputs; else empty
   std::vector<Node> nodes;
   std::map<std::string, TensorDescription, std::less<>> values;
   std::map<std::string, StoredTensorView, std::less<>> tensors;  // by their names in the graph
