@@ -36,7 +36,7 @@ def test_importing_the_package_imports_nothing_else() -> None:
 def test_a_study_is_described_without_torch() -> None:
     program = (
         "import sys, bnbench\n"
-        "bnbench.Study(['baseline'], bnbench.Recipe(2), tuning=bnbench.Tuning((0.1,), (9,)))\n"
+        "bnbench.Study(['baseline'], tuning=bnbench.Tuning((0.1,), (9,)))\n"
         "print(*{'torch', 'pandas', 'ray'} & set(sys.modules))"
     )
     assert not run_python(program).strip()

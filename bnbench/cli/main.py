@@ -23,7 +23,7 @@ COMMANDS = {
     "compare": "Compare two runs: another machine, version of torch, or recipe.",
     "verify": "Evaluate every model of a run in several runtimes.",
     "diagnose": "Name what is wrong with a model, or with a runtime's logits.",
-    "data": "Fetch FashionMNIST if it is missing, check every byte, describe it.",
+    "data": "Fetch a data set if it is missing, check it, describe it.",
     "gate": "Judge a code change: is something slower or less accurate?",
 }
 """Each command with its line of help; ``bnbench/cli/NAME.py`` has its options and its body."""

@@ -15,6 +15,7 @@ import click
 from bnbench.cli.exit_codes import describe_disk_error, find_interruption_code, is_interruption
 from bnbench.cli.guard import run_guarded
 from bnbench.cli.run_printer import RunPrinter
+from bnbench.data_names import DATA_SETS, resolve_data
 from bnbench.errors import RunError, SpecError
 from bnbench.library.job import Job, complete
 from bnbench.library.loggers import LOGGERS, check_loggers, open_loggers
@@ -62,6 +63,11 @@ DEFAULT_STUDY = "notebook"
     help="A plain PyTorch loop (reference) or C++ on the CPU (native).  [default: the fastest]",
 )
 @click.option(
+    "--formats",
+    help="Formats of the exported models: pt, or pt,pt2 for torch.export archives too.  "
+    "[default: pt]",
+)
+@click.option(
     "--threads",
     type=int,
     help="CPU threads of each engine.  [default: 1 for reference, all cores for native]",
@@ -71,6 +77,12 @@ DEFAULT_STUDY = "notebook"
     is_flag=True,
     default=None,
     help="Skip the timed trials; the native engine's study then has no times.",
+)
+@click.option(
+    "--data",
+    metavar="NAME|PATH",
+    help=f"{', '.join(DATA_SETS)}; an .npz file with x_train, y_train, x_test and y_test; a folder "
+    "of IDX files; or FILE.py:FUNCTION, which returns these arrays.  [default: the study's]",
 )
 @click.option(
     "--data-dir",
@@ -135,11 +147,13 @@ def run(
             else _apply_options(_find_study(name, study_name, combine), options)
         )
         folder = out or Path("runs") / f"{asked.name}-{datetime.now():%Y%m%d-%H%M%S}"
-        job = Job(folder, asked, data_dir, executor_name, address)
+        job = Job(folder, asked, data_dir, executor_name=executor_name, address=address)
     else:
         of_study = {"study": study_name, "combine": combine, "out": out, "no_timing": no_timing}
+        moved = options.pop("data")  # the same data may lie elsewhere
         _refuse_options({**of_study, **options})
-        job = Job(resume, None, data_dir, executor_name, address)
+        place = None if moved is None else resolve_data(moved, Path())
+        job = Job(resume, None, data_dir, place, executor_name, address)
     job.check()
     check_loggers(loggers)
     advice = f"go on with: {_name_resume_command(job, loggers)}"
@@ -205,10 +219,14 @@ def _apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
         by_name = {variant.name: variant for variant in study.variants}
         names = _split(given["variants"])
         given["variants"] = tuple(by_name.get(name) or find_variant(name) for name in names)
+    if "data" in given:
+        given["data"] = resolve_data(given["data"], Path())
     if "seeds" in given:
         given["seeds"] = parse_seeds(given["seeds"])
     if "devices" in given:
         given["devices"] = tuple(_split(given["devices"]))
+    if "formats" in given:
+        given["formats"] = tuple(_split(given["formats"]))
     if "num_pairs" in given:
         given["timing"] = dataclasses.replace(study.timing, num_pairs=given.pop("num_pairs"))
     of_recipe = {field.name for field in dataclasses.fields(study.recipe)} & given.keys()
@@ -236,6 +254,8 @@ def _name_resume_command(job: Job, loggers: Iterable[str]) -> str:
         words += ["--executor", job.executor_name]
     if job.address is not None:
         words += ["--address", job.address]
+    if job.data is not None:
+        words += ["--data", job.data]
     for name in loggers:
         words += ["--log", name]
     return shlex.join(words)

@@ -15,7 +15,7 @@ from bnbench.errors import RunError
 from bnbench.library.observer import CompletedRun, Place, RunObserver
 from bnbench.machine import stop_spinning
 from bnbench.own_source import require_unchanged
-from bnbench.records import EnvironmentRecord, TrialRecord
+from bnbench.records import DataRecord, EnvironmentRecord, TrialRecord
 from bnbench.series import SeriesSpec, create_series, is_series, open_runs, read_series
 from bnbench.specs import REFERENCE_ENGINE, StudySpec
 from bnbench.store import RunStore
@@ -37,6 +37,9 @@ class Job:
     asked: StudySpec | SeriesSpec | None
     """What a new run or series is made of; None resumes what is in the folder."""
     data_dir: Path | None = None
+    """Folder of FashionMNIST; None finds or fetches it."""
+    data: str | None = None
+    """Where the data are; None takes what the studies say."""
     executor_name: str = DEFAULT_EXECUTOR
     address: str | None = None
     """The Ray cluster to join."""
@@ -88,7 +91,7 @@ def complete(job: Job, observer: RunObserver) -> list[CompletedRun]:
     """
     stop_spinning()
     # Torch is imported here, so that mistakes in the options are answered at once.
-    from bnbench.data import load_fashion_mnist
+    from bnbench.data_readers import load_data
     from bnbench.environment import describe_environment
     from bnbench.models.runtimes.libtorch import find_binary
     from bnbench.training.engines import choose_threads, resolve_engines
@@ -107,7 +110,9 @@ def complete(job: Job, observer: RunObserver) -> list[CompletedRun]:
             require_unchanged(study.own_codes)
         if not stores:
             find_binary()
-        dataset = load_fashion_mnist(job.data_dir)
+        dataset = load_data(job.data or studies[0].data, job.data_dir)
+        for store in stores:
+            require_same_data(store, dataset.describe())
         for study in studies:
             check_against_data(study, len(dataset.train))
             check_own_code(study, dataset)
@@ -145,6 +150,19 @@ def _require_same(store: RunStore, environment: EnvironmentRecord) -> None:
         raise RunError(
             f"{store.folder}: expected the machine and software the run started with, got that "
             f"{'; '.join(differences)}; start a new run, so that no results are mixed"
+        )
+
+
+def require_same_data(store: RunStore, data: DataRecord) -> None:
+    """Check that data are those that a run was made with.
+
+    Raises:
+        RunError: they are others.
+    """
+    if differences := store.data.list_differences(data):
+        raise RunError(
+            f"{store.folder}: expected the data that the run was made with, got that "
+            f"{'; '.join(differences)}; restore {store.study.data} or say by --data where they are"
         )
 
 

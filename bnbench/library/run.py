@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bnbench.data_names import resolve_data
 from bnbench.errors import RunError
 from bnbench.library.progress import show_progress
 from bnbench.models.runtimes import DEFAULT_RUNTIMES
@@ -33,9 +34,12 @@ class Run:
     In Jupyter it shows its answer and its figures. `open_run` and `Study.run` make one.
     """
 
-    def __init__(self, store: RunStore, data_dir: Path | None = None) -> None:
+    def __init__(
+        self, store: RunStore, data_dir: Path | None = None, data: str | None = None
+    ) -> None:
         self._store = store
         self._data_dir = data_dir
+        self._data = data or store.study.data
         self._report: tuple[object, Report] | None = None
 
     @property
@@ -120,9 +124,12 @@ class Run:
 
     @functools.cached_property
     def _dataset(self) -> Dataset:
-        from bnbench.data import load_fashion_mnist
+        from bnbench.data_readers import load_data
+        from bnbench.library.job import require_same_data
 
-        return load_fashion_mnist(self._data_dir)
+        dataset = load_data(self._data, self._data_dir)
+        require_same_data(self._store, dataset.describe())
+        return dataset
 
     def _read_report(self) -> Report:
         """Make the report, unless it was made and the folder has not changed since."""
@@ -209,12 +216,15 @@ class Model:
         return f"Model({self.path.name!r}: accuracy {self.accuracy:.2%})"
 
 
-def open_run(folder: str | Path, data_dir: str | Path | None = None) -> Run:
+def open_run(
+    folder: str | Path, data_dir: str | Path | None = None, data: str | Path | None = None
+) -> Run:
     """Open the folder of a run.
 
     Args:
         folder: a run; for a series, a folder within it.
         data_dir: folder of FashionMNIST, to verify models; by default it is found.
+        data: where the run's data are now; by default where they were.
 
     Raises:
         RunError: there is no run, or its format is not the one this version reads.
@@ -223,4 +233,8 @@ def open_run(folder: str | Path, data_dir: str | Path | None = None) -> Run:
     if is_series(path):
         names = ", ".join(str(path / name) for name in read_series(path).runs)
         raise RunError(f"{path}: expected a run, got a series; open one of its runs: {names}")
-    return Run(RunStore.open(path), None if data_dir is None else Path(data_dir))
+    return Run(
+        RunStore.open(path),
+        None if data_dir is None else Path(data_dir),
+        None if data is None else resolve_data(str(data), Path()),
+    )

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from bnbench.errors import DataError, RunError, RuntimeUnavailableError
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.runtimes.interface import Evaluation, Runtime
+from bnbench.models.runtimes.test_files import list_data_options
 
 
 def find_program(name: str) -> Path:
@@ -110,7 +111,7 @@ class ProgramRuntime(Runtime):
         if not paths:
             return [], np.empty((0, 0, 0), dtype=np.float32)
         output = folder / "logits.npy"
-        options = ["--data", str(self._data_folder), "--logits", str(output), "--json"]
+        options = [*list_data_options(self._data_folder), "--logits", str(output), "--json"]
         result = subprocess.run(
             [str(self._binary), *paths, *options], capture_output=True, text=True
         )
