@@ -82,7 +82,7 @@ def test_listing_runtimes_imports_none_of_their_packages() -> None:
     assert result.stdout.strip() == "set()", result.stderr
 
 
-# The C++ programs see what is on disk: tests/cpp/test_bnbench_eval.py and test_portable.py run them.
+# The C++ programs see what is on disk: test_bnbench_eval.py and test_portable.py run them.
 NAMES = [name for name in RUNTIMES if name not in ("libtorch", "portable", "aotinductor")]
 
 
