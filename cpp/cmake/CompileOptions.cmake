@@ -19,6 +19,14 @@ function(bnbench_configure_target target)
   endif()
 endfunction()
 
+# bnbench_optimize_for_size(target...): a release's TARGETs have nothing hot in them, and much of the
+# large header-only libraries.
+function(bnbench_optimize_for_size)
+  foreach(target IN LISTS ARGN)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Os>)
+  endforeach()
+endfunction()
+
 # bnbench_set_rpath(target path...): where the installed target looks for LibTorch. PATHs are
 # relative to the target's own folder and come first, so that a relocated environment wins over
 # the absolute folder that was there at build time.
