@@ -18,8 +18,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kDescription[] =
-    "Evaluates TorchScript classifiers on labeled inputs with LibTorch, and compares each with the\n"
-    "manifest beside it (MODEL.json for MODEL.pt): the same file, the same correct count, the same\n"
+    "Evaluates TorchScript classifiers on labeled inputs with LibTorch, and compares each with "
+    "the\n"
+    "manifest beside it (MODEL.json for MODEL.pt): the same file, the same correct count, the "
+    "same\n"
     "predictions, the same scores within a tolerance. 'bnbench seal' makes the manifest.";
 
 constexpr char kFooter[] =
@@ -35,7 +37,8 @@ constexpr char kFooter[] =
     "  2  usage: an option is wrong, the device is missing or a file cannot be written\n"
     "  3  data unusable: missing, malformed, or not the data of the manifest\n"
     "  4  model unusable: missing, malformed, or not the one in its manifest\n"
-    "  5  results disagree with the manifest, depend on the batch or are not deterministic, or the\n"
+    "  5  results disagree with the manifest, depend on the batch or are not deterministic, or "
+    "the\n"
     "     model was exported in training mode\n"
     "\n"
     "A TorchScript file is code, with or without a manifest. The SHA-256 in a manifest is a "
@@ -117,17 +120,18 @@ Options ParseOptions(int argc, const char* const* argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("bnbench-eval ") + BNBENCH_VERSION);
   app.add_option("models", session.models, "TorchScript models to evaluate")->type_name("MODEL.pt");
-  app.add_option("--inputs", session.inputs_path, "inputs, of shape (N, ...) and any type of number")
+  app.add_option("--inputs", session.inputs_path,
+                 "inputs, of shape (N, ...) and any type of number")
       ->type_name("FILE");
   app.add_option("--targets", session.targets_path, "their classes: N whole numbers from 0 on")
       ->type_name("FILE");
   app.add_option("--data", data_folder,
                  "folder with the test set, raw or .gz, in its FashionMNIST/raw or in itself")
       ->type_name("DIR");
-  app.add_option("--batch-size", session.batch_size, "inputs per forward pass")
+  app.add_option("--batch-size", session.batch_size,
+                 "inputs per forward pass [1000, or fewer if inputs have more than 16,777 numbers]")
       ->type_name("N")
-      ->check(WholeNumber(1'000'000'000))
-      ->capture_default_str();
+      ->check(WholeNumber(1'000'000'000));
   app.add_option("--threads", session.threads,
                  "models evaluated side by side, in as many processes; no result depends on it "
                  "[one per processor]")
@@ -192,9 +196,10 @@ Options ParseOptions(int argc, const char* const* argv) {
   app.add_option("--element", element,
                  "with --no-manifest: which of its outputs is the one, by position or key")
       ->type_name("INDEX|KEY");
-  app.add_option("--logit-tolerance", session.logit_tolerance,
-                 "allowed difference of the probes' scores, relative to max(1, the largest expected); "
-                 "at least 32 units of a type of 16 bits")
+  app.add_option(
+         "--logit-tolerance", session.logit_tolerance,
+         "allowed difference of the probes' scores, relative to max(1, the largest expected); "
+         "at least 32 units of a type of 16 bits")
       ->type_name("T")
       ->check(CheckTolerance)
       ->capture_default_str();
@@ -237,9 +242,8 @@ Options ParseOptions(int argc, const char* const* argv) {
     throw UsageError("--targets", "--inputs beside it", "none", kSeeHelp);
   }
   if (!no_manifest && (steps || kind || element || num_classes > 0)) {
-    throw UsageError("--preprocess, --output, --classes and --element",
-                     "--no-manifest beside them", "none",
-                     "leave them out, for the manifest says all four");
+    throw UsageError("--preprocess, --output, --classes and --element", "--no-manifest beside them",
+                     "none", "leave them out, for the manifest says all four");
   }
   CheckArrayName("--logits", session.logits_path);
   CheckArrayName("--predictions", session.predictions_path);
@@ -253,8 +257,8 @@ Options ParseOptions(int argc, const char* const* argv) {
   session.device = device == "cuda" ? Device::kCuda : Device::kCpu;
   session.use_manifest = !no_manifest;
   if (steps) session.steps = ParseSteps(*steps);
-  session.output = {kind ? FindOutputKind(*kind) : std::nullopt,
-                    static_cast<std::size_t>(num_classes), {}};
+  session.output = {
+      kind ? FindOutputKind(*kind) : std::nullopt, static_cast<std::size_t>(num_classes), {}};
   if (element) session.output.element = ParseElement(*element);
   session.check_data = !unchecked_data;
   return options;
