@@ -112,10 +112,10 @@ Options ParseOptions(int argc, const char* const* argv, const ProgramSpec& progr
   app.add_option("--data", data_folder,
                  "folder with the test set, raw or .gz, in its FashionMNIST/raw or in itself")
       ->type_name("DIR");
-  app.add_option("--batch-size", session.batch_size, "inputs per forward pass")
+  app.add_option("--batch-size", session.batch_size,
+                 "inputs per forward pass [1000, or fewer if inputs have more than 16,777 numbers]")
       ->type_name("N")
-      ->check(WholeNumber(1'000'000'000))
-      ->capture_default_str();
+      ->check(WholeNumber(1'000'000'000));
   app.add_option("--threads", session.threads,
                  "models evaluated side by side, in as many processes; no result depends on it "
                  "[one per processor]")

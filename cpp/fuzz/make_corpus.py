@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -88,6 +90,84 @@ def list_manifest_seeds() -> dict[str, bytes]:
     }
 
 
+def list_second_manifest_seeds() -> dict[str, bytes]:
+    classes = [0, 1, 46]
+    packed = b"".join(label.to_bytes(8, "little") for label in classes)
+    content = {
+        "format_version": 2,
+        "model": {"file": "a.pt", "sha256": "0" * 64, "size_bytes": 11, "format": "torchscript"},
+        "input": {
+            "shape": [3, 8],
+            "dtype": "uint8",
+            "preprocessing": [
+                {"step": "divide", "by": 255.0},
+                {"step": "normalize", "mean": [0.5, 0.25, 0.1], "std": [1.0, 2.0, 3.0]},
+                {"step": "reshape", "shape": [24]},
+                {"step": "scale", "factor": 0.1},
+                {"step": "cast", "dtype": "float16"},
+            ],
+        },
+        "output": {"kind": "probabilities", "num_classes": 47, "element": "scores"},
+        "data": {"name": "n", "inputs_sha256": "a" * 64, "targets_sha256": "b" * 64},
+        "expected": {
+            "total": 3,
+            "correct": 2,
+            "predictions": classes,
+            "predictions_sha256": hashlib.sha256(packed).hexdigest(),
+            "probes": {"indices": [1], "logits": [[0.5] * 47]},
+        },
+    }
+    body = json.dumps(content, indent=1).removesuffix("\n}").encode()
+    labels = body.replace(b"probabilities", b"labels").replace(
+        b'"probes": {', b'"probes": null, "x": {'
+    )
+    return {
+        "second": body,
+        "second-labels": labels,
+        "second-index": body.replace(b'"scores"', b"1"),
+    }
+
+
+def list_npz_seeds() -> dict[str, bytes]:
+    array = encode_npy("<f4", "(2, 3)", bytes(24))
+    seeds = {"array": array, "scalar": encode_npy("|u1", "()", b"x"), "cut": array[:-1]}
+    for name, method in (("stored", zipfile.ZIP_STORED), ("deflated", zipfile.ZIP_DEFLATED)):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", method) as archive:
+            for member in ("x.npy", "y.npy"):
+                # As numpy.savez writes them: with sizes of 64 bits in the local header.
+                entry = zipfile.ZipInfo(member)
+                entry.compress_type = method
+                with archive.open(entry, "w", force_zip64=True) as file:
+                    file.write(array)
+        seeds[name] = buffer.getvalue()
+    seeds["trailing"] = seeds["stored"] + b"x"
+    seeds["cut-archive"] = seeds["deflated"][:-9]
+    return seeds
+
+
+def encode_npy(descr: str, shape: str, values: bytes) -> bytes:
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + values
+
+
+def list_safetensors_seeds() -> dict[str, bytes]:
+    def encode(header: dict[str, object], values: bytes) -> bytes:
+        text = json.dumps(header).encode()
+        return len(text).to_bytes(8, "little") + text + values
+
+    x = {"dtype": "BF16", "shape": [2, 3], "data_offsets": [0, 12]}
+    y = {"dtype": "I64", "shape": [1], "data_offsets": [12, 20]}
+    return {
+        "two": encode({"x": x, "y": y, "__metadata__": {"format": "pt"}}, bytes(20)),
+        "overlap": encode({"x": x, "y": {**y, "data_offsets": [8, 16]}}, bytes(20)),
+        "gap": encode({"x": x}, bytes(20)),
+        "none": encode({}, b""),
+        "huge": encode({"x": {**x, "shape": [1 << 40, 1 << 40]}}, bytes(12)),
+        "long-header": (1 << 60).to_bytes(8, "little") + b"{}",
+    }
+
+
 def list_npy_seeds() -> dict[str, bytes]:
     return {
         "floats": bytes([1, 2, 3, 4]) + bytes(range(48)),
@@ -133,7 +213,9 @@ def list_pickle_seeds() -> dict[str, bytes]:
 
 def list_answer_seeds() -> dict[str, bytes]:
     text = (5).to_bytes(4, "little") + b"fault"
-    results = b"\x00\x01" + text + struct.pack("<d20f", 0.5, *range(20))
+    benchmark = struct.pack("<Q3dB", 12, 0.5, 0.25, 0.75, 1)
+    scores = struct.pack("<2dBQ8f", 0.125, 0.5, 1, 2, *range(8))
+    results = b"\x00\x01" + text + b"\x01" + text + benchmark + scores
     error = b"\x01\x04" + text + text
     return {
         "results": results,
@@ -338,12 +420,14 @@ def main() -> None:
         "answer": list_answer_seeds(),
         "gzip": list_gzip_seeds(),
         "idx": list_idx_seeds(),
-        "manifest": list_manifest_seeds(),
+        "manifest": list_manifest_seeds() | list_second_manifest_seeds(),
         "npy": list_npy_seeds(),
+        "npz": list_npz_seeds(),
         "pickle": list_pickle_seeds(),
         "program": list_program_seeds(),
         "pt2": list_pt2_seeds(),
         "stored_zip": list_stored_zip_seeds(),
+        "safetensors": list_safetensors_seeds(),
     }
     for target, inputs in seeds.items():
         folder = CORPUS / target
