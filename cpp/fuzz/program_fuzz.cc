@@ -12,7 +12,8 @@
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view model(reinterpret_cast<const char*>(data), size);
-  const std::string bytes = bnbench::testing::TinyPt2().BytesWithModel(model);
+  static const bnbench::testing::Pt2 tiny = bnbench::testing::TinyPt2();
+  const std::string bytes = tiny.BytesWithModel(model);
   try {
     const auto network = bnbench::pt2::Network::Load(bytes, "input");
     constexpr std::size_t kMaxSize = 1 << 12;  // larger ones only take time
