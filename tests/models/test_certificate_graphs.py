@@ -228,6 +228,7 @@ def test_where_going_back_is_too_dear_the_forward_bound_closes_the_sum(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     drawing = Drawing((20,), np.random.default_rng(3))
+    drawing.scale = 3.0
     value = Value(0)
     for _ in range(4):
         value = drawing.builder.append("relu", ACTIVATIONS["relu"], drawing.linear(value, 20))
