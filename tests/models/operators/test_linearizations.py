@@ -287,6 +287,19 @@ def test_the_roundings_of_an_operator_are_those_counted_by_hand(
     assert measure_rounding(operator, *values) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    "name", ["linear", "linear and batch norm", "average", "mean", "constants"]
+)
+def test_what_an_input_may_be_off_is_rounded_too(name: str) -> None:
+    # Nothing is known of the inputs but that they are at most 1: as much as if all of them were 1.
+    operator, values, expected = ROUNDINGS[name]
+    given = Computed(np.zeros_like(values[0][None]), np.ones_like(values[0][None]))
+    step = operator.linearize([given])
+    assert step.local is not None
+    found = step.local.flat[0] / CONTRACT.unit_roundoff
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
 UNDERFLOWS = {
     "linear": (Affine(Linear("l", np.full((1, 4), 3.0), np.zeros(1))), (np.zeros(4),), 16 * 13),
     "sum": (Sum(), (np.zeros(1), np.zeros(1)), 4),
