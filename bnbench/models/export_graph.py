@@ -148,7 +148,7 @@ class _GraphReader:
         self._values[output] = value
 
     def _check_dtype(self, name: str, output: str, target: str) -> None:
-        """Refuse arithmetic in whole numbers, which wraps; note other floats, which are uncovered."""
+        """Refuse arithmetic in whole numbers, which wraps; note floats that are not covered."""
         dtype = name_dtype(self._meta[output]["dtype"])
         kind = target.removeprefix(_PREFIX).partition(".")[0]
         if dtype not in _FLOATS and kind not in VIEWS | {"_to_copy", "clone"}:
