@@ -113,18 +113,20 @@ class EnsembleResult:
     def parameters(self) -> NDArray[np.float32] | None: ...
 
 def train_ensemble(
-    train_images: NDArray[np.uint8],
-    train_labels: NDArray[np.uint8],
-    test_images: NDArray[np.uint8],
-    test_labels: NDArray[np.uint8],
+    train_inputs: NDArray[np.uint8] | NDArray[np.float32],
+    train_labels: NDArray[np.integer],
+    test_inputs: NDArray[np.uint8] | NDArray[np.float32],
+    test_labels: NDArray[np.integer],
+    num_classes: int,
     trials: Sequence[EnsembleTrial],
     threads: int = 1,
     on_epoch: Callable[[int, EnsembleEpoch], None] | None = None,
     on_trial: Callable[[int, EnsembleResult], None] | None = None,
     instruction_set: str = "",
 ) -> list[EnsembleResult]:
-    """Train every trial on uint8 images `(N, 28, 28)` or `(N, 784)`, divided by 255, on the CPU.
+    """Train every trial on inputs of shape `(N, ...)`, flattened, on the CPU.
 
+    Inputs are float32, or uint8 and divided by 255; labels are whole numbers from 0.
     The callbacks are called by this thread as the training goes on; what they raise stops it, as
     Ctrl-C does, and is raised from here. Other Python threads run meanwhile. A trial's results do
     not depend on the other trials, nor on the number of threads. Returns one result per trial, or
@@ -132,10 +134,11 @@ def train_ensemble(
     """
 
 def train_in_float64(
-    train_images: NDArray[np.uint8],
-    train_labels: NDArray[np.uint8],
-    test_images: NDArray[np.uint8],
-    test_labels: NDArray[np.uint8],
+    train_inputs: NDArray[np.uint8] | NDArray[np.float32],
+    train_labels: NDArray[np.integer],
+    test_inputs: NDArray[np.uint8] | NDArray[np.float32],
+    test_labels: NDArray[np.integer],
+    num_classes: int,
     trial: EnsembleTrial,
     parameters: NDArray[np.float64],
     instruction_set: str = "",
@@ -147,9 +150,9 @@ def train_in_float64(
     """
 
 def draw_batch_orders(
-    random_state: bytes, num_images: int, epochs: int
+    random_state: bytes, num_inputs: int, epochs: int
 ) -> tuple[NDArray[np.int64], bytes]:
-    """The orders in which a trial sees the training images, and the random state afterwards."""
+    """The orders in which a trial sees the training inputs, and the random state afterwards."""
 
 def ensemble_arithmetic(instruction_set: str = "") -> str:
     """How `train_ensemble` computes: the instruction set, and how products are added."""

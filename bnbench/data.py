@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +10,8 @@ import torch
 
 from bnbench.data_files import CONTENT_SHA256, read_checked
 from bnbench.data_sources import locate_fashion_mnist
-from bnbench.errors import SpecError
 from bnbench.records import DataRecord
-from bnbench.specs import FASHION_MNIST_SHAPE, DataShape, TuningSpec
+from bnbench.specs import FASHION_MNIST_SHAPE, DataShape
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -67,6 +64,8 @@ class Dataset:
     """Shape of an input of a network, and number of classes."""
     class_names: tuple[str, ...] | None = None
     """Name of each class; None if they have no names."""
+    source_sha256: str | None = None
+    """SHA-256 of the code that made the data; None if none did."""
 
     def describe(self) -> DataRecord:
         """Describe the data set for the record of a run."""
@@ -77,6 +76,8 @@ class Dataset:
             input_shape=self.shape.input_shape,
             input_dtype=str(self.train.inputs.dtype).removeprefix("torch."),
             num_classes=self.shape.num_classes,
+            class_names=self.class_names,
+            source_sha256=self.source_sha256,
             sha256={
                 "train_inputs": self.train.inputs_sha256,
                 "train_labels": self.train.labels_sha256,
@@ -144,45 +145,4 @@ def read_fashion_mnist(folder: Path, source: str) -> Dataset:
 
     return Dataset(
         "FashionMNIST", parse("train"), parse("t10k"), folder, source, class_names=CLASS_NAMES
-    )
-
-
-def cut_validation_split(dataset: Dataset, tuning: TuningSpec) -> Dataset:
-    """Cut validation images from the training set, the same number of each class.
-
-    Returns:
-        A data set that trains on the rest and evaluates on the images cut; it holds no test image.
-
-    Raises:
-        SpecError: a class has too few images.
-    """
-    per_class = tuning.num_validation_images // dataset.shape.num_classes
-    return _cut_split(dataset, per_class, tuning.split_seed)
-
-
-# The studies of a series share one split, and so the engines that hold its images.
-@functools.lru_cache(maxsize=1)
-def _cut_split(dataset: Dataset, per_class: int, split_seed: int) -> Dataset:
-    labels = dataset.train.labels
-    generator = torch.Generator().manual_seed(split_seed)
-    shuffled = torch.randperm(len(labels), generator=generator)
-    chosen = torch.zeros(len(labels), dtype=torch.bool)
-    for label in range(dataset.shape.num_classes):
-        of_class = shuffled[labels[shuffled] == label]
-        if len(of_class) <= per_class:
-            raise SpecError(
-                f"num_validation_images: expected fewer than {len(of_class)} images per class, "
-                f"got {per_class}"
-            )
-        chosen[of_class[:per_class]] = True
-
-    def select(mask: torch.Tensor) -> LabeledInputs:
-        return LabeledInputs(dataset.train.inputs[mask], labels[mask], "", "")
-
-    return dataclasses.replace(
-        dataset,
-        name=f"{dataset.name}, validation split",
-        train=select(~chosen),
-        test=select(chosen),
-        folder=None,
     )

@@ -1,7 +1,7 @@
-"""FashionMNIST's four files: read, and checked against their SHA-256.
+"""IDX files: those of any data set, and FashionMNIST's, checked against their SHA-256.
 
-The images are those of Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for
-Benchmarking Machine Learning Algorithms" (arXiv 1708.07747).
+FashionMNIST is by Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking
+Machine Learning Algorithms" (arXiv 1708.07747).
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ CONTENT_SHA256 = {
 def find_complete_folder(root: Path, names: Collection[str]) -> Path | None:
     """Find the folder under `root` with all four files; an incomplete set is an error."""
     for folder in (root / TORCHVISION_LAYOUT, root):
-        present = [
-            name for name in names if (folder / name).exists() or (folder / f"{name}.gz").exists()
-        ]
+        present = [name for name in names if _has(folder, name)]
         if len(present) == len(names):
             return folder
         if present:
@@ -49,18 +47,7 @@ def read_checked(folder: Path, name: str, sha256: Mapping[str, str] = CONTENT_SH
     Raises:
         DataError: the file is missing, unreadable, truncated, altered or another data set's.
     """
-    path = folder / name
-    if not path.exists():
-        path = folder / f"{name}.gz"
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path}: expected a file of FashionMNIST, got one that cannot be read or unpacked "
-            f"({error}); replace it, or use another folder"
-        ) from None
+    path, content = read_content(folder, name)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256[name]:
         described = _describe_idx(content)
@@ -71,20 +58,85 @@ def read_checked(folder: Path, name: str, sha256: Mapping[str, str] = CONTENT_SH
             )
         raise DataError(
             f"{path}: expected FashionMNIST, got a complete IDX file of {described} that is not "
-            f"FashionMNIST's (SHA-256 {found[:12]}..., not {sha256[name][:12]}...); bnbench trains "
-            "on FashionMNIST alone: leave out --data-dir and BNBENCH_DATA to use it"
+            f"FashionMNIST's (SHA-256 {found[:12]}..., not {sha256[name][:12]}...); leave out "
+            f"--data-dir and BNBENCH_DATA, or train on these files by --data {folder}"
         )
     return bytearray(content)
 
 
-def _describe_idx(content: bytes) -> str | None:
-    """Say what a complete IDX file of bytes holds; None if it is not one."""
+def read_content(folder: Path, name: str) -> tuple[Path, bytes]:
+    """Read a file, raw or ``.gz``: its path and its decompressed content.
+
+    Raises:
+        DataError: it can't be read or unpacked.
+    """
+    path = folder / name
+    if not path.exists():
+        path = folder / f"{name}.gz"
+    try:
+        content = path.read_bytes()
+        return path, gzip.decompress(content) if path.suffix == ".gz" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path}: expected a data file, got one that cannot be read or unpacked ({error}); "
+            "replace it, or use another folder"
+        ) from None
+
+
+def find_idx_folder(root: Path) -> Path:
+    """Find the folder with four IDX files of any data set: `root`, or below it as torchvision does.
+
+    Raises:
+        DataError: there is none, or more than one.
+    """
+    folders = [
+        folder
+        for folder in (root, root / "raw", *sorted(root.glob("*/raw")))
+        if all(_has(folder, name) for name in CONTENT_SHA256)
+    ]
+    if len(folders) == 1:
+        return folders[0]
+    got = " and ".join(map(str, folders)) or "none"
+    raise DataError(
+        f"{root}: expected one folder with the files {', '.join(CONTENT_SHA256)} (or .gz), got "
+        f"{got}; name that folder"
+    )
+
+
+def parse_idx(path: Path, content: bytes) -> tuple[tuple[int, ...], int]:
+    """Read the header of a complete IDX file of bytes: its sizes, and its own length.
+
+    Raises:
+        DataError: it is no such file.
+    """
+    header = _parse_header(content)
+    if header is None:
+        raise DataError(
+            f"{path}: expected a complete IDX file of bytes, got {len(content):,} bytes of another "
+            "kind; replace it"
+        )
+    return header
+
+
+def _has(folder: Path, name: str) -> bool:
+    return (folder / name).exists() or (folder / f"{name}.gz").exists()
+
+
+def _parse_header(content: bytes) -> tuple[tuple[int, ...], int] | None:
     if content[:3] != b"\x00\x00\x08" or len(content) < 4:
         return None
     rank = content[3]
-    sizes = [int.from_bytes(content[i : i + 4], "big") for i in range(4, 4 + 4 * rank, 4)]
-    if rank == 0 or len(content) != 4 + 4 * rank + math.prod(sizes):
+    start = 4 + 4 * rank
+    sizes = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4))
+    return (sizes, start) if rank and len(content) == start + math.prod(sizes) else None
+
+
+def _describe_idx(content: bytes) -> str | None:
+    """Say what a complete IDX file of bytes holds; None if it is not one."""
+    header = _parse_header(content)
+    if header is None:
         return None
-    if rank == 1:
+    sizes = header[0]
+    if len(sizes) == 1:
         return f"{sizes[0]:,} labels"
     return f"{sizes[0]:,} images of {' x '.join(map(str, sizes[1:]))}"

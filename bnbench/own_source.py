@@ -119,15 +119,15 @@ def find_source(code: OwnCode) -> Source | None:
     Raises:
         RunError: neither the file nor a copy has the text on record; or the package is another.
     """
-    found = _sources.get(code.source_sha256 or "") if code.path else None
-    if found is not None:
-        return found
-    if _hash_code(code) != code.source_sha256:
+    sha256 = code.source_sha256 or ""
+    if code.path is not None and sha256 in _sources:
+        return _sources[sha256]
+    if _hash_code(code) != sha256:
         raise RunError(
             f"{code.place}: expected own code with the SHA-256 {_cut(code.source_sha256)}, got "
             "other code or none, and no copy in the run's folder; restore it"
         )
-    return _sources[code.source_sha256 or ""] if code.path else None
+    return None if code.path is None else _sources[sha256]
 
 
 def list_sources(codes: Iterable[OwnCode]) -> tuple[Source, ...]:

@@ -70,6 +70,7 @@ def create_series(
     engines: Sequence[Mapping[str, EngineName]],
     data: DataRecord,
     environment: EnvironmentRecord,
+    num_parameters: Sequence[Mapping[str, int]] = (),
 ) -> list[RunStore]:
     """Make the folder of a series with a run that has no trials yet for each study.
 
@@ -81,6 +82,7 @@ def create_series(
         engines: for each study, the engine that trains on each of its devices.
         data: the data set of all runs.
         environment: the machine and software of all runs.
+        num_parameters: for each study, the trainable parameters of each variant's network.
 
     Raises:
         RunError: `folder` exists and is not an empty folder, or it cannot be written.
@@ -90,8 +92,9 @@ def create_series(
     with make_run_folder(folder) as draft:
         text = json.dumps(dataclasses.asdict(record), indent=2)
         replace_file(draft / FILE_NAME, f"{text}\n".encode())
-        for study, of_study in zip(series.studies, engines, strict=True):
-            RunStore.create(draft / study.name, study, of_study, data, environment)
+        counts = num_parameters or [{}] * len(series.studies)
+        for study, of_study, count in zip(series.studies, engines, counts, strict=True):
+            RunStore.create(draft / study.name, study, of_study, data, environment, count)
     return [RunStore.open(folder / name) for name in names]
 
 

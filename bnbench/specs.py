@@ -18,13 +18,20 @@ Initialization = Literal["torch", "he", "orthogonal"]
 EngineName = Literal["reference", "native"]
 EngineChoice = Literal["auto", EngineName]
 Purpose = Literal["tune", "score", "alternate", "time"]
+ModelFormat = Literal["pt", "pt2"]
+MODEL_FORMATS: tuple[ModelFormat, ...] = get_args(ModelFormat)
+"""Formats of exported models by their suffix: TorchScript, and a torch.export archive."""
 
+DEFAULT_DATA = "fashion-mnist"
+"""The data set that studies use unless they say otherwise."""
 REFERENCE_ENGINE: EngineName = "reference"
 """The engine that trains every variant on every device, one trial at a time."""
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 """In the order in which tables list them."""
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """In the order in which a study runs its trials."""
+VALIDATION_DIVISOR = 6
+"""Unless a study says otherwise, one in so many training inputs becomes a validation input."""
 EXPLORING: tuple[Purpose, ...] = ("tune", "alternate")
 """Purposes whose trials try several learning rates; a trial that fails there is a result."""
 
@@ -179,8 +186,9 @@ class TuningSpec:
     """The grid, ascending; each above 0."""
     seeds: tuple[int, ...]
     """Seeds of the tuning trials; none of them may be a seed that is scored."""
-    num_validation_images: int = 10_000
-    """Images cut from the training set, the same number of each class; never test images."""
+    num_validation_images: int | None = None
+    """Inputs cut from the training set, of each class in proportion to its number; never test
+    inputs. None cuts a sixth, which is 10,000 images of FashionMNIST."""
     split_seed: int = 0
     """Which images are cut."""
     refine: bool = False
@@ -216,13 +224,18 @@ class TuningSpec:
         in_range = all(0 < octaves < math.inf for octaves in self.refine_octaves)
         require(self, "refine_octaves", in_range, "numbers above 0")
         require(self, "max_alternates", self.max_alternates >= 0, "a whole number of at least 0")
-        in_tens = self.num_validation_images >= 10 and self.num_validation_images % 10 == 0
-        require(self, "num_validation_images", in_tens, "a multiple of 10, the number of classes")
+        if self.num_validation_images is not None:
+            require_positive(self, "num_validation_images")
 
     @property
     def first_seeds(self) -> tuple[int, ...]:
         """The seeds that every rate is tried with."""
         return self.seeds[: self.num_first_seeds]
+
+    def count_validation(self, num_train: int) -> int:
+        """Count the inputs that are cut from a training set of `num_train`."""
+        number = self.num_validation_images
+        return max(num_train // VALIDATION_DIVISOR, 1) if number is None else number
 
 
 @dataclass(frozen=True)
@@ -266,12 +279,23 @@ class StudySpec:
     target_accuracy: float | None = None
     """Accuracy to reach in the time to target, in (0, 1); None takes the accuracy that half of the
     first variant's trials reach."""
+    formats: tuple[ModelFormat, ...] = ("pt",)
+    """Formats that models are exported in, some of `MODEL_FORMATS`; ``pt`` is always among them."""
+    data: str = DEFAULT_DATA
+    """What is trained and evaluated on: a named data set, an ``.npz`` file, a folder of IDX files
+    or ``FILE.py:FUNCTION``; a path is absolute on record."""
 
     def __post_init__(self) -> None:
         _require_name(self.name, "_.+-")
         _require_distinct("variants", [variant.name for variant in self.variants])
         _require_distinct("devices", self.devices)
         _require_seeds(self.seeds)
+        _require_distinct("formats", self.formats)
+        if set(self.formats) - set(MODEL_FORMATS) or "pt" not in self.formats:
+            raise SpecError(
+                f"formats: expected pt, alone or with {', '.join(MODEL_FORMATS[1:])}, got "
+                f"{','.join(self.formats)}"
+            )
         if self.threads is not None:
             require_positive(self, "threads")
         if self.target_accuracy is not None:

@@ -42,6 +42,7 @@ class _RunDescription:
     study: StudySpec
     engines: dict[str, EngineName]
     data: DataRecord
+    num_parameters: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,9 @@ class RunStore:
     """The data set the run is made with."""
     environment: EnvironmentRecord
     """The machine and software the run is made with."""
+    num_parameters: dict[str, int] = dataclasses.field(default_factory=dict)
+    """Trainable parameters of each variant's network; empty in runs of versions that did not record
+    them."""
 
     @property
     def models_folder(self) -> Path:
@@ -75,13 +79,16 @@ class RunStore:
         engines: Mapping[str, EngineName],
         data: DataRecord,
         environment: EnvironmentRecord,
+        num_parameters: Mapping[str, int] | None = None,
     ) -> RunStore:
         """Make a new run folder, complete or not at all; the arguments are the fields.
 
         Raises:
             RunError: `folder` exists and is not an empty folder, or it cannot be written.
         """
-        run = _RunDescription(FORMAT_VERSION, study, dict(engines), data)
+        run = _RunDescription(
+            FORMAT_VERSION, study, dict(engines), data, dict(num_parameters or {})
+        )
         with make_run_folder(folder) as draft:
             (draft / "models").mkdir()
             replace_file(draft / "run.json", _to_json(dataclasses.asdict(run)))
@@ -118,7 +125,7 @@ class RunStore:
                 f"{folder}: expected a description of the run, got damage: {error}"
             ) from None
         remember_sources(folder / SOURCES_FOLDER)
-        return cls(folder, run.study, run.engines, run.data, environment)
+        return cls(folder, run.study, run.engines, run.data, environment, run.num_parameters)
 
     def locked(self) -> contextlib.AbstractContextManager[object]:
         """Lock the run for adding trials; a torn last line of a killed run is cut off.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bnbench.errors import SpecError
+from bnbench.own_code import OwnCode
 from bnbench.recipes import RecipeChange
 from bnbench.specs import VariantSpec
 
@@ -101,7 +102,7 @@ def find_variant(name: str) -> VariantSpec:
     """
     if ":" in name:
         own_name, _, module = name.rpartition("=")
-        return VariantSpec(own_name or module.rpartition(":")[2].lower(), module=module)
+        return VariantSpec(own_name or OwnCode(module).name.lower(), module=module)
     try:
         return VARIANTS[name]
     except KeyError:

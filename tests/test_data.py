@@ -3,10 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bnbench.data import Dataset, cut_validation_split, load_fashion_mnist, scale_inputs
+from bnbench.data import Dataset, load_fashion_mnist, scale_inputs
 from bnbench.data_files import read_checked
-from bnbench.errors import DataError, SpecError
-from bnbench.specs import TuningSpec
+from bnbench.errors import DataError
 
 
 @pytest.mark.slow
@@ -32,30 +31,6 @@ def test_an_altered_real_file_is_refused(fashion_mnist: Dataset, tmp_path: Path)
     altered.write_bytes(images)
     with pytest.raises(DataError, match="complete IDX file of 10,000 images of 28 x 28"):
         load_fashion_mnist(tmp_path)
-
-
-def test_a_validation_split_has_as_many_images_of_each_class(synthetic_dataset: Dataset) -> None:
-    split = cut_validation_split(synthetic_dataset, TuningSpec((0.1,), (0,), 50))
-    assert split.test.labels.bincount().tolist() == [5] * 10
-    assert len(split.train) == len(synthetic_dataset.train) - 50
-
-
-def test_the_split_is_the_same_for_a_seed_and_another_for_another(
-    synthetic_dataset: Dataset,
-) -> None:
-    first, again, other = (
-        cut_validation_split(synthetic_dataset, TuningSpec((0.1,), (0,), 50, split_seed))
-        for split_seed in (1, 1, 2)
-    )
-    assert torch.equal(first.test.inputs, again.test.inputs)
-    assert not torch.equal(first.test.inputs, other.test.inputs)
-
-
-def test_a_split_that_leaves_a_class_without_images_is_refused(
-    synthetic_dataset: Dataset,
-) -> None:
-    with pytest.raises(SpecError, match="num_validation_images: expected fewer than"):
-        cut_validation_split(synthetic_dataset, TuningSpec((0.1,), (0,), 500))
 
 
 @pytest.mark.parametrize(

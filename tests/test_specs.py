@@ -160,6 +160,8 @@ def test_every_device_has_every_trial() -> None:
         {"devices": ()},
         {"name": "../elsewhere"},
         {"threads": 0},
+        {"formats": ("pt2",)},
+        {"formats": ("pt", "onnx")},
     ],
 )
 def test_a_study_refuses_what_it_cannot_tell_apart(changes: dict[str, object]) -> None:
@@ -236,7 +238,7 @@ def test_trials_that_share_the_machine_are_timed_again_one_at_a_time() -> None:
         {"learning_rates": (1.0, 0.1)},
         {"learning_rates": (0.0,)},
         {"seeds": ()},
-        {"num_validation_images": 15},
+        {"num_validation_images": 0},
         {"num_first_seeds": 0},
         {"num_first_seeds": 2},
         {"num_finalists": 0},

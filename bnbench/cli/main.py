@@ -19,10 +19,12 @@ from bnbench.cli.exit_codes import handle_signals, run_to_exit_code
 COMMANDS = {
     "run": "Train all trials of a study, verify the models, write the report.",
     "report": "Rebuild the report of a run from what is stored in it.",
+    "open": "Open the report of a run in a browser.",
     "compare": "Compare two runs: another machine, version of torch, or recipe.",
-    "verify": "Evaluate every model of a run in several runtimes.",
+    "seal": "Write a manifest for any classifier, after checking it.",
+    "verify": "Evaluate every model of a run, or one sealed model, in several runtimes.",
     "diagnose": "Name what is wrong with a model, or with a runtime's logits.",
-    "data": "Fetch FashionMNIST if it is missing, check every byte, describe it.",
+    "data": "Fetch a data set if it is missing, check it, describe it.",
     "gate": "Judge a code change: is something slower or less accurate?",
 }
 """Each command with its line of help; ``bnbench/cli/NAME.py`` has its options and its body."""

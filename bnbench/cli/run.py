@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import click
 from bnbench.cli.exit_codes import describe_disk_error, find_interruption_code, is_interruption
 from bnbench.cli.guard import run_guarded
 from bnbench.cli.run_printer import RunPrinter
+from bnbench.data_names import DATA_SETS, resolve_data
 from bnbench.errors import RunError, SpecError
 from bnbench.library.job import Job, complete
+from bnbench.library.loggers import LOGGERS, check_loggers, open_loggers
 from bnbench.library.observer import Observers
 from bnbench.series import SeriesSpec
 from bnbench.specs import ENGINE_NAMES, StudySpec, parse_seeds
@@ -60,6 +63,11 @@ DEFAULT_STUDY = "notebook"
     help="A plain PyTorch loop (reference) or C++ on the CPU (native).  [default: the fastest]",
 )
 @click.option(
+    "--formats",
+    help="Formats of the exported models: pt, or pt,pt2 for torch.export archives too.  "
+    "[default: pt]",
+)
+@click.option(
     "--threads",
     type=int,
     help="CPU threads of each engine.  [default: 1 for reference, all cores for native]",
@@ -69,6 +77,12 @@ DEFAULT_STUDY = "notebook"
     is_flag=True,
     default=None,
     help="Skip the timed trials; the native engine's study then has no times.",
+)
+@click.option(
+    "--data",
+    metavar="NAME|PATH",
+    help=f"{', '.join(DATA_SETS)}; an .npz file with x_train, y_train, x_test and y_test; a folder "
+    "of IDX files; or FILE.py:FUNCTION, which returns these arrays.  [default: the study's]",
 )
 @click.option(
     "--data-dir",
@@ -99,6 +113,13 @@ DEFAULT_STUDY = "notebook"
     metavar="auto|HOST:PORT",
     help="The Ray cluster to join.  [default: a Ray on this machine]",
 )
+@click.option(
+    "--log",
+    "loggers",
+    type=click.Choice(list(LOGGERS)),
+    multiple=True,
+    help="Show the curves live, then the answer and the figures, elsewhere too; may be repeated.",
+)
 def run(
     study_name: str | None,
     combine: Path | None,
@@ -108,6 +129,7 @@ def run(
     executor_name: str,
     address: str | None,
     no_timing: bool | None,
+    loggers: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Train all trials of a study or series, export and verify them, and write the report.
@@ -125,17 +147,20 @@ def run(
             else _apply_options(_find_study(name, study_name, combine), options)
         )
         folder = out or Path("runs") / f"{asked.name}-{datetime.now():%Y%m%d-%H%M%S}"
-        job = Job(folder, asked, data_dir, executor_name, address)
+        job = Job(folder, asked, data_dir, executor_name=executor_name, address=address)
     else:
         of_study = {"study": study_name, "combine": combine, "out": out, "no_timing": no_timing}
+        moved = options.pop("data")  # the same data may lie elsewhere
         _refuse_options({**of_study, **options})
-        job = Job(resume, None, data_dir, executor_name, address)
+        place = None if moved is None else resolve_data(moved, Path())
+        job = Job(resume, None, data_dir, place, executor_name, address)
     job.check()
-    advice = f"go on with: {_name_resume_command(job)}"
+    check_loggers(loggers)
+    advice = f"go on with: {_name_resume_command(job, loggers)}"
 
     def work() -> int:
         try:
-            return _complete(job)
+            return _complete(job, loggers)
         except OSError as error:
             text = describe_disk_error(error, f"make space, then {advice}")
             if text is None or not job.has_begun:
@@ -151,14 +176,12 @@ def run(
         raise
 
 
-def _complete(job: Job) -> int:
+def _complete(job: Job, loggers: Iterable[str]) -> int:
     """Complete a job, print what it comes to, and return the exit code."""
-    from rich.console import Console
-
-    from bnbench.library.progress import TerminalProgress
+    from bnbench.library.progress import show_progress
 
     printer = RunPrinter()
-    complete(job, Observers((TerminalProgress(Console(stderr=True)), printer)))
+    complete(job, Observers((show_progress(), printer, *open_loggers(loggers))))
     return printer.exit_code
 
 
@@ -196,10 +219,14 @@ def _apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
         by_name = {variant.name: variant for variant in study.variants}
         names = _split(given["variants"])
         given["variants"] = tuple(by_name.get(name) or find_variant(name) for name in names)
+    if "data" in given:
+        given["data"] = resolve_data(given["data"], Path())
     if "seeds" in given:
         given["seeds"] = parse_seeds(given["seeds"])
     if "devices" in given:
         given["devices"] = tuple(_split(given["devices"]))
+    if "formats" in given:
+        given["formats"] = tuple(_split(given["formats"]))
     if "num_pairs" in given:
         given["timing"] = dataclasses.replace(study.timing, num_pairs=given.pop("num_pairs"))
     of_recipe = {field.name for field in dataclasses.fields(study.recipe)} & given.keys()
@@ -221,12 +248,16 @@ def _apply_to_all(series: SeriesSpec, options: dict[str, Any]) -> SeriesSpec:
     return dataclasses.replace(series, studies=studies)
 
 
-def _name_resume_command(job: Job) -> str:
+def _name_resume_command(job: Job, loggers: Iterable[str]) -> str:
     words = ["bnbench", "run", "--resume", str(job.folder)]
     if job.executor_name != DEFAULT_EXECUTOR:
         words += ["--executor", job.executor_name]
     if job.address is not None:
         words += ["--address", job.address]
+    if job.data is not None:
+        words += ["--data", job.data]
+    for name in loggers:
+        words += ["--log", name]
     return shlex.join(words)
 
 

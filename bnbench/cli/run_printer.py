@@ -23,7 +23,11 @@ class RunPrinter(RunObserver):
 
     def start_run(self, store: RunStore, place: Place | None) -> None:
         """Name the run's folder and its engines."""
+        from bnbench.training.engines import explain_engines  # needs torch
+
         engines = ", ".join(f"{engine} on {device}" for device, engine in store.engines.items())
+        if reason := explain_engines(store.study):
+            engines += f" ({reason})"
         if place is None:
             click.echo(f"Run folder: {store.folder}; engine: {engines}", err=True)
             return

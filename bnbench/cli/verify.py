@@ -21,8 +21,11 @@ from bnbench.records import VerificationRecord
     metavar="all|NAME,...",
     help=f"Runtimes to compare with the reference.  [default: {','.join(DEFAULT_RUNTIMES)}]",
 )
+@click.option(
+    "--data", metavar="PATH", help="The run's data, if they lie elsewhere now; see bnbench run."
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of FashionMNIST.")
-def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> None:
+def verify(run_folder: Path, runtimes: str | None, data: str | None, data_dir: Path | None) -> None:
     """Evaluate every model of RUN in several runtimes and compare each logit with binary64.
 
     RUN is a run or a series. Writes verification.csv, certificates.csv and inspection.json in the
@@ -45,16 +48,20 @@ def verify(run_folder: Path, runtimes: str | None, data_dir: Path | None) -> Non
 
     from rich.console import Console
 
-    from bnbench.data import load_fashion_mnist
-    from bnbench.library.progress import TerminalProgress
+    from bnbench.data_names import resolve_data
+    from bnbench.data_readers import load_data
+    from bnbench.library.job import require_same_data
+    from bnbench.library.progress import show_progress
     from bnbench.library.verification import verify_models
     from bnbench.reporting.report import write_report
     from bnbench.reporting.terminal import print_agreement
 
-    dataset, codes = load_fashion_mnist(data_dir), []
+    place = stores[0].study.data if data is None else resolve_data(data, Path())
+    dataset, codes = load_data(place, data_dir), []
     for store in stores:
+        require_same_data(store, dataset.describe())
         trials = store.read_trials()
-        with TerminalProgress(Console(stderr=True)) as progress:
+        with show_progress() as progress:
             verifications = verify_models(store, trials, dataset, progress, names)
         print_agreement(write_report(store, trials).content, Console())
         if is_series(run_folder):

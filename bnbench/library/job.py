@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from bnbench.errors import RunError
 from bnbench.library.observer import CompletedRun, Place, RunObserver
 from bnbench.machine import stop_spinning
-from bnbench.records import EnvironmentRecord, TrialRecord
+from bnbench.own_source import require_unchanged
+from bnbench.records import DataRecord, EnvironmentRecord, TrialRecord
 from bnbench.series import SeriesSpec, create_series, is_series, open_runs, read_series
 from bnbench.specs import REFERENCE_ENGINE, StudySpec
 from bnbench.store import RunStore
@@ -36,6 +37,9 @@ class Job:
     asked: StudySpec | SeriesSpec | None
     """What a new run or series is made of; None resumes what is in the folder."""
     data_dir: Path | None = None
+    """Folder of FashionMNIST; None finds or fetches it."""
+    data: str | None = None
+    """Where the data are; None takes what the studies say."""
     executor_name: str = DEFAULT_EXECUTOR
     address: str | None = None
     """The Ray cluster to join."""
@@ -87,10 +91,11 @@ def complete(job: Job, observer: RunObserver) -> list[CompletedRun]:
     """
     stop_spinning()
     # Torch is imported here, so that mistakes in the options are answered at once.
-    from bnbench.data import load_fashion_mnist
+    from bnbench.data_readers import load_data
     from bnbench.environment import describe_environment
     from bnbench.models.runtimes.libtorch import find_binary
     from bnbench.training.engines import choose_threads, resolve_engines
+    from bnbench.training.own_check import check_own_code, count_parameters
 
     studies = job.studies
     engines = [resolve_engines(study) for study in studies]
@@ -101,17 +106,26 @@ def complete(job: Job, observer: RunObserver) -> list[CompletedRun]:
         stores = open_runs(job.folder) if job.asked is None else []
         for store in stores:
             _require_same(store, environment)
+        for study in studies:
+            require_unchanged(study.own_codes)
         if not stores:
             find_binary()
-        dataset = load_fashion_mnist(job.data_dir)
+        dataset = load_data(job.data or studies[0].data, job.data_dir)
+        for store in stores:
+            require_same_data(store, dataset.describe())
         for study in studies:
             check_against_data(study, len(dataset.train))
+            check_own_code(study, dataset)
         with EXECUTORS[job.executor_name].open(job.address, threads) as executor, observer:
             data = dataset.describe()
+            counts = [count_parameters(study, dataset.shape) for study in studies]
             if isinstance(job.asked, SeriesSpec):
-                stores = create_series(job.folder, job.asked, engines, data, environment)
+                stores = create_series(job.folder, job.asked, engines, data, environment, counts)
             elif job.asked is not None:
-                stores = [RunStore.create(job.folder, job.asked, engines[0], data, environment)]
+                run = RunStore.create(
+                    job.folder, job.asked, engines[0], data, environment, counts[0]
+                )
+                stores = [run]
             if is_series(job.folder):
                 return _complete_series(job.folder, stores, dataset, executor, observer)
             return [_complete_run(stores[0], dataset, executor, observer, job.redo_finished)]
@@ -136,6 +150,19 @@ def _require_same(store: RunStore, environment: EnvironmentRecord) -> None:
         raise RunError(
             f"{store.folder}: expected the machine and software the run started with, got that "
             f"{'; '.join(differences)}; start a new run, so that no results are mixed"
+        )
+
+
+def require_same_data(store: RunStore, data: DataRecord) -> None:
+    """Check that data are those that a run was made with.
+
+    Raises:
+        RunError: they are others.
+    """
+    if differences := store.data.list_differences(data):
+        raise RunError(
+            f"{store.folder}: expected the data that the run was made with, got that "
+            f"{'; '.join(differences)}; restore {store.study.data} or say by --data where they are"
         )
 
 

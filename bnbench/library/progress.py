@@ -1,81 +1,24 @@
-"""The progress of a study and of a verification: a live bar on a terminal, else plain lines."""
+"""The progress of a study and of a verification: a live bar, and a line per trial."""
 
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
+from bnbench.library.bar import LiveBar, find_display, show_in_notebook, show_in_terminal
 from bnbench.library.observer import CompletedRun, Place, RunObserver
 from bnbench.records import EpochRecord, TrialRecord
 from bnbench.reporting.wording import format_count, shorten_name
 from bnbench.specs import EXPLORING, TrialSpec
 from bnbench.store import RunStore
 
-MARGIN = 3
-"""Columns left free at the right: a line that filled them would wrap when Ctrl-C prints ``^C``."""
 SHORTEST_NAME = 8
-REFRESHES_PER_SECOND = 4
-
-
-class LiveBar:
-    """A headline, and below it a bar with what is done, the time elapsed and the time left.
-
-    Args:
-        console: where it is shown; nothing is shown away from a terminal.
-        unit: the singular of what is counted, such as ``epoch``.
-        read_seconds: a monotonic clock.
-    """
-
-    def __init__(
-        self, console: Console, unit: str, read_seconds: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.console = console
-        self.headline = ""
-        self._unit = unit
-        self._read_seconds = read_seconds
-        self.restart("starting", 0)
-
-    def restart(self, headline: str, total: int) -> None:
-        """Begin to count anew, up to `total`."""
-        self.headline, self._total, self._done = headline, total, 0
-        self._started = self._read_seconds()
-
-    def advance(self, count: int = 1) -> None:
-        """Count what is done."""
-        self._done += count
-
-    @property
-    def width(self) -> int | None:
-        """Columns that a line may fill; None away from a terminal."""
-        return self.console.width - MARGIN if self.console.is_terminal else None
-
-    def __rich__(self) -> RenderableType:
-        width = self.console.width - MARGIN
-        elapsed = self._read_seconds() - self._started
-        counts = f"{self._done}/{format_count(self._total, self._unit)}"
-        text = f"{counts}, elapsed {format_time(elapsed)}"
-        if 0 < self._done < self._total:
-            left = elapsed * (self._total - self._done) / self._done
-            text += f", remaining about {format_time(left)}"
-        headline = Text(self.headline, no_wrap=True, overflow="ellipsis")
-        headline.truncate(width, overflow="ellipsis")
-        if not self._total:
-            return headline
-        line = Table.grid(padding=(0, 1))
-        bar_width = min(width - len(text) - 1, 40)
-        cells: list[RenderableType] = [Text(text, no_wrap=True, overflow="ellipsis")]
-        if bar_width >= SHORTEST_NAME:
-            cells.insert(0, ProgressBar(self._total, self._done, width=bar_width))
-        line.add_row(*cells)
-        return Group(headline, line)
 
 
 class StudyProgress:
@@ -111,12 +54,7 @@ class StudyProgress:
         self._ended_trials += 1
         self._bar.advance(record.trial.recipe.epochs - len(record.epochs))
         place = f"[{self._stage} {self._ended_trials}/{self._num_trials}] "
-        self._bar.console.print(
-            _fit(place, record.trial, _describe_outcome(record), self._bar),
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        self._bar.print_line(_fit(place, record.trial, _describe_outcome(record), self._bar))
 
 
 def _describe_stage(trial: TrialSpec) -> list[str]:
@@ -158,21 +96,18 @@ def _fit(place: str, trial: TrialSpec, details: Sequence[str], bar: LiveBar) -> 
     return text.plain
 
 
-def format_time(seconds: float) -> str:
-    """75 seconds as ``1:15``, and 3,675 as ``1:01:15``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+class Progress(RunObserver):
+    """Shows the progress of runs.
 
+    Args:
+        show: makes a bar for what is counted, such as ``epoch``, and shows it.
+    """
 
-class TerminalProgress(RunObserver):
-    """Shows the progress of runs: a bar on a terminal, else a line per trial."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, show: Callable[[str], AbstractContextManager[LiveBar]]) -> None:
+        self._show = show
         self._place = ""
         self._study: StudyProgress | None = None
-        self._models: Callable[[str], None] | None = None
+        self._models: LiveBar | None = None
         self._shown = contextlib.ExitStack()
 
     def __exit__(
@@ -191,7 +126,8 @@ class TerminalProgress(RunObserver):
     def start_stage(self, name: str, num_trials: int, num_epochs: int) -> None:
         """Show a stage."""
         if self._study is None:
-            self._study = self._shown.enter_context(show_study(self._console, self._place))
+            bar = self._shown.enter_context(self._show("epoch"))
+            self._study = StudyProgress(bar, self._place)
         self._study.start_stage(name, num_trials, num_epochs)
 
     def finish_epoch(self, trial: TrialSpec, epoch: EpochRecord) -> None:
@@ -207,12 +143,13 @@ class TerminalProgress(RunObserver):
     def start_models(self, num_models: int) -> None:
         """Show the verification."""
         self._close()
-        self._models = self._shown.enter_context(show_models(self._console, num_models))
+        self._models = self._shown.enter_context(self._show("model"))
+        self._models.restart("verifying", num_models)
 
-    def finish_model(self, name: str) -> None:
+    def finish_model(self, name: str) -> None:  # noqa: ARG002
         """Count the model."""
         if self._models is not None:
-            self._models(name)
+            self._models.advance()
 
     def finish_run(self, run: CompletedRun) -> None:  # noqa: ARG002
         """Take the bar away."""
@@ -223,30 +160,9 @@ class TerminalProgress(RunObserver):
         self._shown.close()
 
 
-@contextlib.contextmanager
-def show_study(console: Console, place: str = "") -> Iterator[StudyProgress]:
-    """Show the progress of a study; `place` comes before the name of each stage."""
-    with _show(LiveBar(console, "epoch")) as bar:
-        yield StudyProgress(bar, place)
-
-
-@contextlib.contextmanager
-def show_models(console: Console, num_models: int) -> Iterator[Callable[[str], None]]:
-    """Show how many models are verified; yields the function to call after each."""
-    with _show(LiveBar(console, "model")) as bar:
-        bar.restart("verifying", num_models)
-        yield lambda _name: bar.advance()
-
-
-@contextlib.contextmanager
-def _show(bar: LiveBar) -> Iterator[LiveBar]:
-    """Show a bar on a terminal; it goes when the work is done, and stays where it was stopped."""
-    if not bar.console.is_terminal:
-        yield bar
-        return
-    live = Live(
-        bar, console=bar.console, refresh_per_second=REFRESHES_PER_SECOND, redirect_stdout=False
-    )
-    with live:
-        yield bar
-        live.transient = True
+def show_progress() -> Progress:
+    """Show progress below a notebook's cell, on a terminal, or as lines on standard error."""
+    display = find_display()
+    if display is not None:
+        return Progress(functools.partial(show_in_notebook, display))
+    return Progress(functools.partial(show_in_terminal, Console(stderr=True)))

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bnbench.models.manifest import Expectation, OutputKind, Probes, hash_values
+from bnbench.array_hash import hash_values
+from bnbench.models.manifest import Expectation, OutputKind, Probes
 
 NUM_PROBES = 8
 """Inputs whose scores the manifest holds."""

@@ -90,7 +90,8 @@ def make_model_files(
             constants={
                 f"{key}.eps": module.eps
                 for key, module in network.named_modules()
-                if hasattr(module, "eps")
+                # Of an own network only tensors are read again.
+                if hasattr(module, "eps") and trial.variant.own_code is None
             },
             training=tuple(key for key, module in network.named_modules() if module.training),
         ),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,12 +18,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
+from torch.nn.modules.conv import _ConvNd
 
 from bnbench.data import Dataset, scale_inputs
 from bnbench.errors import BnbenchError
 from bnbench.inspection import LEVELS, InspectionRecord, Stage, ValuesRecord
 from bnbench.models.exported_model import name_model_file, read_model
 from bnbench.models.mistakes import count_confusions, find_disagreements, read_predictions
+from bnbench.models.pictures import find_pictures
 from bnbench.models.torch_network import rebuild_network
 from bnbench.networks import ACTIVATIONS, build_first_network
 from bnbench.records import TrialRecord
@@ -32,6 +36,10 @@ BATCH_IMAGES = 1000
 NUM_VALUE_SEEDS = 5
 """Seeds whose values are pooled; fewer if there are fewer."""
 SIGNIFICANT_DIGITS = 6
+MAX_VALUES = 2**20
+"""Values of a layer that are kept of one network."""
+
+_SHORTCUT = re.compile(r"^shortcut\d+\.")
 
 _ACTIVATION_TYPES = tuple(getattr(nn, name) for name in ACTIVATIONS.values())
 
@@ -50,19 +58,21 @@ def inspect_run(
         dataset: the data set of the run.
     """
     trials = [r.trial for r in records if r.status == "finished" and r.trial.purpose == "score"]
-    labels, images = dataset.test.labels.numpy(), dataset.test.inputs.numpy()
+    labels, pictures = dataset.test.labels.numpy(), find_pictures(dataset.test.inputs.numpy())
     shape = dataset.shape
     groups = read_predictions(folder, trials, dataset.test.labels_sha256)
     on_first = {each.variant: each for each in groups if each.device == study.devices[0]}
     baseline = on_first.pop(study.variants[0].name, None)
     compared = [
-        find_disagreements(baseline, candidate, labels, images)
+        find_disagreements(baseline, candidate, labels, pictures)
         for candidate in on_first.values()
         if baseline is not None
     ]
     trials = [trial for trial in trials if trial.device == study.devices[0]]
     seeds = _choose_seeds(study, trials)
     batch = min(BATCH_IMAGES, len(dataset.train))
+    if any(variant.own_code is not None for variant in study.variants):
+        batch = min(batch, study.recipe.batch_size)  # they may have room for no more
     part = scale_inputs(dataset.train.inputs[:batch]), dataset.train.labels[:batch]
     values: list[ValuesRecord] = []
     with _use_one_thread():
@@ -73,6 +83,7 @@ def inspect_run(
     return InspectionRecord(
         class_names=dataset.class_names or tuple(map(str, range(shape.num_classes))),
         num_test_images=len(labels),
+        image_size=None if pictures is None else pictures.size,
         confusions=tuple(count_confusions(each, labels, shape.num_classes) for each in groups),
         disagreements=tuple(each for each in compared if each is not None),
         batch_images=batch,
@@ -105,12 +116,15 @@ def summarize_values(
     dead: dict[str, list[float]] = {}
     for network in networks:
         network.train()
-        layers = {name.rpartition(".")[2]: layer for name, layer in network.named_modules()}
+        layers = {_SHORTCUT.sub("", name): layer for name, layer in network.named_modules()}
 
         def collect(layer: nn.Module, given: tuple[torch.Tensor, ...], name: str) -> None:
-            collected.setdefault(name, []).append(given[0].detach().numpy())
+            values = given[0].detach()
+            collected.setdefault(name, []).append(_thin(values))
             if isinstance(layer, nn.ReLU):
-                is_dead = (given[0] <= 0).all(dim=0)
+                # A unit of images is a channel.
+                of_unit = values.movedim(1, -1).flatten(0, 2) if values.ndim == 4 else values
+                is_dead = (of_unit <= 0).all(dim=0)
                 dead.setdefault(name, []).append(float(is_dead.float().mean()))
 
         for name, layer in layers.items():
@@ -118,14 +132,24 @@ def summarize_values(
                 layer.register_forward_pre_hook(functools.partial(collect, name=name))
         functional.cross_entropy(network(inputs), labels.to(torch.int64)).backward()
         for name, layer in layers.items():
-            if isinstance(layer, nn.Linear) and layer.weight.grad is not None:
-                gradients.setdefault(name, []).append(layer.weight.grad.numpy())
+            if isinstance(layer, (nn.Linear, _ConvNd)) and layer.weight.grad is not None:
+                gradients.setdefault(name, []).append(_thin(layer.weight.grad))
     shares = {name: float(np.mean(of_seeds)) for name, of_seeds in dead.items()}
     summarized = [
         *(_summarize(variant, n, "input", stage, v, shares.get(n)) for n, v in collected.items()),
         *(_summarize(variant, n, "gradient", stage, v, None) for n, v in gradients.items()),
     ]
     return [record for record in summarized if record is not None]
+
+
+def _thin(values: torch.Tensor) -> NDArray[np.float32]:
+    """A copy of the values, since an activation may change them in place; of many every k-th.
+
+    An odd step does not stay in one column of an image.
+    """
+    step = math.ceil(values.numel() / MAX_VALUES) | 1
+    thinned: NDArray[np.float32] = values.flatten()[::step].clone().numpy()
+    return thinned
 
 
 def _summarize(

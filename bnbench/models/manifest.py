@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bnbench.array_hash import hash_values
 from bnbench.errors import RunError, SpecError, require_positive
 from bnbench.mapping import build_from_mapping
 from bnbench.models.preprocessing import DTYPES, Preprocessing
@@ -187,12 +188,6 @@ class Manifest:
 def describe_tensor(values: NDArray[Any]) -> TensorDescription:
     """A tensor's entry in a manifest."""
     return TensorDescription(values.shape, values.dtype.name, hash_values(values))
-
-
-def hash_values(values: NDArray[Any]) -> str:
-    """The SHA-256 of an array's values, little-endian and in C order."""
-    little_endian = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    return hashlib.sha256(little_endian.data).hexdigest()
 
 
 def make_manifest(manifest: Manifest) -> bytes:

@@ -35,10 +35,23 @@ def verify_run(
     runtimes: Sequence[Runtime],
     on_model: Callable[[str], object] = lambda _: None,
 ) -> list[VerificationRecord]:
-    """Evaluate models in all runtimes, compare every logit with binary64, write both tables.
+    """Do as `compare_models` and give the run ``certificates.csv`` and ``verification.csv``."""
+    certificates, records = compare_models(models, images, labels, runtimes, on_model)
+    write_verification(store.folder, certificates, records)
+    return records
 
-    The run gets ``certificates.csv`` and ``verification.csv``. `models` are as `list_models` gives
-    them; `on_model` is called with the name of each model that is done.
+
+def compare_models(
+    models: Mapping[Path, str],
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    runtimes: Sequence[Runtime],
+    on_model: Callable[[str], object] = lambda _: None,
+) -> tuple[list[CertificateRecord], list[VerificationRecord]]:
+    """Evaluate models in all runtimes, and compare every logit with binary64.
+
+    `models` are as `list_models` gives them; `on_model` is called with the name of each model that
+    is done.
 
     Raises:
         RuntimeUnavailableError: a runtime does not work on this machine.
@@ -78,8 +91,7 @@ def verify_run(
             on_model(model.name)
     order = {path.name: number for number, path in enumerate(paths)}
     records.sort(key=lambda record: order[record.model])
-    write_verification(store.folder, certificates, records)
-    return records
+    return certificates, records
 
 
 def list_models(folder: Path, trials: Iterable[TrialRecord]) -> dict[Path, str]:

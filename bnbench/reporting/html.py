@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from collections.abc import Mapping, Sequence
@@ -77,6 +78,52 @@ def render_html(content: ReportContent, figures: Mapping[str, Figure]) -> str:
             _write_section(section, number, figures)
             for number, section in enumerate(content.sections, start=1)
         ),
+    )
+
+
+FRAGMENT = """\
+<div style="background: #fff; color: #1a1a1a; padding: 0.5em 1em; max-width: 54em">
+<h3 id="bnbench-title">{title}</h3>
+{headline}
+{ranking}
+{answer}
+{figures}
+</div>
+"""
+
+
+def render_fragment(content: ReportContent, figures: Mapping[str, Figure]) -> str:
+    """Write the answer and the figures for a page of another's, such as a notebook.
+
+    The figures are images, since several reports may share the page. The first one is open.
+
+    Args:
+        content: what the report says.
+        figures: by name.
+    """
+    shown = [
+        (section.title, figures[section.figure])
+        for section in content.sections
+        if section.figure is not None and section.figure in figures
+    ]
+    return FRAGMENT.format(
+        title=html.escape(content.title),
+        headline=_write_paragraphs(content.answer[:1]),
+        ranking="" if content.ranking is None else _write_table(content.ranking, "bnbench-title"),
+        answer=_write_paragraphs(content.answer[1:]),
+        figures="\n".join(
+            _write_image(title, figure, is_open=not number)
+            for number, (title, figure) in enumerate(shown)
+        ),
+    )
+
+
+def _write_image(title: str, figure: Figure, is_open: bool) -> str:
+    image = base64.b64encode(figure.png).decode()
+    return (
+        f"<details{' open' if is_open else ''}><summary>{html.escape(title)}</summary>\n"
+        f'<img src="data:image/png;base64,{image}" alt="{html.escape(figure.alt)}" '
+        f'style="max-width: 100%">\n<p>{_write_inline(figure.caption)}</p></details>'
     )
 
 

@@ -53,6 +53,8 @@ class RunSummary:
     mistakes: tuple[ClassesSummary, ...]
     inspection: InspectionRecord | None
     """What the trained networks were inspected for; None in runs that were not."""
+    num_parameters: dict[str, int]
+    """Trainable parameters of each variant's network; empty in runs that have no record of them."""
 
 
 def summarize_run(store: RunStore, records: Sequence[TrialRecord]) -> RunSummary:
@@ -84,4 +86,5 @@ def summarize_run(store: RunStore, records: Sequence[TrialRecord]) -> RunSummary
         losses=summarize_losses(trials),
         mistakes=summarize_mistakes(inspection),
         inspection=inspection,
+        num_parameters=store.num_parameters,
     )

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from bnbench.data_names import resolve_data
 from bnbench.errors import SpecError
 from bnbench.mapping import MappingError, build_from_mapping
 from bnbench.recipes import RecipeChange, RecipeSpec
@@ -164,6 +165,7 @@ def find_study(name: str) -> StudySpec:
 def read_study_file(path: Path) -> StudySpec:
     """Read a study from TOML; keys that it leaves out are as in the notebook study.
 
+    ``data`` names what is trained on, by a path relative to the file or as `DATA_SETS` does.
     ``variants`` lists names, or tables with the fields of `VariantSpec`; ``seeds`` is a list or
     a text such as ``"0-29"``; ``[recipe]`` has the fields of `RecipeSpec`. A ``[tuning]`` refines
     the rates and scores alternates, unless it says otherwise.
@@ -192,7 +194,9 @@ def read_study_file(path: Path) -> StudySpec:
                 asdict(find_variant(entry)) if isinstance(entry, str) else entry
                 for entry in content["variants"]
             ]
-        return identify_own_code(build_from_mapping(StudySpec, content), path.parent)
+        study = build_from_mapping(StudySpec, content)
+        study = replace(study, data=resolve_data(study.data, path.parent))
+        return identify_own_code(study, path.parent)
     except SpecError as error:
         key = error.key if isinstance(error, MappingError) else str(error).split(":", 1)[0]
         line = _find_line(text, key)
@@ -219,7 +223,8 @@ def _find_line(text: str, key: str) -> int | None:
                 return number
         elif wanted and table == "" and re.match(rf"\s*{re.escape(wanted)}\s*=", line):
             return number
-    return None
+    # A key within an inline table has the line of that table.
+    return _find_line(text, key.rpartition(".")[0]) if tables else None
 
 
 def check_against_data(study: StudySpec, num_train_images: int) -> None:

@@ -11,7 +11,7 @@ from bnbench.specs import StudySpec, TrialSpec
 from bnbench.store import RunStore
 from bnbench.training.executors.interface import CompletedTrial
 
-Key = tuple[TrialSpec, int, int]
+Key = tuple[TrialSpec, int | None, int]
 """A trial and, if it tunes, the images it is trained and evaluated on."""
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 from bnbench.data import Dataset, scale_inputs
 from bnbench.errors import SpecError
 from bnbench.models.agreement import UNCERTIFIED_TOLERANCE
+from bnbench.models.archives import export_program
 from bnbench.models.export import script_network
 from bnbench.networks import build_first_network, build_network
 from bnbench.own_code import OwnCode
@@ -41,6 +42,8 @@ def check_own_code(study: StudySpec, dataset: Dataset) -> None:
             trial = TrialSpec(variant, variant.adapt(study.recipe), 0, "cpu")
             if variant.own_code is not None:
                 _check_network(variant.own_code, trial, dataset)
+                if "pt2" in study.formats:
+                    export_program(variant, dataset.shape)
             if trial.own_codes:
                 _check_training(trial, dataset)
 
@@ -108,6 +111,7 @@ def _check_network(code: OwnCode, trial: TrialSpec, dataset: Dataset) -> None:
     with _explaining(code, "a network that TorchScript can script or trace"):
         exported = script_network(trial.variant, shape)
         exported.load_state_dict(network.state_dict())
+    with torch.inference_mode():
         for batch in batches:
             _check_export(code, network(batch), exported(batch))
 
@@ -117,15 +121,18 @@ def _check_outputs(
 ) -> None:
     with torch.inference_mode(), _explaining(code, f"inputs of shape {_show(inputs)} to pass"):
         outputs = network(inputs)
-    expected = f"float32 logits of shape ({len(inputs)}, {shape.num_classes})"
-    where = f"{code.label}: expected {expected} for inputs of shape {_show(inputs)}"
+    found = None
     if not isinstance(outputs, torch.Tensor):
-        raise SpecError(f"{where}, got {type(outputs).__name__}; return one tensor")
-    if outputs.shape != (len(inputs), shape.num_classes) or outputs.dtype != torch.float32:
-        found = f"{outputs.dtype} of shape {_show(outputs)}"
-        raise SpecError(f"{where}, got {found}; change the last layer")
-    if not outputs.isfinite().all():
-        raise SpecError(f"{where}, got NaN or infinite ones; check its initial weights")
+        found = f"{type(outputs).__name__}; return one tensor"
+    elif outputs.shape != (len(inputs), shape.num_classes) or outputs.dtype != torch.float32:
+        found = f"{outputs.dtype} of shape {_show(outputs)}; change the last layer"
+    elif not outputs.isfinite().all():
+        found = "NaN or infinite ones; check its initial weights"
+    if found is not None:
+        raise SpecError(
+            f"{code.label}: expected float32 logits of shape ({len(inputs)}, {shape.num_classes}) "
+            f"for inputs of shape {_show(inputs)}, got {found}"
+        )
 
 
 def _check_export(code: OwnCode, expected: torch.Tensor, found: torch.Tensor) -> None:

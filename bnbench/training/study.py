@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from bnbench.data import Dataset, cut_validation_split
+from bnbench.data import Dataset
+from bnbench.data_split import cut_validation_split
+from bnbench.models.archives import make_archive_files
 from bnbench.models.export import write_model_files
+from bnbench.models.exported_model import read_model
 from bnbench.records import EpochRecord, TrialRecord
 from bnbench.specs import TrialSpec
 from bnbench.store import RunStore
@@ -54,7 +57,7 @@ def run_study(
         RunError: another process is working on the run.
         KeyboardInterrupt: the user interrupted it; finished trials are saved.
     """
-    study, engines = store.study, store.engines
+    study, engines, chance = store.study, store.engines, store.data.chance
     with store.locked():
         stages = _Stages(store, observer, executor, earlier)
         rates: dict[tuple[str, str], float] = {}
@@ -63,12 +66,12 @@ def run_study(
             # The tuning trials get a data set that has no test image in it.
             split = cut_validation_split(dataset, study.tuning)
             for number in range(len(list_rounds(study, ()))):
-                each = list_rounds(study, store.read_trials())[number]
+                each = list_rounds(study, store.read_trials(), chance)[number]
                 trials = study.list_tuning_trials(engines, each.rates, each.seeds)
                 stages.run(each.name, trials, split)
             chosen = store.read_rates()
             if chosen is None:
-                chosen = choose_rates(study, store.read_trials())
+                chosen = choose_rates(study, store.read_trials(), chance)
                 store.write_rates(chosen)
             rates = {(rate.variant, rate.device): rate.learning_rate for rate in chosen}
             alternates = {(rate.variant, rate.device): rate.alternates for rate in chosen}
@@ -129,6 +132,8 @@ class _Stages:
         if completed.environment is not None:
             self._store.add_node(record.node, completed.environment)
         if completed.files:
-            write_model_files(completed.files, self._store.models_folder)
+            path = write_model_files(completed.files, self._store.models_folder)
+            if "pt2" in self._store.study.formats:
+                write_model_files(make_archive_files(read_model(path)), path.parent)
         self._store.append_trial(record)
         self._done.add(record.trial)

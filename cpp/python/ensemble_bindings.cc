@@ -10,8 +10,10 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "bnbench/checked.h"
 #include "bnbench/ensemble/ensemble.h"
 #include "bnbench/errors.h"
 #include "python/bindings.h"
@@ -22,6 +24,7 @@ namespace {
 
 namespace py = pybind11;
 using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
+using Labels = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
 using Floats = py::array_t<float, py::array::c_style>;
 using Doubles = py::array_t<double, py::array::c_style>;
 
@@ -109,16 +112,50 @@ py::array_t<T, py::array::c_style> TakeValues(const char* name, const py::array&
   return py::array_t<T, py::array::c_style>::ensure(array);
 }
 
-Bytes TakeBytes(const char* name, const py::array& array) {
-  if (!py::isinstance<py::array_t<std::uint8_t>>(array)) {
-    throw DataError(name, "a uint8 array", py::str(array.dtype()).cast<std::string>());
+// A part of the data for Python. The inputs are kept, not copied, for LabeledInputs' span.
+struct LabeledArrays {
+  std::variant<Bytes, Floats> inputs;
+  Labels labels;
+};
+
+LabeledArrays TakeLabeled(const char* part, const py::array& inputs, const py::array& labels) {
+  const std::string name(part);
+  if (labels.dtype().kind() != 'i' && labels.dtype().kind() != 'u') {
+    throw DataError(name + "_labels", "an array of whole numbers",
+                    py::str(labels.dtype()).cast<std::string>());
   }
-  return Bytes::ensure(array);  // copies only what is not contiguous
+  LabeledArrays taken{Bytes(), Labels::ensure(labels)};
+  // ensure() copies only what is not contiguous.
+  if (py::isinstance<py::array_t<std::uint8_t>>(inputs)) {
+    taken.inputs = Bytes::ensure(inputs);
+  } else if (py::isinstance<py::array_t<float>>(inputs)) {
+    taken.inputs = Floats::ensure(inputs);
+  } else {
+    throw DataError(name + "_inputs", "a uint8 or float32 array",
+                    py::str(inputs.dtype()).cast<std::string>());
+  }
+  return taken;
 }
 
-template <class T>
-std::span<const T> View(const py::array_t<T, py::array::c_style>& array) {
+// The numbers per input: all sizes but the first.
+std::size_t CountInputs(const py::array& inputs) {
+  std::size_t count = 1;
+  for (py::ssize_t i = 1; i < inputs.ndim(); ++i) {
+    count = Multiply(count, static_cast<std::size_t>(inputs.shape(i)));
+  }
+  return count;
+}
+
+template <class T, int kFlags>
+std::span<const T> View(const py::array_t<T, kFlags>& array) {
   return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
+LabeledInputs View(const LabeledArrays& arrays) {
+  LabeledInputs view;
+  std::visit([&](const auto& inputs) { view.inputs = View(inputs); }, arrays.inputs);
+  view.labels = View(arrays.labels);
+  return view;
 }
 
 std::span<const std::uint8_t> View(const py::bytes& bytes) {
@@ -178,16 +215,15 @@ py::object Parameters(const py::object& self) {
 }
 
 // The results, in order, unless `on_trial` takes them.
-std::vector<TrialResult> Train(const py::array& train_images, const py::array& train_labels,
-                               const py::array& test_images, const py::array& test_labels,
-                               const std::vector<Trial*>& trials, py::ssize_t threads,
-                               const std::optional<py::function>& on_epoch,
+std::vector<TrialResult> Train(const py::array& train_inputs, const py::array& train_labels,
+                               const py::array& test_inputs, const py::array& test_labels,
+                               py::ssize_t num_classes, const std::vector<Trial*>& trials,
+                               py::ssize_t threads, const std::optional<py::function>& on_epoch,
                                const std::optional<py::function>& on_trial,
                                const std::string& instruction_set) {
-  const Bytes train_pixels = TakeBytes("train_images", train_images);
-  const Bytes train_classes = TakeBytes("train_labels", train_labels);
-  const Bytes test_pixels = TakeBytes("test_images", test_images);
-  const Bytes test_classes = TakeBytes("test_labels", test_labels);
+  const LabeledArrays train = TakeLabeled("train", train_inputs, train_labels);
+  const LabeledArrays test = TakeLabeled("test", test_inputs, test_labels);
+  const DataShape shape{CountInputs(train_inputs), TakeCount("num_classes", num_classes)};
   std::vector<TrialInput> inputs;
   inputs.reserve(trials.size());
   for (const Trial* trial : trials) {
@@ -220,36 +256,34 @@ std::vector<TrialResult> Train(const py::array& train_images, const py::array& t
   std::atomic<bool> stop{false};
   {
     const py::gil_scoped_release unlocked;
-    TrainEnsemble({View(train_pixels), View(train_classes)},
-                  {View(test_pixels), View(test_classes)}, inputs, options, stop);
+    TrainEnsemble({View(train), View(test), shape}, inputs, options, stop);
   }
   return results;
 }
 
-py::tuple TrainInFloat64(const py::array& train_images, const py::array& train_labels,
-                         const py::array& test_images, const py::array& test_labels,
-                         const Trial& trial, const py::array& parameters,
+py::tuple TrainInFloat64(const py::array& train_inputs, const py::array& train_labels,
+                         const py::array& test_inputs, const py::array& test_labels,
+                         py::ssize_t num_classes, const Trial& trial, const py::array& parameters,
                          const std::string& instruction_set) {
-  const Bytes train_pixels = TakeBytes("train_images", train_images);
-  const Bytes train_classes = TakeBytes("train_labels", train_labels);
-  const Bytes test_pixels = TakeBytes("test_images", test_images);
-  const Bytes test_classes = TakeBytes("test_labels", test_labels);
+  const LabeledArrays train = TakeLabeled("train", train_inputs, train_labels);
+  const LabeledArrays test = TakeLabeled("test", test_inputs, test_labels);
+  const DataShape shape{CountInputs(train_inputs), TakeCount("num_classes", num_classes)};
   const Doubles values = TakeValues<double>("parameters", parameters, "float64");
-  BasicTrialResult<double> result = TrainInBinary64(
-      {View(train_pixels), View(train_classes)}, {View(test_pixels), View(test_classes)},
-      {trial.network, trial.recipe, View(trial.learning_rates), View(values),
-       View(trial.random_state)},
-      instruction_set);
+  BasicTrialResult<double> result =
+      TrainInBinary64({View(train), View(test), shape},
+                      {trial.network, trial.recipe, View(trial.learning_rates), View(values),
+                       View(trial.random_state)},
+                      instruction_set);
   if (result.status != TrialStatus::kCompleted) throw py::value_error(result.reason);
   const auto count = static_cast<py::ssize_t>(result.parameters.size());
   return py::make_tuple(std::move(result.epochs),
                         OwnedArray(std::move(result.parameters), {count}));
 }
 
-py::tuple Orders(const py::bytes& random_state, py::ssize_t num_images, py::ssize_t epochs) {
-  BatchOrders orders = DrawBatchOrders(View(random_state), TakeCount("num_images", num_images),
+py::tuple Orders(const py::bytes& random_state, py::ssize_t num_inputs, py::ssize_t epochs) {
+  BatchOrders orders = DrawBatchOrders(View(random_state), TakeCount("num_inputs", num_inputs),
                                        TakeCount("epochs", epochs));
-  return py::make_tuple(OwnedArray(std::move(orders.indices), {epochs, num_images}),
+  return py::make_tuple(OwnedArray(std::move(orders.indices), {epochs, num_inputs}),
                         MakeBytes(orders.random_state));
 }
 
@@ -292,28 +326,29 @@ void BindClasses(py::module_& module) {
 void BindEnsemble(py::module_& module) {
   BindClasses(module);
   module.def(
-      "train_ensemble", &Train, py::arg("train_images"), py::arg("train_labels"),
-      py::arg("test_images"), py::arg("test_labels"), py::arg("trials"), py::arg("threads") = 1,
-      py::arg("on_epoch") = py::none(), py::arg("on_trial") = py::none(),
+      "train_ensemble", &Train, py::arg("train_inputs"), py::arg("train_labels"),
+      py::arg("test_inputs"), py::arg("test_labels"), py::arg("num_classes"), py::arg("trials"),
+      py::arg("threads") = 1, py::arg("on_epoch") = py::none(), py::arg("on_trial") = py::none(),
       py::arg("instruction_set") = "",
-      "Train every trial on uint8 images (N, 28, 28) or (N, 784), divided by 255, on the CPU.\n\n"
+      "Train every trial on inputs of shape (N, ...), flattened, on the CPU.\n\n"
+      "Inputs are float32, or uint8 and divided by 255; labels are whole numbers from 0.\n"
       "on_epoch(index of the trial, EnsembleEpoch) and on_trial(index, EnsembleResult) are called\n"
       "by this thread as the training goes on; what they raise stops it, as Ctrl-C does, and is\n"
       "raised from here. Other Python threads run meanwhile. A trial's results do not depend on\n"
       "the other trials, nor on the number of threads.\n"
       "Returns a list of EnsembleResult, one per trial; empty if on_trial takes them. Raises\n"
       "DataError or UsageError, both ValueError.");
-  module.def("train_in_float64", &TrainInFloat64, py::arg("train_images"), py::arg("train_labels"),
-             py::arg("test_images"), py::arg("test_labels"), py::arg("trial"),
-             py::arg("parameters"), py::arg("instruction_set") = "",
+  module.def("train_in_float64", &TrainInFloat64, py::arg("train_inputs"), py::arg("train_labels"),
+             py::arg("test_inputs"), py::arg("test_labels"), py::arg("num_classes"),
+             py::arg("trial"), py::arg("parameters"), py::arg("instruction_set") = "",
              "Train one trial in float64, by the code that trains in float32.\n\n"
              "The float64 parameters take the place of the trial's own. Returns (a list of\n"
              "EnsembleEpoch, the parameters after the last epoch). Raises ValueError with the\n"
              "reason if the trial fails.");
-  module.def("draw_batch_orders", &Orders, py::arg("random_state"), py::arg("num_images"),
+  module.def("draw_batch_orders", &Orders, py::arg("random_state"), py::arg("num_inputs"),
              py::arg("epochs"),
-             "The orders in which a trial sees the training images.\n\n"
-             "Returns (int64 array (epochs, num_images), the random state afterwards).");
+             "The orders in which a trial sees the training inputs.\n\n"
+             "Returns (int64 array (epochs, num_inputs), the random state afterwards).");
   module.def("ensemble_instruction_sets", &SupportedInstructionSets,
              "Those train_ensemble can use here, the one it takes by default first.");
   module.def("ensemble_arithmetic", &DescribeArithmetic, py::arg("instruction_set") = "",

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bnbench.cli import main
+from bnbench.library.loggers import LOGGERS
 from bnbench.records import EnvironmentRecord
 from bnbench.specs import StudySpec
 from bnbench.store import RunStore
@@ -37,6 +39,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["--epochs", "three"], ["'three' is not a valid integer"]),
         (["--resume", "nowhere"], ["nowhere: expected a run folder"]),
         (["--resume", "nowhere", "--epochs", "3"], ["takes no --epochs"]),
+        (["--log", "tensorbord"], ["'tensorbord' is not one of", "tensorboard"]),
         (["--frobnicate"], ["No such option"]),
     ],
 )
@@ -148,6 +151,19 @@ def test_a_runtime_nobody_knows_is_answered_with_those_there_are(
     assert "got 'eagre'" in errors
 
 
+def test_a_logger_that_is_not_installed_is_answered_before_anything_is_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    missing = dataclasses.replace(LOGGERS["mlflow"], package="no_such_package")
+    monkeypatch.setitem(LOGGERS, "mlflow", missing)
+    assert run(monkeypatch, "run", "--log", "mlflow") == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("bnbench: error: log: expected the package no_such_package for mlflow")
+    assert "pip install 'bnbench[no_such_package]'" in errors
+    assert not list(tmp_path.iterdir())
+
+
 def test_data_that_is_not_what_it_must_be_ends_with_exit_code_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -159,7 +175,7 @@ def test_data_that_is_not_what_it_must_be_ends_with_exit_code_2(
 @pytest.mark.parametrize(
     "command",
     [
-        *("run", "report", "verify", "data", "compare", "diagnose"),
+        *("run", "report", "open", "verify", "data", "compare", "diagnose"),
         *("gate", "gate check", "gate certify", "gate replay", "gate history"),
     ],
 )

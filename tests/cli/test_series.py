@@ -77,7 +77,7 @@ def bench(
     monkeypatch.setitem(SERIES, "tiny", SeriesSpec("tiny", (study, tuned), verified=("small",)))
     found = Bench(tmp_path / "series", CountingEngine(), monkeypatch)
 
-    def load(_data_dir: Path | None) -> Dataset:
+    def load(_data: str, _data_dir: Path | None) -> Dataset:
         found.num_loads += 1
         return synthetic_dataset
 
@@ -90,7 +90,7 @@ def bench(
         store.write_bytes("verification.csv", b"")
         return []
 
-    monkeypatch.setattr("bnbench.data.load_fashion_mnist", load)
+    monkeypatch.setattr("bnbench.data_readers.load_data", load)
     monkeypatch.setattr("bnbench.models.runtimes.libtorch.find_binary", lambda: None)
     monkeypatch.setattr("bnbench.library.verification.verify_models", verify)
     monkeypatch.setattr("bnbench.reporting.report.write_report", FakeReport())

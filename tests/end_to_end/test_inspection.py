@@ -74,5 +74,5 @@ def test_verifying_again_writes_the_same_file_and_without_it_the_sections_go(
     write_report(store, store.read_trials())
     text = (folder / "report.md").read_text()
     assert [title for title in TITLES if title in text] == [TITLES[0]]
-    verify_models(store, store.read_trials(), synthetic_dataset, ["eager"])
+    verify_models(store, store.read_trials(), synthetic_dataset, RunObserver(), ["eager"])
     assert path.read_bytes() == before

@@ -1,6 +1,8 @@
 """The lines and the bar of a study at the widths of terminals, with a clock of the test's own."""
 
+import contextlib
 import dataclasses
+import functools
 import io
 import re
 from collections.abc import Callable
@@ -8,7 +10,8 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from bnbench.library.progress import LiveBar, StudyProgress, format_time, show_models, show_study
+from bnbench.library.bar import LiveBar, NotebookBar, format_time, show_in_terminal
+from bnbench.library.progress import Progress, StudyProgress
 from bnbench.recipes import RecipeSpec
 from bnbench.records import TrialRecord
 from bnbench.specs import Purpose, TrialSpec, VariantSpec
@@ -115,7 +118,7 @@ def test_an_interrupted_bar_stays_and_a_finished_one_goes() -> None:
     console = make_console(80)
 
     def interrupt() -> None:
-        with show_study(console) as progress:
+        with Progress(functools.partial(show_in_terminal, console)) as progress:
             progress.start_stage("training", 4, 20)
             raise KeyboardInterrupt
 
@@ -127,16 +130,18 @@ def test_an_interrupted_bar_stays_and_a_finished_one_goes() -> None:
     assert isinstance(console.file, io.StringIO)
     erase = "\x1b[2K"
     before = console.file.getvalue().count(erase)
-    with show_models(console, 2) as on_model:
-        on_model("a")
+    with Progress(functools.partial(show_in_terminal, console)) as progress:
+        progress.start_models(2)
+        progress.finish_model("a")
     assert console.file.getvalue().count(erase) > before
     assert console.file.getvalue().endswith(erase)
 
 
 def test_away_from_a_terminal_there_is_no_bar() -> None:
     console = make_console(80, terminal=False)
-    with show_models(console, 2) as on_model:
-        on_model("a")
+    with Progress(functools.partial(show_in_terminal, console)) as progress:
+        progress.start_models(2)
+        progress.finish_model("a")
     assert not read_text(console)
 
 
@@ -145,3 +150,38 @@ def test_away_from_a_terminal_there_is_no_bar() -> None:
 )
 def test_times_are_in_minutes_and_seconds(seconds: float, text: str) -> None:
     assert format_time(seconds) == text
+
+
+class FakeDisplay:
+    """Stands for ``IPython.display.display`` and the handle that it returns."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def __call__(self, shown: NotebookBar, display_id: bool) -> "FakeDisplay":
+        assert display_id
+        assert not self.shown
+        self.update(shown)
+        return self
+
+    def update(self, shown: NotebookBar) -> None:
+        self.shown.append(shown._repr_html_())
+
+
+def test_in_a_notebook_one_bar_is_updated_a_few_times_a_second() -> None:
+    display, now = FakeDisplay(), 0.0
+    bar = NotebookBar(display, "epoch", lambda: now)
+    progress = Progress(lambda _unit: contextlib.nullcontext(bar))
+    progress.start_stage("training <1>", 2, 10)
+    for epoch in make_epochs([0.1] * 9):
+        now += 0.1
+        progress.finish_epoch(make_trial(VariantSpec("plain")), epoch)
+    progress.finish_trial(fake_record(make_trial(VariantSpec("plain"))))
+    # At the start, then at 0.3, 0.6 and 0.9 s: a quarter of a second apart or more.
+    assert len(display.shown) == 4
+    assert "training &lt;1&gt;" in display.shown[0]
+    assert '<progress value="9" max="10">' in display.shown[-1]
+    assert "9/10 epochs, elapsed 0:01, remaining about 0:00" in display.shown[-1]
+    now += 0.01
+    progress.finish_epoch(make_trial(VariantSpec("plain")), make_epochs([0.25])[0])
+    assert 'value="10" max="10"' in display.shown[-1]

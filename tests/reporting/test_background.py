@@ -1,10 +1,18 @@
 import dataclasses
+from pathlib import Path
 
 import pytest
 
-from bnbench.reporting.background import compose_environment, compose_reproduction
+from bnbench.own_code import Arguments
+from bnbench.recipes import RecipeSpec
+from bnbench.reporting.background import (
+    compose_environment,
+    compose_method,
+    compose_reproduction,
+)
 from bnbench.reporting.summary import summarize_run
-from bnbench.specs import TimingSpec
+from bnbench.specs import TimingSpec, VariantSpec
+from tests.own_nets import OPTIMIZERS, make_own_code
 from tests.reporting.conftest import MakeRun, report, separate
 
 
@@ -45,3 +53,40 @@ def test_a_run_without_timed_trials_has_no_section_on_time(make_run: MakeRun) ->
         ).sections
     ]
     assert titles.count("Time per epoch") == 1
+
+
+def test_own_networks_are_tabulated_with_arguments_parameters_and_hash(make_run: MakeRun) -> None:
+    code = {
+        "module": "/home/me/nets.py:Net",
+        "args": Arguments(width=3),
+        "source_sha256": "ab" * 32,
+    }
+    variants = (VariantSpec("baseline"), VariantSpec("own", **code))  # type: ignore[arg-type]
+    store = make_run(separate, only=lambda _: False)
+    store = dataclasses.replace(
+        store,
+        study=dataclasses.replace(store.study, variants=variants),
+        num_parameters={"own": 12345},
+    )
+    section = compose_method(summarize_run(store, []))
+    assert section.paragraphs[0].startswith("Networks (in the table below) are trained with")
+    assert section.table is not None
+    assert section.table.columns == ("variant", "network", "parameters", "SHA-256 of its code")
+    assert section.table.rows == (
+        ("baseline", "784 → 64 → 32 → 10, relu, no normalization", "not known", "–"),
+        ("own", "nets.py:Net(width=3)", "12,345", "abababababab"),
+    )
+
+
+def test_without_own_networks_there_is_no_table_of_them(make_run: MakeRun) -> None:
+    store = make_run(separate)
+    assert compose_method(summarize_run(store, store.read_trials())).table is None
+
+
+def test_an_own_optimizer_is_named_in_the_method(make_run: MakeRun, tmp_path: Path) -> None:
+    optimizer = make_own_code(tmp_path, "Lion", OPTIMIZERS, betas=[0.5])
+    store = make_run(separate, recipe=RecipeSpec(epochs=2, optimizer=optimizer))
+    paragraphs = compose_method(summarize_run(store, store.read_trials())).paragraphs
+    assert paragraphs[1].startswith(
+        "The recipe asks for the own optimizer own.py:Lion(betas=[0.5]), a constant learning rate"
+    )

@@ -36,6 +36,7 @@ RUNTIMES: dict[str, RuntimeEntry] = {
     "eager": RuntimeEntry("bnbench.models.runtimes.eager", "EagerRuntime"),
     "torchscript": RuntimeEntry("bnbench.models.runtimes.torchscript", "TorchScriptRuntime"),
     "libtorch": RuntimeEntry("bnbench.models.runtimes.libtorch", "LibTorchRuntime"),
+    "portable": RuntimeEntry("bnbench.models.runtimes.portable", "PortableRuntime"),
     "onnxruntime": RuntimeEntry(
         "bnbench.models.runtimes.onnxruntime",
         "OnnxRuntime",
@@ -71,6 +72,8 @@ def choose_runtimes(names: str | None) -> tuple[str, ...]:
 
 def open_runtime(name: str, data_folder: Path) -> Runtime:
     """Open a runtime; one that reads the test set by itself finds it in `data_folder`.
+
+    The folder has IDX files, or what `provide_test_files` writes.
 
     Raises:
         RuntimeUnavailableError: it is not installed; the text has the command that installs it.

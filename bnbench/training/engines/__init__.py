@@ -16,7 +16,7 @@ from bnbench.training.engines.reference import ReferenceEngine
 
 @dataclass(frozen=True)
 class EngineSpec:
-    """An engine: how to make it, and where it trains. It trains every variant by every recipe."""
+    """An engine: how to make it, and where and what it trains."""
 
     make: Callable[[Dataset, int], Engine]
     """Makes the engine for a data set and a number of CPU threads."""
@@ -24,10 +24,19 @@ class EngineSpec:
     """Whether it trains several trials at once, each on one thread."""
     devices: tuple[str, ...] | None = None
     """Devices on which it trains; None stands for all."""
+    find_obstacle: Callable[[StudySpec], str | None] = lambda _study: None
+    """Names what of a study it does not train; None if it trains all."""
+
+
+def _find_own_code(study: StudySpec) -> str | None:
+    names = ", ".join(code.label for code in study.own_codes)
+    return f"own networks and optimizers ({names})" if names else None
 
 
 ENGINES: dict[EngineName, EngineSpec] = {
-    "native": EngineSpec(NativeEngine, trains_many=True, devices=("cpu",)),
+    "native": EngineSpec(
+        NativeEngine, trains_many=True, devices=("cpu",), find_obstacle=_find_own_code
+    ),
     "reference": EngineSpec(ReferenceEngine, trains_many=False),
 }
 """Each engine by its name, the fastest first."""
@@ -39,7 +48,8 @@ def resolve_engines(study: StudySpec) -> dict[str, EngineName]:
     One engine trains all variants on a device, so that no comparison mixes engines.
 
     Raises:
-        SpecError: the study names an engine that does not train on one of its devices.
+        SpecError: the study names an engine that does not train on one of its devices, or does not
+            train one of its variants.
     """
     return {device: _resolve_engine(study, device) for device in study.devices}
 
@@ -48,14 +58,33 @@ def _resolve_engine(study: StudySpec, device: str) -> EngineName:
     for name, engine in ENGINES.items():
         if study.engine not in ("auto", name):
             continue
-        if engine.devices is None or device in engine.devices:
+        is_on_device = engine.devices is None or device in engine.devices
+        obstacle = engine.find_obstacle(study)
+        if is_on_device and obstacle is None:
             return name
-        if study.engine == name:
+        if study.engine == name and is_on_device:
+            raise SpecError(
+                f"engine: expected another one for {obstacle}, got {name}; use --engine "
+                f"{REFERENCE_ENGINE}"
+            )
+        if study.engine == name and engine.devices is not None:
             raise SpecError(
                 f"engine: expected, for {name}, the device {' or '.join(engine.devices)}, "
                 f"got {device}; use --engine {REFERENCE_ENGINE}"
             )
     raise AssertionError("the reference engine trains on every device")
+
+
+def explain_engines(study: StudySpec) -> str:
+    """Say what faster engines leave to the one that trains; empty if they leave nothing."""
+    if study.engine != "auto":
+        return ""
+    left = {name: engine.find_obstacle(study) for name, engine in ENGINES.items()}
+    return "; ".join(
+        f"the {name} engine leaves {obstacle} to it"
+        for name, obstacle in left.items()
+        if obstacle is not None
+    )
 
 
 def make_engine(name: EngineName, dataset: Dataset, threads: int | None = None) -> Engine:

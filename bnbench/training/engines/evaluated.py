@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bnbench.recipes import RecipeSpec
@@ -57,13 +58,17 @@ def copy_with_precise_statistics(network: nn.Module, batches: Sequence[torch.Ten
         batches: the training inputs, each of shape (num_rows, *input_shape).
     """
     result = copy.deepcopy(network)
-    norms = [module for module in result.modules() if isinstance(module, _BatchNorm)]
+    norms = [
+        module
+        for module in result.modules()
+        if isinstance(module, _BatchNorm) and module.running_mean is not None
+    ]
     if not norms:
         return result
     sums = [_Sums(norm) for norm in norms]
     result.train()
     for module in result.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, _DropoutNd):
             module.eval()
     with torch.no_grad(), contextlib.ExitStack() as hooks:
         for each in sums:
@@ -94,6 +99,8 @@ class _Sums:
 
     def _add(self, _module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         values = inputs[0]
+        if values.ndim > 2:  # the places of an image count like inputs
+            values = values.movedim(1, -1).flatten(0, -2)
         variance, mean = torch.var_mean(values, dim=0, correction=0)
         variance, mean = variance.to(self._sum), mean.to(self._sum)
         self._count += len(values)

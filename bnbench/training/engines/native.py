@@ -67,6 +67,7 @@ class NativeEngine:
             train.labels.numpy(),
             test.inputs.numpy(),
             test.labels.numpy(),
+            shape.num_classes,
             [_prepare(trial, shape, len(train)) for trial in trials],
             self._threads,
             take_epoch,

@@ -123,7 +123,8 @@ def _check_own_code(node: str, job: Job) -> None:
             find_source(code)
         except RunError as error:
             raise RunError(
-                f"node {node}: {error}; install the same package there, or leave the node out"
+                f"node {node}: expected the own code of the study, got: {error}; install the same "
+                "package there, or leave the node out"
             ) from None
 
 

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "bnbench/ensemble/dispatch.h"
-#include "bnbench/ensemble/images.h"
+#include "bnbench/ensemble/inputs.h"
 #include "bnbench/ensemble/trial.h"
 #include "bnbench/errors.h"
 
@@ -19,6 +19,22 @@ namespace bnbench {
 namespace {
 
 constexpr std::chrono::milliseconds kTickInterval{50};
+
+// What the trials read of the data.
+struct Tables {
+  explicit Tables(const TrainingData& data)
+      : train(data.train, data.shape, "training set"), test(data.test, data.shape, "test set") {
+    if (train.holds_bytes() != test.holds_bytes()) {
+      throw DataError(
+          "test set",
+          train.holds_bytes() ? "bytes, as in the training set" : "floats, as in the training set",
+          test.holds_bytes() ? "bytes" : "floats");
+    }
+  }
+
+  InputTable train;
+  InputTable test;
+};
 
 // What a worker tells the calling thread: an epoch has ended, or else the trial has.
 struct Event {
@@ -120,14 +136,12 @@ class Workers {
 
 }  // namespace
 
-void TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
-                   std::span<const TrialInput> trials, const EnsembleOptions& options,
-                   std::atomic<bool>& stop) {
+void TrainEnsemble(const TrainingData& data, std::span<const TrialInput> trials,
+                   const EnsembleOptions& options, std::atomic<bool>& stop) {
   if (options.threads < 1) throw UsageError("threads", "at least 1", "0");
   const KernelTable<float>& kernels = FindKernels<float>(options.instruction_set);
-  const ImageTable train_table(train, "training images");
-  const ImageTable test_table(test, "test images");
-  const SharedTraining<float> shared{train_table, test_table, kernels, stop};
+  const Tables tables(data);
+  const SharedTraining<float> shared{tables.train, tables.test, kernels, stop};
 
   std::vector<TrialResult> results(trials.size());
   EventQueue events;
@@ -147,13 +161,12 @@ void TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
   }
 }
 
-BasicTrialResult<double> TrainInBinary64(const LabeledImages& train, const LabeledImages& test,
+BasicTrialResult<double> TrainInBinary64(const TrainingData& data,
                                          const BasicTrialInput<double>& trial,
                                          std::string_view instruction_set) {
-  const ImageTable train_table(train, "training images");
-  const ImageTable test_table(test, "test images");
+  const Tables tables(data);
   const std::atomic<bool> stop{false};
-  return TrainTrial<double>({train_table, test_table, FindKernels<double>(instruction_set), stop},
+  return TrainTrial<double>({tables.train, tables.test, FindKernels<double>(instruction_set), stop},
                             trial, [](const EpochResult&) {});
 }
 

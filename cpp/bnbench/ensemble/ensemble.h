@@ -1,7 +1,7 @@
 // Training many networks at once on the CPU: the native engine.
 //
 // A trial is one network with its own initial weights, recipe and random state. Trials share the
-// images and nothing else, so the result of a trial is the same, bit for bit, whether it is trained
+// data and nothing else, so the result of a trial is the same, bit for bit, whether it is trained
 // alone or among a thousand, and on how many threads. It does depend on the instruction set, whose
 // vectors decide in which order sums are rounded.
 #ifndef BNBENCH_ENSEMBLE_ENSEMBLE_H_
@@ -14,15 +14,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "bnbench/ensemble/layout.h"
 
 namespace bnbench {
 
-// 784 pixels, then the hidden layers, then a linear layer to 10 classes. A hidden layer is a linear
-// layer, its normalization, activation and dropout. The normalization may come after the
-// activation.
+// The hidden layers, then a linear layer to the classes. A hidden layer is a linear layer, its
+// normalization, activation and dropout. The normalization may come after the activation.
 struct NetworkShape {
   std::vector<std::size_t> hidden_sizes;
   Normalization normalization = Normalization::kNone;
@@ -47,7 +47,7 @@ struct TrainingRecipe {
   bool drops_last = false;     // leaves out the last batch of an epoch if that is smaller
   double label_smoothing = 0;  // share of each training label spread over all classes
   // What batch normalization is evaluated with: the running statistics, or those of a pass over the
-  // training images after each epoch.
+  // training inputs after each epoch.
   EvaluationStatistics evaluation_statistics = EvaluationStatistics::kRunning;
   // Weights that are evaluated and kept: the last ones, their exponential moving average over the
   // steps, or their mean over the steps of the last epoch.
@@ -67,24 +67,32 @@ struct BasicTrialInput {
   // them. This is the order of PyTorch's state_dict, without num_batches_tracked.
   std::span<const T> parameters;
   // The bytes of PyTorch's CPU generator, from which the order of the batches is drawn as a
-  // DataLoader with shuffle=True would, in turn with one that does not shuffle the test images.
+  // DataLoader with shuffle=True would, in turn with one that does not shuffle the test inputs.
   // Dropout draws from it as well.
   std::span<const std::uint8_t> random_state;
 };
 using TrialInput = BasicTrialInput<float>;
 
-// Images of 784 bytes each, one after another, and as many labels, 0..9.
-struct LabeledImages {
-  std::span<const std::uint8_t> pixels;
-  std::span<const std::uint8_t> labels;
+// Inputs, flattened, one after another, and as many labels, from 0 on. Bytes stand for 255 steps
+// from 0 to 1.
+struct LabeledInputs {
+  std::variant<std::span<const std::uint8_t>, std::span<const float>> inputs;
+  std::span<const std::int64_t> labels;
+};
+
+// What all trials are trained and evaluated on; inputs of both are bytes, or of both floats.
+struct TrainingData {
+  LabeledInputs train;
+  LabeledInputs test;
+  DataShape shape;
 };
 
 struct EpochResult {
-  double train_loss = 0;     // mean over the images, each at the weights its batch met
-  double test_loss = 0;      // mean over the test images after the epoch
+  double train_loss = 0;     // mean over the inputs, each at the weights its batch met
+  double test_loss = 0;      // mean over the test inputs after the epoch
   double test_accuracy = 0;  // fraction
   double train_seconds = 0;  // wall-clock, the batches and their order
-  double eval_seconds = 0;   // wall-clock, the test images
+  double eval_seconds = 0;   // wall-clock, the test inputs
 };
 
 enum class TrialStatus { kCompleted, kFailed, kStopped };
@@ -111,13 +119,12 @@ struct EnsembleOptions {
 
 // Trains every trial. A trial that cannot be trained, diverges or throws has failed, and the others
 // go on. When `stop` becomes true the trials end within a batch or two as kStopped.
-// Throws DataError if the images or labels make no sense, UsageError if the options do not.
-void TrainEnsemble(const LabeledImages& train, const LabeledImages& test,
-                   std::span<const TrialInput> trials, const EnsembleOptions& options,
-                   std::atomic<bool>& stop);
+// Throws DataError if the inputs or labels make no sense, UsageError if the options do not.
+void TrainEnsemble(const TrainingData& data, std::span<const TrialInput> trials,
+                   const EnsembleOptions& options, std::atomic<bool>& stop);
 
 // Number of values in TrialInput::parameters for a network.
-std::size_t CountParameters(const NetworkShape& network);
+std::size_t CountParameters(const NetworkShape& network, const DataShape& data);
 
 // How an instruction set computes, for the record: its name, and whether it rounds a product before
 // it adds it, which decides the bits as much. An empty name stands for the widest.
@@ -129,17 +136,17 @@ std::vector<std::string> SupportedInstructionSets();
 // Trains one trial in binary64, by the code that trains in binary32. This is slow, and shows what
 // that code computes but for rounding.
 // Throws as TrainEnsemble does.
-BasicTrialResult<double> TrainInBinary64(const LabeledImages& train, const LabeledImages& test,
+BasicTrialResult<double> TrainInBinary64(const TrainingData& data,
                                          const BasicTrialInput<double>& trial,
                                          std::string_view instruction_set = {});
 
-// The orders in which `epochs` epochs see `num_images` images, one after another, starting from
+// The orders in which `epochs` epochs see `num_inputs` inputs, one after another, starting from
 // `random_state`; and the state afterwards.
 struct BatchOrders {
   std::vector<std::int64_t> indices;
   std::vector<std::uint8_t> random_state;
 };
-BatchOrders DrawBatchOrders(std::span<const std::uint8_t> random_state, std::size_t num_images,
+BatchOrders DrawBatchOrders(std::span<const std::uint8_t> random_state, std::size_t num_inputs,
                             std::size_t epochs);
 
 }  // namespace bnbench

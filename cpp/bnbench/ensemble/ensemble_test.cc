@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "bnbench/children.h"
@@ -21,9 +22,10 @@
 
 using bnbench::Activation;
 using bnbench::CountParameters;
+using bnbench::DataShape;
 using bnbench::EnsembleOptions;
 using bnbench::EpochResult;
-using bnbench::LabeledImages;
+using bnbench::LabeledInputs;
 using bnbench::NetworkShape;
 using bnbench::Normalization;
 using bnbench::Optimizer;
@@ -40,23 +42,24 @@ using bnbench::WeightAveraging;
 namespace {
 
 constexpr std::size_t kPixels = 784;
+constexpr DataShape kShape{kPixels, 10};
 
 // Images of ten classes that a linear layer can tell apart: each class has a bright band of rows of
 // its own, on noise of which half is zero.
 struct Images {
   std::vector<std::uint8_t> pixels;
-  std::vector<std::uint8_t> labels;
-  LabeledImages view() const { return {pixels, labels}; }
+  std::vector<std::int64_t> labels;
+  LabeledInputs view() const { return {pixels, labels}; }
 };
 
 Images MakeImages(std::size_t count, unsigned seed = 1) {
   std::mt19937 random(seed);
   Images images;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto label = static_cast<std::uint8_t>(random() % 10);
+    const auto label = static_cast<std::int64_t>(random() % 10);
     images.labels.push_back(label);
     for (std::size_t pixel = 0; pixel < kPixels; ++pixel) {
-      const bool is_band = pixel / 78 == label;
+      const bool is_band = pixel / 78 == static_cast<std::size_t>(label);
       const auto noise = static_cast<std::uint8_t>(random() % 2 * (random() % 100));
       images.pixels.push_back(is_band ? static_cast<std::uint8_t>(155 + noise) : noise);
     }
@@ -98,10 +101,11 @@ struct Trial {
   TrialInput input() const { return {network, recipe, learning_rates, parameters, random_state}; }
 };
 
-std::vector<double> MakeParameters(const NetworkShape& network, unsigned seed) {
+std::vector<double> MakeParameters(const NetworkShape& network, unsigned seed,
+                                   const DataShape& shape = kShape) {
   std::mt19937 random(seed);
   std::vector<double> parameters;
-  std::size_t inputs = kPixels;
+  std::size_t inputs = shape.num_inputs;
   const auto draw = [&](std::size_t count, double middle, double spread) {
     for (std::size_t i = 0; i < count; ++i) {
       const double unit = static_cast<double>(random()) / 4294967296.0;
@@ -109,7 +113,7 @@ std::vector<double> MakeParameters(const NetworkShape& network, unsigned seed) {
     }
   };
   std::vector<std::size_t> sizes = network.hidden_sizes;
-  sizes.push_back(10);
+  sizes.push_back(shape.num_classes);
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     draw(sizes[i] * (inputs + 1), 0, 1 / std::sqrt(static_cast<double>(inputs)));
     const bool is_normalized =
@@ -162,7 +166,7 @@ std::vector<TrialResult> Train(const Images& train, const Images& test,
     results[trial] = std::move(result);
   };
   std::atomic<bool> stop{false};
-  TrainEnsemble(train.view(), test.view(), inputs, options, stop);
+  TrainEnsemble({train.view(), test.view(), kShape}, inputs, options, stop);
   return results;
 }
 
@@ -239,11 +243,11 @@ struct Descent {
 };
 
 Descent Descend(const NetworkShape& network, const std::vector<double>& parameters,
-                const Images& batch) {
+                const LabeledInputs& batch, const DataShape& shape = kShape) {
   constexpr double kRate = 1;
   const std::vector<std::uint8_t> state = MakeRandomState(0);
   const auto result = TrainInBinary64(
-      batch.view(), batch.view(),
+      {batch, batch, shape},
       {network, {.batch_size = batch.labels.size()}, {&kRate, 1}, parameters, state});
   REQUIRE(result.status == TrialStatus::kCompleted);
   return {result.epochs[0].train_loss, result.parameters};
@@ -266,7 +270,7 @@ TEST_CASE("analytic gradients are those of finite differences") {
   }
   for (const NetworkShape& network : networks) {
     const std::vector<double> parameters = MakeParameters(network, 3);
-    const Descent descent = Descend(network, parameters, batch);
+    const Descent descent = Descend(network, parameters, batch.view());
     // Every parameter after the first matrix, and some of that.
     const std::size_t first = 6 * kPixels;
     for (std::size_t i = 0; i < parameters.size(); i += i < first ? 97 : 1) {
@@ -274,14 +278,94 @@ TEST_CASE("analytic gradients are those of finite differences") {
       constexpr double kStep = 1e-6;
       std::vector<double> moved = parameters;
       moved[i] += kStep;
-      const double above = Descend(network, moved, batch).loss;
+      const double above = Descend(network, moved, batch.view()).loss;
       moved[i] -= 2 * kStep;
-      const double below = Descend(network, moved, batch).loss;
+      const double below = Descend(network, moved, batch.view()).loss;
       CAPTURE(i);
       CHECK(parameters[i] - descent.parameters[i] ==
             doctest::Approx((above - below) / (2 * kStep)).epsilon(1e-4));
     }
   }
+}
+
+// Draws inputs of one in three zeros, and a label for each.
+template <class T>
+struct DrawnInputs {
+  DrawnInputs(std::size_t count, const DataShape& shape) {
+    std::mt19937 random(4);
+    for (std::size_t i = 0; i < count * shape.num_inputs; ++i) {
+      const auto byte = static_cast<T>(random() % 3 == 0 ? 0U : random() % 256);
+      values.push_back(std::is_same_v<T, float> ? static_cast<T>((byte - T{128}) / T{64}) : byte);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      labels.push_back(static_cast<std::int64_t>(random() % shape.num_classes));
+    }
+  }
+  LabeledInputs view() const { return {values, labels}; }
+
+  std::vector<T> values;
+  std::vector<std::int64_t> labels;
+};
+
+TEST_CASE_TEMPLATE("gradients are those of finite differences for inputs of any number", T,
+                   std::uint8_t, float) {
+  // Of 1, 3 and 113 inputs the last has no neighbor; 47 classes take three vectors of padding.
+  for (const DataShape& shape :
+       {DataShape{1, 2}, DataShape{3, 5}, {64, 47}, {113, 3}, {112, 300}}) {
+    CAPTURE(shape.num_inputs);
+    const DrawnInputs<T> batch(70, shape);
+    const NetworkShape network{{6}, Normalization::kBatch, Activation::kTanh};
+    const std::vector<double> parameters = MakeParameters(network, 3, shape);
+    REQUIRE(parameters.size() == CountParameters(network, shape));
+    const Descent descent = Descend(network, parameters, batch.view(), shape);
+    const std::size_t statistics = 6 * (shape.num_inputs + 3);
+    for (std::size_t i = 0; i < parameters.size(); i += i < statistics ? 1 : 5) {
+      if (i >= statistics && i < statistics + 12) continue;
+      constexpr double kStep = 1e-6;
+      std::vector<double> moved = parameters;
+      moved[i] += kStep;
+      const double above = Descend(network, moved, batch.view(), shape).loss;
+      moved[i] -= 2 * kStep;
+      const double below = Descend(network, moved, batch.view(), shape).loss;
+      CAPTURE(i);
+      const double slope = (above - below) / (2 * kStep);
+      CHECK(std::abs(parameters[i] - descent.parameters[i] - slope) <
+            1e-7 + 1e-4 * std::abs(slope));
+    }
+  }
+}
+
+TEST_CASE("bytes and the floats that they stand for train the same network but for rounding") {
+  constexpr DataShape kSmall{65, 4};
+  const DrawnInputs<std::uint8_t> bytes(200, kSmall);
+  std::vector<float> floats;
+  for (const std::uint8_t byte : bytes.values) floats.push_back(static_cast<float>(byte) / 255.0F);
+  const NetworkShape network{{9, 5}, Normalization::kBatch, Activation::kRelu};
+  const std::vector<double> parameters = MakeParameters(network, 1, kSmall);
+  const std::vector<std::uint8_t> state = MakeRandomState(0);
+  constexpr double kRate = 0.1;
+  const TrainingRecipe recipe{.epochs = 3, .batch_size = 30, .momentum = 0.9, .weight_decay = 0.01};
+  const auto train = [&](const LabeledInputs& inputs) {
+    return TrainInBinary64({inputs, inputs, kSmall},
+                           {network, recipe, {&kRate, 1}, parameters, state});
+  };
+  const auto of_bytes = train(bytes.view());
+  const auto of_floats = train({floats, bytes.labels});
+  REQUIRE(of_bytes.status == TrialStatus::kCompleted);
+  REQUIRE(of_floats.status == TrialStatus::kCompleted);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    CHECK(of_bytes.parameters[i] == doctest::Approx(of_floats.parameters[i]).epsilon(1e-9));
+  }
+  CHECK(of_bytes.epochs[2].test_accuracy == of_floats.epochs[2].test_accuracy);
+}
+
+TEST_CASE("a training set of bytes and a test set of floats are refused") {
+  const Images images = MakeImages(4);
+  const std::vector<float> floats(images.pixels.size(), 0.5F);
+  std::atomic<bool> stop{false};
+  CHECK_THROWS_WITH_AS(
+      TrainEnsemble({images.view(), {floats, images.labels}, kShape}, {}, {}, stop),
+      "test set: expected bytes, as in the training set, got floats", bnbench::DataError);
 }
 
 // Two images of one inked pixel each, of value 1. With all weights 0.5 and biases 0 every class has
@@ -367,7 +451,7 @@ TEST_CASE("the last batch is left out only if it is smaller") {
   recipe.batch_size = 66;
   const TrialResult none = Train(train, first, {MakeTrial(1, kPlain, recipe)})[0];
   CHECK(none.reason ==
-        "batch_size: expected at most the 65 training images where the last batch is left out, got "
+        "batch_size: expected at most the 65 training inputs where the last batch is left out, got "
         "66");
   recipe.batch_size = 13;
   TrainingRecipe whole = recipe;
@@ -418,7 +502,7 @@ TEST_CASE("running statistics are worked by hand: unbiased variance, momentum 0.
   const NetworkShape network{{1}, Normalization::kBatch, Activation::kTanh};
   Trial trial{network,
               {.epochs = 1, .batch_size = 3},
-              std::vector<float>(CountParameters(network), 0.0F),
+              std::vector<float>(CountParameters(network, kShape), 0.0F),
               MakeRandomState(0),
               {0}};
   constexpr std::size_t kGain = kPixels + 1;
@@ -471,8 +555,8 @@ TEST_CASE("batch normalization refuses a batch of one image before it starts") {
                               MakeTrial(1, kPlain, {.epochs = 1, .batch_size = 1})});
   CHECK(results[0].status == TrialStatus::kFailed);
   CHECK(results[0].reason ==
-        "batch_size: expected at least two images in each batch for batch normalization, got 65 "
-        "images in batches of 64, one with a single image");
+        "batch_size: expected at least two inputs in each batch for batch normalization, got 65 "
+        "inputs in batches of 64, one with a single input");
   CHECK(results[1].status == TrialStatus::kFailed);
   CHECK(results[2].status == TrialStatus::kCompleted);
   CHECK(results[3].status == TrialStatus::kCompleted);
@@ -552,7 +636,7 @@ TEST_CASE("the stop flag stops trials under way and those to come") {
   options.on_trial = [&](std::size_t index, TrialResult result) {
     results[index] = std::move(result);
   };
-  TrainEnsemble(train.view(), train.view(), inputs, options, stop);
+  TrainEnsemble({train.view(), train.view(), kShape}, inputs, options, stop);
   for (const TrialResult& result : results) {
     CHECK(result.status == TrialStatus::kStopped);
     CHECK(result.parameters.empty());
@@ -570,11 +654,11 @@ TEST_CASE("images, labels and options that make no sense are refused") {
   wrong_label.labels[3] = 10;
   const std::vector<Trial> none;
   CHECK_THROWS_WITH_AS(Train(few_labels, train, none),
-                       "training images: expected at least one image of 784 bytes and a label for "
-                       "each, got 7840 bytes and 9 labels",
+                       "training set: expected at least one input of 784 numbers and a label for "
+                       "each, got 7840 numbers and 9 labels",
                        bnbench::DataError);
   CHECK_THROWS_WITH_AS(Train(train, wrong_label, none),
-                       "test images: expected labels from 0 to 9, got 10 for image 3",
+                       "test set: expected labels from 0 to 9, got 10 for input 3",
                        bnbench::DataError);
   EnsembleOptions options;
   options.threads = 0;
@@ -622,7 +706,7 @@ TEST_CASE("sizes beyond any memory are that trial's failure") {
           "less");
   }
   CHECK(results[2].status == TrialStatus::kCompleted);
-  CHECK_THROWS_AS(CountParameters(trials[0].network), bnbench::UsageError);
+  CHECK_THROWS_AS(CountParameters(trials[0].network, kShape), bnbench::UsageError);
   CHECK_THROWS_AS(bnbench::DrawBatchOrders(MakeRandomState(0), 100, kHuge), bnbench::UsageError);
   CHECK_THROWS_AS(bnbench::DrawBatchOrders(MakeRandomState(0), kHuge, 4), bnbench::UsageError);
 }

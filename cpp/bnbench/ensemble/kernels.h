@@ -16,16 +16,20 @@
 
 namespace bnbench {
 
-// Images of a batch, one after another.
+// Inputs of a batch that are bytes, one after another.
 //
-// Half of the pixels of FashionMNIST are zero, and add nothing to a product. `ink` has a bit for
-// every pixel of an image that is not; `pair_ink` a bit for every image of a group of 64 in which
-// either of two neighboring pixels is not.
-struct InkedImages {
-  const std::uint8_t* pixels;     // (rows, kNumPixels)
-  const std::uint64_t* ink;       // (rows, kInkWords)
-  const std::uint64_t* pair_ink;  // (groups of kGroupRows rows, kPixelPairs)
+// Half of the bytes of FashionMNIST are zero, and add nothing to a product. `ink` has a bit for
+// every byte of an input that is not; `pair_ink` a bit for every input of a group of 64 in which
+// either of two neighboring bytes is not.
+struct InkedInputs {
+  const std::uint8_t* bytes;      // (rows, num_bytes), 0 beyond the inputs
+  const std::uint64_t* ink;       // (rows, num_words)
+  const std::uint64_t* pair_ink;  // (groups of kGroupRows rows, num_pairs)
   std::size_t rows;
+  std::size_t num_words;
+  std::size_t num_bytes;
+  std::size_t num_pairs;
+  std::size_t num_inputs;
 };
 
 enum class StepRule { kSgd, kAdam };
@@ -62,14 +66,16 @@ struct KernelTable {
   const char* name;
   bool fuses_multiply_add;  // and so rounds once where others round twice
 
-  // out = bias + (pixels / 255) weights, of shape (rows, width).
-  void (*input_forward)(const InkedImages& images, const T* weights, const T* bias,
+  // out = bias + (bytes / 255) weights, of shape (rows, width). An odd number of inputs has one
+  // more row of weights.
+  void (*input_forward)(const InkedInputs& inputs, const T* weights, const T* bias,
                         std::size_t width, T* out);
-  // Finds the pair ink of `rows` images with this ink.
-  void (*input_pair_ink)(const std::uint64_t* ink, std::size_t rows, std::uint64_t* pair_ink);
-  // Steps the weights against the gradient (pixels / 255)' out_gradient. `partial`
+  // Finds the pair ink of `rows` inputs with `num_words` words of ink each, an even number.
+  void (*input_pair_ink)(const std::uint64_t* ink, std::size_t rows, std::size_t num_words,
+                         std::uint64_t* pair_ink);
+  // Steps the weights against the gradient (bytes / 255)' out_gradient. `partial`
   // has the size of the weights; it may be null up to kGroupRows rows.
-  void (*input_update)(const InkedImages& images, const T* out_gradient, std::size_t width,
+  void (*input_update)(const InkedInputs& inputs, const T* out_gradient, std::size_t width,
                        const Step<T>& step, Trainable<T> weights, T* partial);
 
   // out = bias + in weights, of shape (rows, width); in has `inner` used of `in_width` columns.
@@ -122,8 +128,9 @@ struct KernelTable {
   // The sum over the rows of the cross-entropy of the logits, of shape (rows, width). Adds to
   // `correct` the rows whose first largest logit is that of the label. `gradient` becomes that of
   // the mean. `smoothing` is the share of every label that is spread over all classes.
-  double (*cross_entropy)(const T* logits, const std::uint8_t* labels, std::size_t rows,
-                          std::size_t width, T smoothing, T* gradient, std::size_t* correct);
+  double (*cross_entropy)(const T* logits, const std::uint32_t* labels, std::size_t rows,
+                          std::size_t num_classes, std::size_t width, T smoothing, T* gradient,
+                          std::size_t* correct);
 
   // mean = (1 - share) mean + share values
   void (*blend)(const T* values, std::size_t count, T share, T* mean);

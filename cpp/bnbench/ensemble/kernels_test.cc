@@ -16,14 +16,12 @@
 #include "bnbench/ensemble/buffer.h"
 #include "bnbench/ensemble/dispatch.h"
 #include "bnbench/ensemble/ensemble.h"
-#include "bnbench/ensemble/images.h"
+#include "bnbench/ensemble/inputs.h"
 
 using bnbench::Activation;
 using bnbench::Buffer;
 using bnbench::KernelTable;
 using bnbench::kGroupRows;
-using bnbench::kNumOutputs;
-using bnbench::kNumPixels;
 using bnbench::Step;
 using bnbench::StepRule;
 using Values = std::vector<double>;
@@ -33,6 +31,18 @@ namespace {
 // Widths of one vector up to more than a panel of any set, and rows of one to several tiles.
 constexpr std::size_t kWidths[] = {16, 48, 80};
 constexpr std::size_t kRows[] = {1, 7, 64, 70};
+// Rows and numbers of inputs: an odd one has a last byte without a neighbor, 112 fill two words.
+constexpr std::pair<std::size_t, std::size_t> kFirstLayers[] = {
+    {1, 784}, {7, 784}, {64, 784}, {70, 784}, {70, 1}, {7, 63}, {64, 112}, {130, 113}};
+struct LossCase {
+  std::size_t rows;
+  std::size_t classes;
+  std::size_t width;
+  double smoothing;
+};
+constexpr LossCase kLosses[] = {{1, 10, 16, 0},      {7, 10, 16, 0.25}, {64, 10, 16, 0},
+                                {70, 10, 16, 0.25},  {3, 2, 16, 0.25},  {70, 47, 48, 0},
+                                {7, 300, 304, 0.25}, {64, 16, 16, 0}};
 
 template <class T>
 Buffer<T> Draw(std::mt19937* random, std::size_t size, double middle = 0, double spread = 1) {
@@ -149,21 +159,23 @@ Step<T> Round(const Step<double>& step) {
 }
 
 struct Images {
-  explicit Images(std::size_t rows) : labels(rows, 0) {
+  Images(std::size_t rows, std::size_t size) : num_pixels(size), labels(rows, 0) {
     std::mt19937 random(static_cast<unsigned>(rows));
-    for (std::size_t i = 0; i < rows * kNumPixels; ++i) {
+    for (std::size_t i = 0; i < rows * num_pixels; ++i) {
       pixels.push_back(static_cast<std::uint8_t>(random() % 3 == 0 ? random() % 256 : 0));
     }
     // Pixels that no image inks.
     for (std::size_t row = 0; row < rows; ++row) {
-      std::fill_n(pixels.begin() + static_cast<std::ptrdiff_t>(row * kNumPixels), 60, 0);
+      std::fill_n(pixels.begin() + static_cast<std::ptrdiff_t>(row * num_pixels),
+                  std::min<std::size_t>(num_pixels / 2, 60), 0);
     }
   }
   double Value(std::size_t row, std::size_t pixel) const {
-    return static_cast<double>(static_cast<float>(pixels[row * kNumPixels + pixel]) / 255.0F);
+    return static_cast<double>(static_cast<float>(pixels[row * num_pixels + pixel]) / 255.0F);
   }
+  std::size_t num_pixels;
   std::vector<std::uint8_t> pixels;
-  std::vector<std::uint8_t> labels;
+  std::vector<std::int64_t> labels;
 };
 
 }  // namespace
@@ -171,28 +183,30 @@ struct Images {
 TEST_CASE_TEMPLATE("the first layer's product and step are those of plain loops", T, float,
                    double) {
   ForEachSet<T>([](const KernelTable<T>& kernels) {
-    for (const std::size_t rows : kRows) {
-      const Images images(rows);
-      const bnbench::ImageTable table({images.pixels, images.labels}, "images");
-      bnbench::Batch batch(rows);
+    for (const auto& [rows, num_pixels] : kFirstLayers) {
+      const Images images(rows, num_pixels);
+      const bnbench::InputTable table({images.pixels, images.labels}, {num_pixels, 10}, "images");
+      bnbench::Batch<T> batch(table, rows);
       std::vector<std::uint32_t> order(rows);
       for (std::size_t i = 0; i < rows; ++i) order[i] = static_cast<std::uint32_t>(i);
       batch.Gather(table, order);
-      kernels.input_pair_ink(batch.images().ink, rows, batch.pair_ink());
+      kernels.input_pair_ink(batch.inked().ink, rows, batch.inked().num_words, batch.pair_ink());
       constexpr std::size_t kWidth = 48;
       std::mt19937 random(1);
-      const Buffer<T> weights = Draw<T>(&random, kNumPixels * kWidth);
+      // A row for the second of the last two, if their number is odd.
+      const std::size_t num_weights = (num_pixels + num_pixels % 2) * kWidth;
+      const Buffer<T> weights = Draw<T>(&random, num_weights);
       const Buffer<T> bias = Draw<T>(&random, kWidth);
       const Buffer<T> gradient = Draw<T>(&random, rows * kWidth);
 
       Buffer<T> out(rows * kWidth);
-      kernels.input_forward(batch.images(), weights.data(), bias.data(), kWidth, out.data());
+      kernels.input_forward(batch.inked(), weights.data(), bias.data(), kWidth, out.data());
       Values expected(rows * kWidth);
-      Values weight_gradient(kNumPixels * kWidth);
+      Values weight_gradient(num_weights);
       for (std::size_t row = 0; row < rows; ++row) {
         for (std::size_t c = 0; c < kWidth; ++c) {
           double sum = static_cast<double>(bias[c]);
-          for (std::size_t p = 0; p < kNumPixels; ++p) {
+          for (std::size_t p = 0; p < num_pixels; ++p) {
             const double value = images.Value(row, p);
             sum += value * static_cast<double>(weights[p * kWidth + c]);
             weight_gradient[p * kWidth + c] +=
@@ -204,10 +218,10 @@ TEST_CASE_TEMPLATE("the first layer's product and step are those of plain loops"
       CheckClose(out, expected);
 
       for (const Step<double>& step : kSteps) {
-        Stepped<T> stepped(&random, Draw<T>(&random, kNumPixels * kWidth));
+        Stepped<T> stepped(&random, Draw<T>(&random, num_weights));
         stepped.StepPlainly(weight_gradient, step);
-        Buffer<T> partial(kNumPixels * kWidth);
-        kernels.input_update(batch.images(), gradient.data(), kWidth, Round<T>(step),
+        Buffer<T> partial(num_weights);
+        kernels.input_update(batch.inked(), gradient.data(), kWidth, Round<T>(step),
                              stepped.trainable(), partial.data());
         stepped.Check();
       }
@@ -522,39 +536,38 @@ TEST_CASE_TEMPLATE("activations and their slopes are those of the standard libra
 TEST_CASE_TEMPLATE("the loss, its gradient and the hits are those of plain loops", T, float,
                    double) {
   ForEachSet<T>([](const KernelTable<T>& kernels) {
-    for (const auto& [rows, smoothing] :
-         {std::pair{kRows[0], 0.0}, {kRows[1], 0.25}, {kRows[2], 0.0}, {kRows[3], 0.25}}) {
-      constexpr std::size_t kWidth = 16;
+    for (const auto& [rows, classes, width, smoothing] : kLosses) {
       std::mt19937 random(6);
-      Buffer<T> logits = Draw<T>(&random, rows * kWidth, 0, 20);
-      std::vector<std::uint8_t> labels(rows);
-      for (std::uint8_t& label : labels) label = static_cast<std::uint8_t>(random() % kNumOutputs);
+      Buffer<T> logits = Draw<T>(&random, rows * width, 0, 20);
+      std::vector<std::uint32_t> labels(rows);
+      for (std::uint32_t& label : labels) label = static_cast<std::uint32_t>(random() % classes);
       double expected_loss = 0;
       std::size_t expected_correct = 0;
-      Values expected(rows * kWidth);
+      Values expected(rows * width);
       for (std::size_t row = 0; row < rows; ++row) {
-        T* const first = logits.data() + row * kWidth;
+        T* const first = logits.data() + row * width;
         if (row == 3) first[4] = first[6] = 50;  // of equal logits the first counts
         if (row == 3) labels[row] = 6;
         double sum = 0;
-        for (std::size_t c = 0; c < kNumOutputs; ++c)
-          sum += std::exp(static_cast<double>(first[c]));
-        for (std::size_t c = 0; c < kNumOutputs; ++c) {
-          const double target = (c == labels[row] ? 1 - smoothing : 0) + smoothing / kNumOutputs;
+        for (std::size_t c = 0; c < classes; ++c) sum += std::exp(static_cast<double>(first[c]));
+        for (std::size_t c = 0; c < classes; ++c) {
+          const double target =
+              (c == labels[row] ? 1 - smoothing : 0) + smoothing / static_cast<double>(classes);
           expected_loss += target * (std::log(sum) - static_cast<double>(first[c]));
         }
         expected_correct +=
-            std::max_element(first, first + kNumOutputs) - first == labels[row] ? 1 : 0;
-        for (std::size_t c = 0; c < kNumOutputs; ++c) {
-          const double target = (c == labels[row] ? 1 - smoothing : 0) + smoothing / kNumOutputs;
-          expected[row * kWidth + c] =
+            std::max_element(first, first + classes) - first == std::ptrdiff_t{labels[row]} ? 1 : 0;
+        for (std::size_t c = 0; c < classes; ++c) {
+          const double target =
+              (c == labels[row] ? 1 - smoothing : 0) + smoothing / static_cast<double>(classes);
+          expected[row * width + c] =
               (std::exp(static_cast<double>(first[c])) / sum - target) / static_cast<double>(rows);
         }
       }
-      Buffer<T> gradient = Draw<T>(&random, rows * kWidth);
+      Buffer<T> gradient = Draw<T>(&random, rows * width);
       std::size_t correct = 0;
       const double loss =
-          kernels.cross_entropy(logits.data(), labels.data(), rows, kWidth,
+          kernels.cross_entropy(logits.data(), labels.data(), rows, classes, width,
                                 static_cast<T>(smoothing), gradient.data(), &correct);
       CHECK(loss == doctest::Approx(expected_loss).epsilon(1e-5));
       CHECK(correct == expected_correct);

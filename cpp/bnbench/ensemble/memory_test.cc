@@ -50,7 +50,7 @@ struct Outcome {
 };
 
 Outcome TrainWithAllocations(long allowed, std::span<const TrialInput> trials,
-                             const LabeledImages& images) {
+                             const LabeledInputs& images) {
   Outcome outcome;
   EnsembleOptions options;
   options.on_trial = [&](std::size_t, const TrialResult& result) {
@@ -59,7 +59,7 @@ Outcome TrainWithAllocations(long allowed, std::span<const TrialInput> trials,
   std::atomic<bool> stop{false};
   allocations_left = allowed;
   try {
-    TrainEnsemble(images, images, trials, options, stop);
+    TrainEnsemble({images, images, {784, 10}}, trials, options, stop);
   } catch (const std::bad_alloc&) {
     outcome.has_thrown = true;
   }
@@ -70,7 +70,7 @@ Outcome TrainWithAllocations(long allowed, std::span<const TrialInput> trials,
 
 TEST_CASE("memory that runs out at any allocation of a worker ends no process") {
   const std::vector<std::uint8_t> pixels(std::size_t{4} * 784, 1);
-  const std::vector<std::uint8_t> labels(4, 0);
+  const std::vector<std::int64_t> labels(4, 0);
   // The state of PyTorch's CPU generator: seeded, one word left, all words zero.
   std::vector<std::uint8_t> state(5056, 0);
   state[8] = state[12] = 1;

@@ -23,10 +23,10 @@ void AddColumns(const T* in, const LayerPlace& from, std::size_t rows, const Lay
 }  // namespace
 
 template <class T>
-Network<T>::Network(const NetworkShape& shape, const TrainingRecipe& recipe,
+Network<T>::Network(const NetworkShape& shape, const DataShape& data, const TrainingRecipe& recipe,
                     const KernelTable<T>& kernels, std::size_t max_rows)
     : kernels_(kernels),
-      layout_(shape),
+      layout_(shape, data),
       max_rows_(max_rows),
       has_shortcuts_(shape.is_residual),
       finds_statistics_(recipe.evaluation_statistics == EvaluationStatistics::kPrecise &&
@@ -55,7 +55,8 @@ Network<T>::Network(const NetworkShape& shape, const TrainingRecipe& recipe,
   }
   logits_ = Buffer<T>(Multiply(max_rows, layout_.layers.back().width));
   if (max_rows > kGroupRows) {
-    partial_ = Buffer<T>(Multiply(kNumPixels, layout_.layers.front().width));
+    const LayerPlace& first = layout_.layers.front();
+    partial_ = Buffer<T>(first.bias - first.weight);  // as the first layer's weights
   }
 }
 
@@ -76,13 +77,13 @@ void Network<T>::DrawMasks(OrderSource& random, std::span<const std::uint32_t> l
 }
 
 template <class T>
-double Network<T>::Train(Batch& batch, const Step<T>& step) {
+double Network<T>::Train(Batch<T>& batch, const Step<T>& step) {
   Forward(values_.data(), batch, Pass::kTrain);
   Layer& last = layers_.back();
   std::size_t correct = 0;
   const double loss =
-      kernels_.cross_entropy(logits_.data(), batch.labels(), batch.rows(), last.place.width,
-                             label_smoothing_, last.gradient.data(), &correct);
+      kernels_.cross_entropy(logits_.data(), batch.labels(), batch.rows(), last.place.outputs,
+                             last.place.width, label_smoothing_, last.gradient.data(), &correct);
   Backward(batch, step);
   return loss;
 }
@@ -98,7 +99,7 @@ void Network<T>::BeginStatistics() {
 }
 
 template <class T>
-void Network<T>::AddStatistics(const Batch& batch) {
+void Network<T>::AddStatistics(const Batch<T>& batch) {
   Forward(evaluated(), batch, Pass::kCollect);
 }
 
@@ -108,25 +109,29 @@ void Network<T>::EndStatistics() {
 }
 
 template <class T>
-EvaluationSums Network<T>::Evaluate(const Batch& batch) {
+EvaluationSums Network<T>::Evaluate(const Batch<T>& batch) {
   Forward(evaluated(), batch, Pass::kEvaluate);
   Layer& last = layers_.back();
   EvaluationSums sums;
-  sums.loss = kernels_.cross_entropy(logits_.data(), batch.labels(), batch.rows(), last.place.width,
-                                     T{0}, last.gradient.data(), &sums.correct);
+  sums.loss =
+      kernels_.cross_entropy(logits_.data(), batch.labels(), batch.rows(), last.place.outputs,
+                             last.place.width, T{0}, last.gradient.data(), &sums.correct);
   return sums;
 }
 
 template <class T>
-void Network<T>::Forward(T* values, const Batch& batch, Pass pass) {
+void Network<T>::Forward(T* values, const Batch<T>& batch, Pass pass) {
   const std::size_t rows = batch.rows();
   assert(rows <= max_rows_);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const LayerPlace& place = layers_[i].place;
     const T* const weight = values + place.weight;
     const T* const bias = values + place.bias;
-    if (i == 0) {
-      kernels_.input_forward(batch.images(), weight, bias, place.width, Linear(i));
+    if (i == 0 && batch.holds_bytes()) {
+      kernels_.input_forward(batch.inked(), weight, bias, place.width, Linear(i));
+    } else if (i == 0) {
+      kernels_.dense_forward(batch.values(), place.inputs, rows, place.inputs, weight, bias,
+                             place.width, Linear(i));
     } else {
       kernels_.dense_forward(hidden_[i - 1].out(), layers_[i - 1].place.width, rows, place.inputs,
                              weight, bias, place.width, Linear(i));
@@ -140,7 +145,7 @@ void Network<T>::Forward(T* values, const Batch& batch, Pass pass) {
 }
 
 template <class T>
-void Network<T>::Backward(Batch& batch, const Step<T>& step) {
+void Network<T>::Backward(Batch<T>& batch, const Step<T>& step) {
   const std::size_t rows = batch.rows();
   for (std::size_t i = layers_.size(); i-- > 1;) {
     Layer& layer = layers_[i];
@@ -161,9 +166,16 @@ void Network<T>::Backward(Batch& batch, const Step<T>& step) {
   }
   Layer& first = layers_.front();
   BackwardUnits(0, step, rows);
-  kernels_.input_pair_ink(batch.images().ink, rows, batch.pair_ink());
-  kernels_.input_update(batch.images(), first.gradient.data(), first.place.width, step,
-                        At(parameters(), first.place.weight), partial_.data());
+  const LayerPlace& place = first.place;
+  const Trainable<T> weights = At(parameters(), place.weight);
+  if (!batch.holds_bytes()) {
+    kernels_.dense_update(batch.values(), place.inputs, rows, place.inputs, first.gradient.data(),
+                          place.width, step, weights);
+    return;
+  }
+  const InkedInputs inked = batch.inked();
+  kernels_.input_pair_ink(inked.ink, rows, inked.num_words, batch.pair_ink());
+  kernels_.input_update(inked, first.gradient.data(), place.width, step, weights, partial_.data());
 }
 
 template <class T>

@@ -10,7 +10,7 @@
 #include "bnbench/checked.h"
 #include "bnbench/ensemble/buffer.h"
 #include "bnbench/ensemble/ensemble.h"
-#include "bnbench/ensemble/images.h"
+#include "bnbench/ensemble/inputs.h"
 #include "bnbench/ensemble/kernels.h"
 #include "bnbench/ensemble/order.h"
 #include "bnbench/ensemble/parameters.h"
@@ -19,8 +19,8 @@
 namespace bnbench {
 
 struct EvaluationSums {
-  double loss = 0;          // sum over the images
-  std::size_t correct = 0;  // images whose first largest logit is that of their label
+  double loss = 0;          // sum over the inputs
+  std::size_t correct = 0;  // inputs whose first largest logit is that of their label
 };
 
 // `T` is float where networks are trained, and double where their training is checked.
@@ -30,9 +30,9 @@ struct EvaluationSums {
 template <class T>
 class Network {
  public:
-  // For batches of up to `max_rows` images.
-  Network(const NetworkShape& shape, const TrainingRecipe& recipe, const KernelTable<T>& kernels,
-          std::size_t max_rows);
+  // For batches of up to `max_rows` inputs.
+  Network(const NetworkShape& shape, const DataShape& data, const TrainingRecipe& recipe,
+          const KernelTable<T>& kernels, std::size_t max_rows);
 
   // Both in the order of TrialInput::parameters.
   void Load(std::span<const T> parameters);
@@ -40,8 +40,8 @@ class Network {
 
   // Draws the dropout masks of the next batch; see HiddenUnits::DrawMask.
   void DrawMasks(OrderSource& random, std::span<const std::uint32_t> loader_rows);
-  // One step of the optimizer. Returns the sum over the images of their losses before it.
-  double Train(Batch& batch, const Step<T>& step);
+  // One step of the optimizer. Returns the sum over the inputs of their losses before it.
+  double Train(Batch<T>& batch, const Step<T>& step);
   // Moves what is evaluated by a share of the way to what is trained.
   void Average(T share);
 
@@ -49,10 +49,10 @@ class Network {
   // all batches added in between.
   bool finds_statistics() const { return finds_statistics_; }
   void BeginStatistics();
-  void AddStatistics(const Batch& batch);
+  void AddStatistics(const Batch<T>& batch);
   void EndStatistics();
 
-  EvaluationSums Evaluate(const Batch& batch);
+  EvaluationSums Evaluate(const Batch<T>& batch);
 
  private:
   struct Layer {
@@ -65,8 +65,8 @@ class Network {
     Buffer<T> shortcut_gradient;  // where the layer adds its inputs to its outputs
   };
 
-  void Forward(T* values, const Batch& batch, Pass pass);
-  void Backward(Batch& batch, const Step<T>& step);
+  void Forward(T* values, const Batch<T>& batch, Pass pass);
+  void Backward(Batch<T>& batch, const Step<T>& step);
   // Turns the gradient of a layer's outputs into that of its linear part, and steps the rest.
   void BackwardUnits(std::size_t index, const Step<T>& step, std::size_t rows);
 

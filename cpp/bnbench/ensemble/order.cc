@@ -47,16 +47,16 @@ OrderSource::OrderSource(std::span<const std::uint8_t> state)
 OrderSource::~OrderSource() = default;
 OrderSource::OrderSource(OrderSource&&) noexcept = default;
 
-std::vector<std::int64_t> OrderSource::DrawEpoch(std::size_t num_images) {
+std::vector<std::int64_t> OrderSource::DrawEpoch(std::size_t num_inputs) {
   DrawSeed(generator_->value);  // the loader's own, for workers it does not have
   const std::int64_t seed = DrawSeed(generator_->value);
   at::Generator shuffler = at::detail::createCPUGenerator(static_cast<std::uint64_t>(seed));
   // What torch.randperm computes, which would start an OpenMP thread for each of ours.
   at::CPUGeneratorImpl* const random = shuffler.get<at::CPUGeneratorImpl>();
-  std::vector<std::int64_t> order(num_images);
+  std::vector<std::int64_t> order(num_inputs);
   std::iota(order.begin(), order.end(), std::int64_t{0});
-  for (std::size_t i = 0; i + 1 < num_images; ++i) {
-    std::swap(order[i], order[i + random->random() % (num_images - i)]);
+  for (std::size_t i = 0; i + 1 < num_inputs; ++i) {
+    std::swap(order[i], order[i + random->random() % (num_inputs - i)]);
   }
   return order;
 }
@@ -80,17 +80,17 @@ std::vector<std::uint8_t> OrderSource::State() const {
   return {first, first + bytes.numel()};
 }
 
-BatchOrders DrawBatchOrders(std::span<const std::uint8_t> random_state, std::size_t num_images,
+BatchOrders DrawBatchOrders(std::span<const std::uint8_t> random_state, std::size_t num_inputs,
                             std::size_t epochs) {
-  if (num_images > kMaxImages) {
-    throw UsageError("num_images", "at most " + std::to_string(kMaxImages),
-                     std::to_string(num_images));
+  if (num_inputs > kMaxInputs) {
+    throw UsageError("num_inputs", "at most " + std::to_string(kMaxInputs),
+                     std::to_string(num_inputs));
   }
   OrderSource source(random_state);
   BatchOrders orders;
-  orders.indices.reserve(Multiply(num_images, epochs));
+  orders.indices.reserve(Multiply(num_inputs, epochs));
   for (std::size_t epoch = 0; epoch < epochs; ++epoch) {
-    const std::vector<std::int64_t> order = source.DrawEpoch(num_images);
+    const std::vector<std::int64_t> order = source.DrawEpoch(num_inputs);
     orders.indices.insert(orders.indices.end(), order.begin(), order.end());
     source.DrawEvaluation();
   }

@@ -12,7 +12,7 @@
 namespace bnbench {
 
 // What two DataLoaders without workers draw from the default generator: one over the training
-// images with shuffle=True, iterated in every epoch, and one over the test images after it; and
+// inputs with shuffle=True, iterated in every epoch, and one over the test inputs after it; and
 // what dropout draws in between.
 class OrderSource {
  public:
@@ -21,12 +21,12 @@ class OrderSource {
   ~OrderSource();
   OrderSource(OrderSource&&) noexcept;
 
-  // The order of the next epoch: a permutation of 0 .. num_images - 1.
-  std::vector<std::int64_t> DrawEpoch(std::size_t num_images);
+  // The order of the next epoch: a permutation of 0 .. num_inputs - 1.
+  std::vector<std::int64_t> DrawEpoch(std::size_t num_inputs);
   // Fills `out` as Tensor.bernoulli_ does. Defined for float and double.
   template <class T>
   void DrawBernoulli(double probability, std::span<T> out);
-  // The draw that iterating over the test images costs.
+  // The draw that iterating over the test inputs costs.
   void DrawEvaluation();
   std::vector<std::uint8_t> State() const;
 

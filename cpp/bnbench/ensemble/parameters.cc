@@ -41,18 +41,18 @@ void ForEachValue(const ParameterLayout& layout, const Body& body) {
 
 }  // namespace
 
-std::size_t CountParameters(const NetworkShape& network) {
+std::size_t CountParameters(const NetworkShape& network, const DataShape& data) {
   const std::size_t per_unit = Add(1, ListVectors(network.normalization).size());
-  std::size_t inputs = kNumPixels;
+  std::size_t inputs = data.num_inputs;
   std::size_t count = 0;
   for (const std::size_t units : network.hidden_sizes) {
     count = Add(count, Multiply(units, Add(inputs, per_unit)));
     inputs = units;
   }
-  return Add(count, Multiply(kNumOutputs, Add(inputs, 1)));
+  return Add(count, Multiply(data.num_classes, Add(inputs, 1)));
 }
 
-ParameterLayout::ParameterLayout(const NetworkShape& shape) {
+ParameterLayout::ParameterLayout(const NetworkShape& network, const DataShape& data) {
   const auto take = [&](std::size_t count) {
     const std::size_t offset = size;
     size = Add(size, count);
@@ -63,7 +63,8 @@ ParameterLayout::ParameterLayout(const NetworkShape& shape) {
     layer.inputs = inputs;
     layer.outputs = outputs;
     layer.width = PaddedWidth(outputs);
-    layer.weight = take(Multiply(inputs, layer.width));
+    // The kernels of the first layer step the rows of two inputs at a time.
+    layer.weight = take(Multiply(Add(inputs, inputs % 2), layer.width));
     layer.bias = take(layer.width);
     layer.vectors.push_back(layer.bias);
     for (std::size_t LayerPlace::*vector : ListVectors(normalization)) {
@@ -72,12 +73,12 @@ ParameterLayout::ParameterLayout(const NetworkShape& shape) {
     }
     layers.push_back(layer);
   };
-  std::size_t inputs = kNumPixels;
-  for (const std::size_t units : shape.hidden_sizes) {
-    add_layer(inputs, units, shape.normalization);
+  std::size_t inputs = data.num_inputs;
+  for (const std::size_t units : network.hidden_sizes) {
+    add_layer(inputs, units, network.normalization);
     inputs = units;
   }
-  add_layer(inputs, kNumOutputs, Normalization::kNone);
+  add_layer(inputs, data.num_classes, Normalization::kNone);
 }
 
 template <class T>

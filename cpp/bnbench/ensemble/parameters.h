@@ -17,7 +17,7 @@ struct LayerPlace {
   std::size_t inputs = 0;
   std::size_t outputs = 0;
   std::size_t width = 0;   // outputs, padded
-  std::size_t weight = 0;  // (inputs, width)
+  std::size_t weight = 0;  // (inputs, width), and one row more where the inputs are odd
   std::size_t bias = 0;
   std::size_t gain = 0;
   std::size_t shift = 0;
@@ -27,7 +27,7 @@ struct LayerPlace {
 };
 
 struct ParameterLayout {
-  explicit ParameterLayout(const NetworkShape& shape);
+  ParameterLayout(const NetworkShape& network, const DataShape& data);
 
   std::size_t size = 0;  // with the padding
   std::vector<LayerPlace> layers;

@@ -39,28 +39,28 @@ std::string DescribeLoss(const char* name, double loss, std::size_t epoch) {
   return std::string("diverged: ") + name + " is " + value + " in epoch " + std::to_string(epoch);
 }
 
-// Images that an epoch trains on, and its steps.
+// Inputs that an epoch trains on, and its steps.
 struct EpochSize {
-  std::size_t images = 0;
+  std::size_t inputs = 0;
   std::size_t steps = 0;
 };
 
-EpochSize FindEpochSize(const TrainingRecipe& recipe, std::size_t num_images) {
-  const std::size_t full_batches = num_images / recipe.batch_size;
-  const std::size_t full_images = full_batches * recipe.batch_size;
-  if (recipe.drops_last || full_images == num_images) return {full_images, full_batches};
-  return {num_images, full_batches + 1};
+EpochSize FindEpochSize(const TrainingRecipe& recipe, std::size_t num_inputs) {
+  const std::size_t full_batches = num_inputs / recipe.batch_size;
+  const std::size_t full_inputs = full_batches * recipe.batch_size;
+  if (recipe.drops_last || full_inputs == num_inputs) return {full_inputs, full_batches};
+  return {num_inputs, full_batches + 1};
 }
 
-// Calls body(batch, images of the one after) for consecutive batches of `images`, until it returns
+// Calls body(batch, inputs of the one after) for consecutive batches of `inputs`, until it returns
 // false.
 template <class Body>
-void ForEachBatch(const ImageTable& table, std::span<const std::uint32_t> images,
+void ForEachBatch(const InputTable& table, std::span<const std::uint32_t> inputs,
                   std::size_t batch_size, const Body& body) {
-  for (std::size_t first = 0; first < images.size(); first += batch_size) {
-    const auto batch = images.subspan(first, std::min(batch_size, images.size() - first));
-    const auto rest = images.subspan(first + batch.size());
-    const UpcomingImages upcoming{&table, rest.first(std::min(batch_size, rest.size()))};
+  for (std::size_t first = 0; first < inputs.size(); first += batch_size) {
+    const auto batch = inputs.subspan(first, std::min(batch_size, inputs.size() - first));
+    const auto rest = inputs.subspan(first + batch.size());
+    const UpcomingInputs upcoming{&table, rest.first(std::min(batch_size, rest.size()))};
     if (!body(batch, upcoming)) return;
   }
 }
@@ -77,8 +77,8 @@ class Training {
         epoch_(FindEpochSize(recipe_, shared.train.size())),
         max_rows_(std::max(kEvaluationRows, std::min(recipe_.batch_size, shared.train.size()))),
         order_source_(input.random_state),
-        network_(input.network, recipe_, shared.kernels, max_rows_),
-        batch_(max_rows_) {
+        network_(input.network, shared.train.shape(), recipe_, shared.kernels, max_rows_),
+        batch_(shared.train, max_rows_) {
     network_.Load(input.parameters);
   }
 
@@ -88,10 +88,10 @@ class Training {
     double loss = 0;
     SortBatches(order_source_.DrawEpoch(shared_.train.size()));
     std::size_t step = 0;
-    const auto train = [&](std::span<const std::uint32_t> images) {
+    const auto train = [&](std::span<const std::uint32_t> inputs) {
       if (has_dropout_) {
         network_.DrawMasks(order_source_,
-                           std::span(rows_).subspan(step * recipe_.batch_size, images.size()));
+                           std::span(rows_).subspan(step * recipe_.batch_size, inputs.size()));
       }
       loss += network_.Train(batch_, MakeNextStep());
       Average(++step);
@@ -99,7 +99,7 @@ class Training {
     };
     if (!ForEachTrainingBatch(train)) return false;
     if (network_.finds_statistics() && std::isfinite(loss) && !FindStatistics()) return false;
-    result->train_loss = loss / static_cast<double>(epoch_.images);
+    result->train_loss = loss / static_cast<double>(epoch_.inputs);
     result->train_seconds = stopwatch.Seconds();
     return true;
   }
@@ -130,14 +130,14 @@ class Training {
     shared_.train.SortBatches(order, recipe_.batch_size, &order_, &rows_);
   }
 
-  // Calls body(images) with each batch of `images` in batch_, until it returns false. Returns false
+  // Calls body(inputs) with each batch of `inputs` in batch_, until it returns false. Returns false
   // if the trial was stopped.
   template <class Body>
-  bool ForEachGathered(const ImageTable& table, std::span<const std::uint32_t> images,
+  bool ForEachGathered(const InputTable& table, std::span<const std::uint32_t> inputs,
                        std::size_t batch_size, const Body& body) {
     bool is_stopped = false;
-    ForEachBatch(table, images, batch_size,
-                 [&](std::span<const std::uint32_t> batch, const UpcomingImages& upcoming) {
+    ForEachBatch(table, inputs, batch_size,
+                 [&](std::span<const std::uint32_t> batch, const UpcomingInputs& upcoming) {
                    is_stopped = shared_.stop.load(std::memory_order_relaxed);
                    if (is_stopped) return false;
                    batch_.Gather(table, batch);
@@ -149,7 +149,7 @@ class Training {
 
   template <class Body>
   bool ForEachTrainingBatch(const Body& body) {
-    return ForEachGathered(shared_.train, std::span(order_).first(epoch_.images),
+    return ForEachGathered(shared_.train, std::span(order_).first(epoch_.inputs),
                            recipe_.batch_size, body);
   }
 
@@ -170,7 +170,7 @@ class Training {
     }
   }
 
-  // A pass over the training images in the order of their file.
+  // A pass over the training inputs in the order of their file.
   bool FindStatistics() {
     if (recipe_.weight_averaging == WeightAveraging::kNone) network_.Average(T{1});
     std::vector<std::int64_t> file_order(shared_.train.size());
@@ -194,7 +194,7 @@ class Training {
   std::size_t max_rows_;
   OrderSource order_source_;
   Network<T> network_;
-  Batch batch_;
+  Batch<T> batch_;
   std::vector<std::uint32_t> order_;
   std::vector<std::uint32_t> rows_;  // in the loader's batches
   std::size_t num_steps_ = 0;
@@ -208,16 +208,16 @@ BasicTrialResult<T> Fail(BasicTrialResult<T> result, std::string reason) {
   return result;
 }
 
-// The error text of a recipe for `num_images` images; empty if they can be trained on by it.
+// The error text of a recipe for `num_inputs` inputs; empty if they can be trained on by it.
 std::string FindProblem(const TrainingRecipe& recipe, std::size_t num_rates,
-                        std::size_t num_images) {
+                        std::size_t num_inputs) {
   if (recipe.epochs < 1) return ComposeError("epochs", "at least 1", "0");
   if (recipe.batch_size < 1) return ComposeError("batch_size", "at least 1", "0");
-  const std::size_t steps_per_epoch = FindEpochSize(recipe, num_images).steps;
+  const std::size_t steps_per_epoch = FindEpochSize(recipe, num_inputs).steps;
   if (steps_per_epoch == 0) {
     return ComposeError("batch_size",
-                        "at most the " + std::to_string(num_images) +
-                            " training images where the last batch is left out",
+                        "at most the " + std::to_string(num_inputs) +
+                            " training inputs where the last batch is left out",
                         std::to_string(recipe.batch_size));
   }
   const std::size_t steps = Multiply(recipe.epochs, steps_per_epoch);
@@ -229,11 +229,12 @@ std::string FindProblem(const TrainingRecipe& recipe, std::size_t num_rates,
   return {};
 }
 
-// The error text of a trial that cannot be trained on `num_images` images; empty if it can.
+// The error text of a trial that cannot be trained on the inputs; empty if it can.
 template <class T>
-std::string FindProblem(const BasicTrialInput<T>& input, std::size_t num_images) {
+std::string FindProblem(const BasicTrialInput<T>& input, const InputTable& train) {
+  const std::size_t num_inputs = train.size();
   const NetworkShape& network = input.network;
-  std::string problem = FindProblem(input.recipe, input.learning_rates.size(), num_images);
+  std::string problem = FindProblem(input.recipe, input.learning_rates.size(), num_inputs);
   if (!problem.empty()) return problem;
   for (const std::size_t units : network.hidden_sizes) {
     if (units < 1) return ComposeError("hidden_sizes", "at least 1 each", "0");
@@ -241,7 +242,7 @@ std::string FindProblem(const BasicTrialInput<T>& input, std::size_t num_images)
   if (!(network.dropout >= 0 && network.dropout < 1)) {
     return ComposeError("dropout", "a number in [0, 1)", std::to_string(network.dropout));
   }
-  const std::size_t count = CountParameters(network);
+  const std::size_t count = CountParameters(network, train.shape());
   if (input.parameters.size() != count) {
     return ComposeError("parameters", "the " + std::to_string(count) + " values of the network",
                         std::to_string(input.parameters.size()));
@@ -249,11 +250,11 @@ std::string FindProblem(const BasicTrialInput<T>& input, std::size_t num_images)
   const bool is_normalized =
       network.normalization == Normalization::kBatch && !network.hidden_sizes.empty();
   const std::size_t batch_size = input.recipe.batch_size;
-  const std::size_t last_rows = FindEpochSize(input.recipe, num_images).images % batch_size;
+  const std::size_t last_rows = FindEpochSize(input.recipe, num_inputs).inputs % batch_size;
   if (is_normalized && (batch_size == 1 || last_rows == 1)) {
-    return ComposeError("batch_size", "at least two images in each batch for batch normalization",
-                        std::to_string(num_images) + " images in batches of " +
-                            std::to_string(batch_size) + ", one with a single image");
+    return ComposeError("batch_size", "at least two inputs in each batch for batch normalization",
+                        std::to_string(num_inputs) + " inputs in batches of " +
+                            std::to_string(batch_size) + ", one with a single input");
   }
   return {};
 }
@@ -265,7 +266,7 @@ BasicTrialResult<T> TrainTrial(const SharedTraining<T>& shared, const BasicTrial
                                const std::function<void(const EpochResult&)>& on_epoch) {
   BasicTrialResult<T> result;
   try {
-    std::string problem = FindProblem(input, shared.train.size());
+    std::string problem = FindProblem(input, shared.train);
     if (!problem.empty()) return Fail(std::move(result), std::move(problem));
     // Ahead of all that is freed again after the trial, so that a thousand results lie side by side
     // in memory and not each behind a hole.

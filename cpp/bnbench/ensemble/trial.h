@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "bnbench/ensemble/ensemble.h"
-#include "bnbench/ensemble/images.h"
+#include "bnbench/ensemble/inputs.h"
 #include "bnbench/ensemble/kernels.h"
 
 namespace bnbench {
@@ -15,8 +15,8 @@ namespace bnbench {
 // What all trials of an ensemble share. Read by all threads, changed by none but `stop`.
 template <class T>
 struct SharedTraining {
-  const ImageTable& train;
-  const ImageTable& test;
+  const InputTable& train;
+  const InputTable& test;
   const KernelTable<T>& kernels;
   const std::atomic<bool>& stop;
 };

@@ -31,7 +31,7 @@ class HiddenUnits {
   T* out() { return out_; }
   const T* out() const { return out_; }
 
-  // Draws the next batch's dropout mask as torch does for images in the order of the loader. The
+  // Draws the next batch's dropout mask as torch does for inputs in the order of the loader. The
   // image in row i of the batch has row `loader_rows[i]` there.
   void DrawMask(OrderSource& random, std::span<const std::uint32_t> loader_rows);
 
@@ -76,7 +76,7 @@ class HiddenUnits {
   Buffer<T> no_shift_;
   Buffer<T> gain_gradient_;
   Buffer<T> shift_gradient_;
-  std::vector<double> mean_sum_;  // over the collected images
+  std::vector<double> mean_sum_;  // over the collected inputs
   std::vector<double> square_sum_;
   double num_collected_ = 0;
 

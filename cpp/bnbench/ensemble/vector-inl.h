@@ -75,6 +75,22 @@ BNBENCH_ALWAYS_INLINE void ForEachPanel(std::size_t width, const Body& body) {
   }
 }
 
+// a b + c, rounded once where the instruction set fuses products. Left to the compiler, that would
+// depend on how it turns a loop into vectors.
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+BNBENCH_ALWAYS_INLINE float MultiplyAdd(float a, float b, float c) {
+  return __builtin_fmaf(a, b, c);
+}
+BNBENCH_ALWAYS_INLINE double MultiplyAdd(double a, double b, double c) {
+  return __builtin_fma(a, b, c);
+}
+#else
+template <class T>
+BNBENCH_ALWAYS_INLINE T MultiplyAdd(T a, T b, T c) {
+  return a * b + c;
+}
+#endif
+
 BNBENCH_ALWAYS_INLINE float SquareRoot(float x) { return __builtin_sqrtf(x); }
 BNBENCH_ALWAYS_INLINE double SquareRoot(double x) { return __builtin_sqrt(x); }
 

@@ -10,32 +10,25 @@
 namespace bnbench {
 namespace {
 
-// An open file, closed at the end.
-class Descriptor {
- public:
-  // Without waiting for the other end of a pipe.
-  explicit Descriptor(const std::string& path)
-      : number_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-  ~Descriptor() {
-    if (number_ >= 0) close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
-
 std::string DescribeError(int error) {
   if (error == ENOENT || error == ENOTDIR) return "nothing there";
   return std::string("an unreadable file (") + std::strerror(error) + ")";
 }
 
-// What is open instead of a regular file with 1 to `max_bytes` bytes; empty if it is one.
-std::string FindProblem(int descriptor, std::size_t max_bytes, std::size_t* size) {
+}  // namespace
+
+Descriptor::Descriptor(const std::string& path)
+    : number_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)),
+      error_(number_ < 0 ? errno : 0) {}
+
+Descriptor::~Descriptor() {
+  if (number_ >= 0) close(number_);
+}
+
+std::string FindProblem(const Descriptor& file, std::size_t max_bytes, std::size_t* size) {
+  if (file.number() < 0) return DescribeError(file.error_);
   struct stat status {};
-  if (fstat(descriptor, &status) != 0) return DescribeError(errno);
+  if (fstat(file.number(), &status) != 0) return DescribeError(errno);
   if (S_ISDIR(status.st_mode)) return "a folder";
   if (!S_ISREG(status.st_mode)) return "a device or a pipe";  // it could go on for ever
   *size = static_cast<std::size_t>(status.st_size);
@@ -46,17 +39,11 @@ std::string FindProblem(int descriptor, std::size_t max_bytes, std::size_t* size
   return {};
 }
 
-}  // namespace
-
 std::string TryReadFile(const std::string& path, std::size_t max_bytes, std::string* problem) {
   // What is looked at is what is read, whatever takes its place meanwhile.
   const Descriptor file(path);
-  if (file.number() < 0) {
-    *problem = DescribeError(errno);
-    return {};
-  }
   std::size_t size = 0;
-  *problem = FindProblem(file.number(), max_bytes, &size);
+  *problem = FindProblem(file, max_bytes, &size);
   if (!problem->empty()) return {};
   std::string bytes(size, '\0');
   std::size_t found = 0;

@@ -1,4 +1,5 @@
-// The labeled images that models are evaluated on: where they are found, and how they are checked.
+// The inputs that models are evaluated on and their targets: where they are found, and how they are
+// checked.
 #ifndef BNBENCH_IO_TEST_SET_H_
 #define BNBENCH_IO_TEST_SET_H_
 
@@ -9,11 +10,9 @@
 #include <string>
 #include <vector>
 
-namespace bnbench {
+#include "bnbench/io/array.h"
 
-inline constexpr std::size_t kImageSide = 28;
-inline constexpr std::size_t kImageSize = kImageSide * kImageSide;
-inline constexpr std::size_t kNumClasses = 10;
+namespace bnbench {
 
 // SHA-256 of FashionMNIST's decompressed test files.
 inline constexpr char kFashionTestImagesSha256[] =
@@ -21,16 +20,55 @@ inline constexpr char kFashionTestImagesSha256[] =
 inline constexpr char kFashionTestLabelsSha256[] =
     "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34";
 
-struct TestSet {
-  std::vector<std::uint8_t> images;  // (count, 28, 28)
-  std::vector<std::uint8_t> labels;  // (count), each 0..9
-  std::string images_sha256;         // of the decompressed IDX files
-  std::string labels_sha256;
+// The hashes that an array goes by, each computed when it is first asked for: that of the IDX file
+// it was read from or could be in, and that of its values.
+class ArrayHashes {
+ public:
+  // `array` must stay. `as_idx` is the same array as bytes, if it can be in an IDX file.
+  ArrayHashes(const Array& array, const Array& as_idx) : array_(&array), as_idx_(&as_idx) {}
 
-  std::size_t count() const { return labels.size(); }
+  bool Have(const std::string& sha256);
+  // The one of the file, if the array is from an IDX file; else that of the values.
+  const std::string& First();
+
+ private:
+  const Array* array_;
+  const Array* as_idx_;
+  std::vector<std::string> found_;
+};
+
+class TestSet {
+ public:
+  // `targets` are whole numbers of shape (count); without them there are predictions and no score.
+  // Errors call them `targets_name`. Throws DataError.
+  TestSet(Array inputs, Array targets, const std::string& targets_name);
+  explicit TestSet(Array inputs);
+  TestSet(const TestSet&) = delete;
+  TestSet& operator=(const TestSet&) = delete;
+
+  const Array& inputs() const { return inputs_; }
+  std::span<const std::int64_t> targets() const { return targets_; }
+  bool has_targets() const { return !targets_.empty(); }
+  std::size_t count() const { return inputs_.count(); }
+
+  // Whether both were read from FashionMNIST's files.
   bool is_fashion_mnist() const {
-    return images_sha256 == kFashionTestImagesSha256 && labels_sha256 == kFashionTestLabelsSha256;
+    return inputs_.file_sha256 == kFashionTestImagesSha256 &&
+           target_array_.file_sha256 == kFashionTestLabelsSha256;
   }
+
+  // Throws DataError unless these are the hashes of inputs and targets, as ArrayHashes has them;
+  // missing targets have any. `origin` says whose the hashes are.
+  void CheckHashes(const std::string& inputs_sha256, const std::string& targets_sha256,
+                   const std::string& origin);
+
+ private:
+  Array inputs_;
+  Array target_array_;  // as they were read, then as int64
+  Array target_bytes_;  // empty unless all fit into bytes
+  std::vector<std::int64_t> targets_;
+  ArrayHashes input_hashes_;
+  ArrayHashes target_hashes_;
 };
 
 // The folders where `bnbench data` finds or puts the data, in its order: BNBENCH_DATA if it is set;
@@ -44,12 +82,9 @@ std::vector<std::string> ListDataFolders(
 // a folder with only one of the two files.
 TestSet LoadTestSet(std::span<const std::string> folders);
 
-// Throws DataError unless every label is a class: 0 to 9. Errors call the labels `name`.
-void CheckLabels(std::span<const std::uint8_t> labels, const std::string& name);
-
-// Throws DataError unless the set's hashes are these; `origin` says whose they are.
-void CheckTestSetHashes(const TestSet& test_set, const std::string& images_sha256,
-                        const std::string& labels_sha256, const std::string& origin);
+// Loads the arrays of --inputs and --targets, as ReadArray reads them; an empty `targets_path` is
+// no targets. Throws DataError.
+TestSet LoadTestSet(const std::string& inputs_path, const std::string& targets_path);
 
 }  // namespace bnbench
 

@@ -59,7 +59,7 @@ class Reader {
 
 std::string EncodeAnswer(const ModelAnswer& answer) {
   std::string bytes;
-  bytes.reserve(MaxAnswerBytes(answer.logits.size()));
+  bytes.reserve(MaxAnswerBytes(answer.scores.values.size()));
   Append(static_cast<std::uint8_t>(answer.error.has_value()), &bytes);
   if (answer.error) {
     Append(static_cast<std::uint8_t>(answer.error->code()), &bytes);
@@ -69,13 +69,22 @@ std::string EncodeAnswer(const ModelAnswer& answer) {
   }
   Append(static_cast<std::uint8_t>(answer.training_fault.is_fixed), &bytes);
   AppendText(answer.training_fault.text, &bytes);
+  Append(static_cast<std::uint8_t>(answer.neighbor_fault.kind), &bytes);
+  AppendText(answer.neighbor_fault.text, &bytes);
+  const BenchmarkRecord benchmark = answer.benchmark.value_or(BenchmarkRecord{});
+  Append(static_cast<std::uint64_t>(benchmark.repeats), &bytes);
+  for (const double x : {benchmark.median, benchmark.low, benchmark.high}) Append(x, &bytes);
+  Append(static_cast<std::uint8_t>(benchmark.is_narrow), &bytes);
+  Append(answer.epsilon, &bytes);
   Append(answer.seconds, &bytes);
-  bytes.append(reinterpret_cast<const char*>(answer.logits.data()),
-               answer.logits.size() * sizeof(float));
+  Append(static_cast<std::uint8_t>(answer.scores.kind), &bytes);
+  Append(static_cast<std::uint64_t>(answer.scores.width), &bytes);
+  bytes.append(reinterpret_cast<const char*>(answer.scores.values.data()),
+               answer.scores.values.size() * sizeof(float));
   return bytes;
 }
 
-ModelAnswer DecodeAnswer(std::string_view bytes, std::size_t num_logits, const std::string& name) {
+ModelAnswer DecodeAnswer(std::string_view bytes, std::size_t num_inputs, const std::string& name) {
   Reader reader(bytes, name);
   ModelAnswer answer;
   if (reader.Take<std::uint8_t>() != 0) {
@@ -90,19 +99,48 @@ ModelAnswer DecodeAnswer(std::string_view bytes, std::size_t num_logits, const s
   }
   answer.training_fault.is_fixed = reader.Take<std::uint8_t>() != 0;
   answer.training_fault.text = reader.TakeText();
-  answer.seconds = reader.Take<double>();
-  const std::string_view values = reader.TakeBytes(num_logits * sizeof(float));
-  answer.logits.resize(num_logits);
-  std::memcpy(answer.logits.data(), values.data(), values.size());
-  if (!reader.IsAtEnd() || !std::isfinite(answer.seconds) || answer.seconds < 0 ||
-      !std::ranges::all_of(answer.logits, [](float x) { return std::isfinite(x); })) {
-    reader.Fail();
+  const auto require = [&](bool holds) {
+    if (!holds) reader.Fail();
+  };
+  const auto take_number = [&] {
+    const auto number = reader.Take<double>();
+    require(std::isfinite(number) && number >= 0);
+    return number;
+  };
+  const auto fault_kind = reader.Take<std::uint8_t>();
+  require(fault_kind <= static_cast<std::uint8_t>(NeighborFault::Kind::kNotDeterministic));
+  answer.neighbor_fault.kind = static_cast<NeighborFault::Kind>(fault_kind);
+  answer.neighbor_fault.text = reader.TakeText();
+  BenchmarkRecord benchmark;
+  benchmark.repeats = static_cast<std::size_t>(reader.Take<std::uint64_t>());
+  for (double* number : {&benchmark.median, &benchmark.low, &benchmark.high}) {
+    *number = take_number();
+  }
+  benchmark.is_narrow = reader.Take<std::uint8_t>() != 0;
+  if (benchmark.repeats > 0) answer.benchmark = benchmark;
+  answer.epsilon = take_number();
+  answer.seconds = take_number();
+  const auto kind = reader.Take<std::uint8_t>();
+  require(kind <= static_cast<std::uint8_t>(OutputKind::kLabels));
+  answer.scores.kind = static_cast<OutputKind>(kind);
+  answer.scores.width = static_cast<std::size_t>(reader.Take<std::uint64_t>());
+  const std::size_t width = answer.scores.width;
+  require(width > 0 && width <= bytes.size() && num_inputs <= bytes.size());
+  require(answer.scores.kind != OutputKind::kLabels || width == 1);
+  std::vector<float>& values = answer.scores.values;
+  const std::string_view taken = reader.TakeBytes(num_inputs * width * sizeof(float));
+  values.resize(num_inputs * width);
+  std::memcpy(values.data(), taken.data(), taken.size());
+  require(reader.IsAtEnd());
+  require(std::ranges::all_of(values, [](float x) { return std::isfinite(x); }));
+  if (answer.scores.kind == OutputKind::kLabels) {
+    require(std::ranges::all_of(values, [](float x) { return x >= 0 && x <= kMaxLabel; }));
   }
   return answer;
 }
 
-std::size_t MaxAnswerBytes(std::size_t num_logits) {
-  return 64 + 2 * kMaxTextBytes + num_logits * sizeof(float);
+std::size_t MaxAnswerBytes(std::size_t num_scores) {
+  return 256 + 2 * kMaxTextBytes + num_scores * sizeof(float);
 }
 
 }  // namespace bnbench

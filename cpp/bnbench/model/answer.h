@@ -9,30 +9,31 @@
 #include <vector>
 
 #include "bnbench/errors.h"
+#include "bnbench/model/benchmark.h"
+#include "bnbench/model/classifier.h"
+#include "bnbench/model/neighbors.h"
+#include "bnbench/model/scores.h"
 
 namespace bnbench {
-
-// What is wrong with the mode a model was exported in.
-struct TrainingFault {
-  std::string text;       // of the error; empty if there is no fault
-  bool is_fixed = false;  // whether it stays in evaluation mode, so that no result can be trusted
-};
 
 struct ModelAnswer {
   std::optional<Error> error;  // why the model is unusable; else the rest holds
   TrainingFault training_fault;
+  NeighborFault neighbor_fault;
+  std::optional<BenchmarkRecord> benchmark;
+  double epsilon = 0;  // of the model's coarsest type
   double seconds = 0;
-  std::vector<float> logits;  // (count, 10)
+  Scores scores;
 };
 
 std::string EncodeAnswer(const ModelAnswer& answer);
 
-// Decodes an answer about `num_logits` logits. A model may have overwritten what made the answer:
-// throws ModelError, which calls the model `name`, unless it is one, with finite logits.
-ModelAnswer DecodeAnswer(std::string_view bytes, std::size_t num_logits, const std::string& name);
+// Decodes an answer about `num_inputs` inputs. A model may have overwritten what made the answer:
+// throws ModelError, which calls the model `name`, unless it is one, with finite scores.
+ModelAnswer DecodeAnswer(std::string_view bytes, std::size_t num_inputs, const std::string& name);
 
-// The longest answer about `num_logits` logits.
-std::size_t MaxAnswerBytes(std::size_t num_logits);
+// The longest answer about `num_scores` scores.
+std::size_t MaxAnswerBytes(std::size_t num_scores);
 
 }  // namespace bnbench
 

@@ -5,7 +5,7 @@
 
 #include <torch/csrc/jit/api/module.h>
 
-#include "bnbench/model/answer.h"
+#include "bnbench/model/classifier.h"
 
 namespace bnbench {
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "bnbench/errors.h"
+#include "bnbench/model/neighbors.h"
 
 namespace bnbench {
 namespace {
@@ -18,27 +19,40 @@ std::string Scientific(double value) {
   return text.data();
 }
 
-// Counts the predictions that differ and appends the first of their images to `images`.
-std::size_t CountDisagreements(const Manifest& manifest, const EvaluationRecord& found,
-                               std::string* images) {
-  std::size_t count = 0;
+// How far the prediction leads the class that was expected.
+double Lead(const EvaluationRecord& found, std::size_t input, std::int64_t expected) {
+  const std::size_t first = input * found.scores.width;
+  const auto score = [&](std::int64_t label) {
+    return static_cast<double>(found.scores.values[first + static_cast<std::size_t>(label)]);
+  };
+  return score(found.predictions[input]) - score(expected);
+}
+
+// Counts the predictions that differ and appends the first of their inputs to `inputs`.
+void CountDisagreements(const Manifest& manifest, const EvaluationRecord& found, bool explains,
+                        VerificationRecord* record, std::string* inputs) {
   for (std::size_t i = 0; i < manifest.total; ++i) {
     if (manifest.predictions[i] == found.predictions[i]) continue;
-    if (++count <= kNamedDisagreements) *images += " " + std::to_string(i);
+    ++record->disagreements;
+    if (explains && Lead(found, i, manifest.predictions[i]) <= 2 * record->allowed_logit_diff) {
+      ++record->explained;
+    } else if (record->disagreements - record->explained <= kNamedDisagreements) {
+      *inputs += " " + std::to_string(i);
+    }
   }
-  if (count > kNamedDisagreements) *images += " ...";
-  return count;
+  if (record->disagreements - record->explained > kNamedDisagreements) *inputs += " ...";
 }
 
 void CompareProbes(const Manifest& manifest, const EvaluationRecord& found, double tolerance,
                    VerificationRecord* record) {
   double largest_diff = 0;
   double largest_expected = 0;
+  const std::size_t width = found.scores.width;
   for (const Probe& probe : manifest.probes) {
-    for (std::size_t k = 0; k < kNumClasses; ++k) {
-      const double logit = found.logits[probe.index * kNumClasses + k];
-      largest_diff = std::max(largest_diff, std::abs(logit - probe.logits[k]));
-      largest_expected = std::max(largest_expected, std::abs(probe.logits[k]));
+    for (std::size_t k = 0; k < width; ++k) {
+      const double score = found.scores.values[probe.index * width + k];
+      largest_diff = std::max(largest_diff, std::abs(score - probe.scores[k]));
+      largest_expected = std::max(largest_expected, std::abs(probe.scores[k]));
     }
   }
   record->max_abs_logit_diff = largest_diff;
@@ -46,21 +60,23 @@ void CompareProbes(const Manifest& manifest, const EvaluationRecord& found, doub
 }
 
 std::string ExplainDisagreement(const Manifest& manifest, const EvaluationRecord& found,
-                                const VerificationRecord& record, const std::string& images) {
+                                const VerificationRecord& record, const std::string& inputs) {
   std::string reason;
   const auto add = [&reason](const std::string& text) {
     reason += (reason.empty() ? "" : "; ") + text;
   };
-  if (found.correct != manifest.correct) {
-    add(ComposeError("correct", std::to_string(manifest.correct), std::to_string(found.correct)));
+  const std::size_t unexplained = record.disagreements - record.explained;
+  if (found.correct && *found.correct != manifest.correct &&
+      (unexplained > 0 || record.explained == 0)) {
+    add(ComposeError("correct", std::to_string(manifest.correct), std::to_string(*found.correct)));
   }
-  if (record.disagreements > 0) {
+  if (unexplained > 0) {
     add(ComposeError("predictions", "those of the manifest",
-                     std::to_string(record.disagreements) + " of " +
-                         std::to_string(manifest.total) + " that differ (image" + images + ")"));
+                     std::to_string(unexplained) + " of " + std::to_string(manifest.total) +
+                         " that differ (input" + inputs + ")"));
   }
   if (record.max_abs_logit_diff > record.allowed_logit_diff) {
-    add(ComposeError("probe logits",
+    add(ComposeError("probe scores",
                      "a difference of at most " + Scientific(record.allowed_logit_diff),
                      Scientific(record.max_abs_logit_diff)));
   }
@@ -69,17 +85,19 @@ std::string ExplainDisagreement(const Manifest& manifest, const EvaluationRecord
 
 }  // namespace
 
-VerificationRecord Verify(const Manifest& manifest, const EvaluationRecord& found,
-                          double tolerance) {
+VerificationRecord Verify(const Manifest& manifest, const EvaluationRecord& found, double tolerance,
+                          double epsilon) {
   if (found.predictions.size() != manifest.total) {
-    throw ModelError("expected.total", std::to_string(found.predictions.size()) + " test images",
+    throw ModelError("expected.total", std::to_string(found.predictions.size()) + " inputs",
                      std::to_string(manifest.total) + " in the manifest", "export the model again");
   }
+  const double by_rounding = epsilon > Epsilon(DType::kFloat32) ? NeighborTolerance(epsilon) : 0;
+  const bool explains = by_rounding > tolerance && found.scores.kind != OutputKind::kLabels;
   VerificationRecord record;
-  std::string images;
-  record.disagreements = CountDisagreements(manifest, found, &images);
-  CompareProbes(manifest, found, tolerance, &record);
-  record.reason = ExplainDisagreement(manifest, found, record, images);
+  std::string inputs;
+  CompareProbes(manifest, found, std::max(tolerance, by_rounding), &record);
+  CountDisagreements(manifest, found, explains, &record, &inputs);
+  record.reason = ExplainDisagreement(manifest, found, record, inputs);
   record.agreed = record.reason.empty();
   return record;
 }

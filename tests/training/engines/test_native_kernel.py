@@ -24,7 +24,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 MOMENTUM_RECIPE = {"batch_size": 91, "momentum": 0.9, "weight_decay": 5e-4}
 
 Bytes = NDArray[np.uint8]
-Data = tuple[Bytes, Bytes, Bytes, Bytes]
+Data = tuple[Bytes, Bytes, Bytes, Bytes, int]
 
 
 def make_images(count: int, seed: int) -> tuple[Bytes, Bytes]:
@@ -40,7 +40,7 @@ def make_images(count: int, seed: int) -> tuple[Bytes, Bytes]:
 
 @pytest.fixture(scope="module")
 def data() -> Data:
-    return *make_images(2000, 0), *make_images(300, 1)
+    return *make_images(2000, 0), *make_images(300, 1), 10
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,7 @@ def real_data(fashion_mnist: Dataset) -> Data:
         train.labels.numpy(),
         test.inputs.flatten(1).numpy(),
         test.labels.numpy(),
+        10,
     )
 
 
@@ -362,7 +363,7 @@ def test_a_batch_of_one_image_is_refused_with_batch_normalization(data: Data) ->
     odd = (data[0][:129], data[1][:129], *data[2:])
     (result,) = _native.train_ensemble(*odd, [make_trial(0, "batch")])
     assert result.status == "failed"
-    assert "129 images in batches of 64, one with a single image" in result.reason
+    assert "129 inputs in batches of 64, one with a single input" in result.reason
 
 
 def test_arguments_that_make_no_sense_are_refused(data: Data) -> None:
@@ -395,7 +396,11 @@ def test_arguments_that_make_no_sense_are_refused(data: Data) -> None:
         make(batch_size=0)
     with pytest.raises(_native.UsageError, match="instruction_set: expected one"):
         _native.train_ensemble(*data, [make()], instruction_set="mmx")
-    with pytest.raises(_native.DataError, match="train_images: expected a uint8 array"):
-        _native.train_ensemble(data[0].astype(np.float32), *data[1:], [make()])
-    with pytest.raises(_native.DataError, match="test images: expected at least one image"):
-        _native.train_ensemble(*data[:2], data[2], data[3][:-1], [make()])
+    with pytest.raises(_native.DataError, match="train_inputs: expected a uint8 or float32 array"):
+        _native.train_ensemble(data[0].astype(np.float64), *data[1:], [make()])  # type: ignore[arg-type]
+    with pytest.raises(_native.DataError, match="test_labels: expected an array of whole numbers"):
+        _native.train_ensemble(*data[:3], data[3] / 2, 10, [make()])  # type: ignore[arg-type]
+    with pytest.raises(_native.DataError, match="training set: expected labels from 0 to 8, got 9"):
+        _native.train_ensemble(*data[:4], 9, [make()])
+    with pytest.raises(_native.DataError, match="test set: expected at least one input of 784"):
+        _native.train_ensemble(*data[:2], data[2], data[3][:-1], 10, [make()])

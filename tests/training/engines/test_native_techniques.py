@@ -17,12 +17,14 @@ from bnbench import _native
 from bnbench.data import Dataset
 from bnbench.networks import build_network
 from bnbench.recipes import RecipeSpec
-from bnbench.specs import TrialSpec, VariantSpec
+from bnbench.specs import DataShape, TrialSpec, VariantSpec
 from bnbench.training.engines import make_engine
 from bnbench.training.engines.interface import TrainedTrial, train_all
 
 Bytes = NDArray[np.uint8]
-Data = tuple[Bytes, Bytes, Bytes, Bytes]
+Inputs = Bytes | NDArray[np.float32]
+Labels = NDArray[np.integer[Any]]
+Data = tuple[Inputs, Labels, Inputs, Labels, int]
 Doubles = NDArray[np.float64]
 
 SEED = 5
@@ -43,7 +45,7 @@ def make_images(count: int, seed: int) -> tuple[Bytes, Bytes]:
 
 @pytest.fixture(scope="module")
 def data() -> Data:
-    return *make_images(100, 0), *make_images(40, 1)
+    return *make_images(100, 0), *make_images(40, 1), 10
 
 
 def flatten(state: dict[str, torch.Tensor]) -> Doubles:
@@ -56,10 +58,15 @@ def flatten(state: dict[str, torch.Tensor]) -> Doubles:
     )
 
 
-def start(variant: VariantSpec) -> nn.Module:
+def scale(inputs: Inputs) -> torch.Tensor:
+    values = torch.tensor(inputs)
+    return (values.float().div(255) if values.dtype == torch.uint8 else values).double()
+
+
+def start(variant: VariantSpec, data: Data) -> nn.Module:
     """Build the network in float64, with gains and shifts that are not just 1 and 0."""
     torch.manual_seed(SEED)
-    network = build_network(variant).double()
+    network = build_network(variant, DataShape(data[0].shape[1:], data[4])).double()
     random = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -138,9 +145,9 @@ def train_by_torch(
     data: Data, variant: VariantSpec, recipe: RecipeSpec, rates: Doubles
 ) -> tuple[Doubles, list[tuple[float, float, float]]]:
     """Train in float64. Returns what was evaluated last, and each epoch's losses and accuracy."""
-    images, labels = torch.tensor(data[0]).float().div(255).double(), torch.tensor(data[1]).long()
-    tests, test_labels = torch.tensor(data[2]).float().div(255).double(), torch.tensor(data[3])
-    network = start(variant)
+    images, labels = scale(data[0]), torch.tensor(data[1]).long()
+    tests, test_labels = scale(data[2]), torch.tensor(data[3])
+    network = start(variant, data)
     torch.manual_seed(SEED)
     optimizer = make_optimizer(network, recipe)
     average = Average(network, recipe)
@@ -190,7 +197,7 @@ def train_by_torch(
 def train_natively(
     data: Data, variant: VariantSpec, recipe: RecipeSpec, rates: Doubles, instruction_set: str
 ) -> tuple[Doubles, list[tuple[float, float, float]]]:
-    parameters = flatten(start(variant).state_dict())
+    parameters = flatten(start(variant, data).state_dict())
     torch.manual_seed(SEED)
     fields = dataclasses.asdict(recipe)
     for name in (
@@ -224,7 +231,7 @@ def check(
     """Compare to 1e-12 of the largest parameter, and losses to 1e-12 of themselves."""
     rates = np.array([recipe.learning_rate]) if rates is None else rates
     expected, expected_epochs = train_by_torch(data, variant, recipe, rates)
-    assert np.abs(expected - flatten(start(variant).state_dict())).max() > 1e-3
+    assert np.abs(expected - flatten(start(variant, data).state_dict())).max() > 1e-3
     for instruction_set in instruction_sets:
         found, epochs = train_natively(data, variant, recipe, rates, instruction_set)
         assert np.abs(found - expected).max() <= 1e-12 * np.abs(expected).max()
@@ -268,7 +275,7 @@ def test_gradients_are_those_of_autograd(
     # One step of rate 1 on one batch moves the parameters by their gradient.
     recipe = RecipeSpec(epochs=1, batch_size=100, learning_rate=1.0)
     variant, rates = vary(**changes), np.ones(1)
-    before = flatten(start(variant).state_dict())
+    before = flatten(start(variant, data).state_dict())
     after, epochs = train_by_torch(data, variant, recipe, rates)
     found, found_epochs = train_natively(data, variant, recipe, rates, instruction_set)
     gradient = before - after
@@ -293,6 +300,40 @@ def test_optimizers_step_as_those_of_torch(data: Data, changes: dict[str, Any]) 
     check(data, vary(activation="tanh"), recipe, None, _native.ensemble_instruction_sets())
     # Batches of more than one group of images.
     check(data, vary(activation="tanh"), dataclasses.replace(recipe, batch_size=90))
+
+
+def make_other_data(sizes: tuple[int, ...], num_classes: int, dtype: str) -> Data:
+    """Noise of which a third is 0."""
+    random = np.random.default_rng(3)
+
+    def make(count: int) -> tuple[Inputs, Labels]:
+        bytes_ = random.integers(0, 256, (count, *sizes), dtype=np.uint8)
+        bytes_[random.random(bytes_.shape) < 1 / 3] = 0
+        inputs = bytes_ if dtype == "uint8" else (bytes_.astype(np.float32) - 100) / 50
+        return inputs, random.integers(0, num_classes, count)
+
+    return *make(70), *make(30), num_classes
+
+
+OTHER_DATA: dict[str, tuple[tuple[int, ...], int, str]] = {
+    "8 x 8 bytes": ((8, 8), 10, "uint8"),
+    "color bytes, 47 classes": ((3, 5, 7), 47, "uint8"),
+    "one byte, two classes": ((1,), 2, "uint8"),
+    "features": ((13,), 3, "float32"),
+    "color floats, 300 classes": ((3, 4, 5), 300, "float32"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_DATA.values(), ids=OTHER_DATA.keys())
+def test_data_of_any_shape_are_trained_on_as_torch_does(
+    kind: tuple[tuple[int, ...], int, str],
+) -> None:
+    data = make_other_data(*kind)
+    recipe = dataclasses.replace(RECIPE, momentum=0.9, weight_decay=0.01, label_smoothing=0.1)
+    variant = vary(activation="tanh", normalization="batch")
+    check(data, variant, recipe, None, _native.ensemble_instruction_sets())
+    # Batches of more than one group of inputs.
+    check(data, variant, dataclasses.replace(recipe, batch_size=70, epochs=5))
 
 
 @pytest.mark.parametrize("normalization", ["batch", "layer", "rms"])
@@ -384,7 +425,7 @@ def test_a_wrong_number_of_learning_rates_is_refused(data: Data) -> None:
 
 def test_leaving_out_the_only_batch_is_refused(data: Data) -> None:
     recipe = dataclasses.replace(RECIPE, batch_size=101, drop_last=True)
-    with pytest.raises(ValueError, match=r"batch_size: expected at most the 100 training images"):
+    with pytest.raises(ValueError, match=r"batch_size: expected at most the 100 training inputs"):
         train_natively(data, vary(), recipe, np.ones(1), "")
 
 

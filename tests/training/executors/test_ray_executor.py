@@ -23,7 +23,15 @@ from bnbench.training.executors.ray_cluster import join_cluster
 from bnbench.training.executors.ray_executor import RayExecutor
 from bnbench.training.executors.ray_worker import Job, StoredDataset, run_job
 from bnbench.training.study import run_study
-from tests.conftest import BASELINE, BATCHNORM, SilentObserver, make_environment
+from tests.conftest import (
+    BASELINE,
+    BATCHNORM,
+    REFERENCE,
+    SYNTHETIC,
+    SilentObserver,
+    make_environment,
+)
+from tests.own_nets import make_own_variant
 from tests.training.executors.conftest import NODE, drop_times, make_store, run_small_study
 
 # One process starts Ray, when tests run in several side by side.
@@ -179,6 +187,41 @@ def test_a_node_with_other_software_or_data_is_refused(
     store = make_store(tmp_path / "ray", study, environment)
     with pytest.raises(RunError, match=text):
         run_small_study(store, synthetic_dataset, RayExecutor(threads=1, do=do))
+    assert store.read_trials() == []
+
+
+def test_workers_have_the_text_of_own_code_though_its_file_is_gone(
+    joined: None, environment: EnvironmentRecord, tmp_path: Path, synthetic_dataset: Dataset
+) -> None:
+    variant = make_own_variant(tmp_path, "SmallCNN")
+    recipe = RecipeSpec(epochs=1, batch_size=32, learning_rate=0.1)
+    study = StudySpec("own", (variant,), recipe, seeds=(0, 1))
+    stores = [
+        RunStore.create(tmp_path / name, study, REFERENCE, SYNTHETIC, environment)
+        for name in ("here", "there")
+    ]
+    (tmp_path / "own.py").unlink()
+    run_small_study(stores[0], synthetic_dataset, InProcessExecutor(threads=1))
+    run_small_study(stores[1], synthetic_dataset, RayExecutor(threads=1))
+    assert_same_results(stores[1], stores[0])
+
+
+def leave_out_the_sources(job: Job, data: StoredDataset) -> list[CompletedTrial]:
+    import dataclasses
+
+    return run_job(dataclasses.replace(job, sources=()), data)
+
+
+def test_a_worker_that_has_other_own_code_is_refused(
+    joined: None, environment: EnvironmentRecord, tmp_path: Path, synthetic_dataset: Dataset
+) -> None:
+    variant = make_own_variant(tmp_path, "SmallCNN")
+    study = StudySpec("own", (variant,), RecipeSpec(epochs=1), seeds=(0,))
+    store = RunStore.create(tmp_path / "run", study, REFERENCE, SYNTHETIC, environment)
+    (tmp_path / "own.py").write_text("# edited since\n")
+    executor = RayExecutor(threads=1, do=leave_out_the_sources)
+    with pytest.raises(RunError, match="node .*: expected the own code of the study, got: "):
+        run_small_study(store, synthetic_dataset, executor)
     assert store.read_trials() == []
 
 
