@@ -152,7 +152,7 @@ def find_largest_share(
     return largest
 
 
-@pytest.mark.parametrize("error", [1e-7, 1e-3, 0.1])
+@pytest.mark.parametrize("error", [1e-7, 1e-3, 0.1, 10.0])
 @pytest.mark.parametrize(("operator", "shapes"), OPERATORS.values(), ids=OPERATORS)
 def test_no_input_within_its_error_leaves_the_linear_part_by_more_than_the_rest(
     operator: Operator, shapes: tuple[tuple[int, ...], ...], error: float
@@ -161,7 +161,7 @@ def test_no_input_within_its_error_leaves_the_linear_part_by_more_than_the_rest(
         for seed in range(3):
             find_largest_share(operator, shapes, error, seed)
     except OutOfRangeError:
-        assert error == 0.1  # a normalization whose variance may vanish
+        assert error >= 0.1  # a normalization whose variance may vanish
 
 
 NEAR = {
