@@ -6,9 +6,10 @@ import dataclasses
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from bnbench.data import Dataset, load_fashion_mnist
 from bnbench.data_arrays import KEYS, Arrays, make_dataset
@@ -97,7 +98,7 @@ def load_named(
 
 def _read_npz(path: Path) -> Dataset:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, _open_npz(file) as archive:
             found = {key: archive[key] for key in (*KEYS, CLASS_NAMES_KEY) if key in archive}
             names = ", ".join(archive.files) or "nothing"
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -107,6 +108,14 @@ def _read_npz(path: Path) -> Dataset:
             f"({lines[0] if lines else repr(error)}); save it by numpy.savez"
         ) from None
     return make_dataset(path.name, str(path), _take_keys(str(path), found, names))
+
+
+def _open_npz(file: BinaryIO) -> NpzFile:
+    """Open what numpy.savez writes; other files and pickles raise ValueError."""
+    archive = np.load(file, allow_pickle=False)
+    if not isinstance(archive, NpzFile):
+        raise ValueError("it holds one array without a name")
+    return archive
 
 
 def _take_keys(source: str, found: Mapping[str, Any], names: str) -> Arrays:

@@ -9,6 +9,7 @@ import base64
 import binascii
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,9 +22,6 @@ FORMAT_VERSION = 1
 FILE_NAME = "inspection.json"
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """The quantiles that a `ValuesRecord` holds."""
-IMAGE_SIZE = 28
-"""Pixels of an image's side."""
-
 Stage = Literal["before", "after"]
 
 
@@ -61,18 +59,22 @@ class ImageRecord:
     """How many seeds say so."""
     correct: tuple[int, ...]
     """How many seeds of baseline and candidate say the true class."""
-    pixels: str
-    """28 rows of 28 bytes in base64, 0 black to 255 white."""
+    pixels: str | None
+    """Rows of bytes in base64, 0 black to 255 white, of `InspectionRecord.image_size`; None if the
+    input is no image."""
 
     def __post_init__(self) -> None:
         if {len(self.answers), len(self.votes), len(self.correct)} != {2}:
             raise SpecError("answers: expected two, got another number")
         try:
-            size = len(base64.b64decode(self.pixels, validate=True))
+            _ = self.content
         except binascii.Error as error:
             raise SpecError(f"pixels: expected base64, got {error}") from None
-        if size != IMAGE_SIZE**2:
-            raise SpecError(f"pixels: expected {IMAGE_SIZE**2} bytes, got {size}")
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of `pixels`; empty if there are none."""
+        return base64.b64decode(self.pixels or "", validate=True)
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,21 @@ class InspectionRecord:
     """The seeds that `values` are pooled over."""
     values: tuple[ValuesRecord, ...]
     """Models of the study's first device; variants, then stages, then layers in their order."""
+    image_size: tuple[int, ...] | None = (28, 28)
+    """Height and width of each `ImageRecord`, and 3 if it is in color; None if inputs are no
+    images."""
+
+    def __post_init__(self) -> None:
+        expected = 0 if self.image_size is None else math.prod(self.image_size)
+        for each in self.disagreements:
+            for image in (*each.ahead, *each.behind):
+                if len(image.content) != expected:
+                    raise SpecError(f"pixels: expected {expected} bytes, got {len(image.content)}")
+
+    @property
+    def noun(self) -> str:
+        """What a test input is called in texts."""
+        return "input" if self.image_size is None else "image"
 
 
 def write_inspection(folder: Path, record: InspectionRecord) -> None:

@@ -8,7 +8,15 @@ from typing import Literal
 
 from bnbench.own_code import OwnCode
 from bnbench.recipes import OptimizerName
-from bnbench.specs import ENGINE_NAMES, PURPOSES, EngineName, Purpose, StudySpec, TrialSpec
+from bnbench.specs import (
+    ENGINE_NAMES,
+    PURPOSES,
+    DataShape,
+    EngineName,
+    Purpose,
+    StudySpec,
+    TrialSpec,
+)
 
 TrialStatus = Literal["finished", "failed"]
 LOCAL_NODE = "local"
@@ -22,6 +30,8 @@ OPTIMIZER_NAMES: dict[tuple[EngineName, OptimizerName], str] = {
     ("native", "adamw"): "bnbench native AdamW",
 }
 """What each engine trains with, by the name it puts on record."""
+IMAGE_CHANNELS = (1, 3)
+"""Channels of gray and of color images."""
 RECIPE_SETTINGS = ("lr", "momentum", "weight_decay")
 """What an optimizer calls the settings that are shown even if they are 0."""
 VerificationStatus = Literal["agreed", "disagreed", "unusable", "unchecked"]
@@ -169,6 +179,27 @@ class DataRecord:
     source_sha256: str | None = None
     """SHA-256 of the code that made the data; None if none did."""
 
+    @property
+    def shape(self) -> DataShape:
+        """What the data ask of a network."""
+        return DataShape(self.input_shape, self.num_classes)
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing among classes of equal size."""
+        return 1 / self.num_classes
+
+    @property
+    def noun(self) -> str:
+        """What an input is called in texts: ``image``, or ``input`` if it is none."""
+        is_image = len(self.input_shape) == 3 and self.input_shape[0] in IMAGE_CHANNELS
+        return "image" if is_image else "input"
+
+    def is_same(self, other: DataRecord) -> bool:
+        """Whether both describe the same data; those of older versions are known by their name."""
+        has_hashes = bool(self.sha256 and other.sha256)
+        return not self.list_differences(other) and (has_hashes or self.name == other.name)
+
     def list_differences(self, other: DataRecord) -> list[str]:
         """Describe each difference of `other` that can change a trial's results."""
         conditions: list[tuple[str, object, object]] = [
@@ -186,7 +217,7 @@ class DataRecord:
         changed = [
             key.replace("_", " ")
             for key, sha256 in self.sha256.items()
-            if other.sha256.get(key) != sha256
+            if other.sha256.get(key, sha256) != sha256
         ]
         if changed and not found:
             found.append(f"the values of {' and '.join(changed)} changed")

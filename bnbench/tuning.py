@@ -9,7 +9,12 @@ import numpy as np
 
 from bnbench.records import ChosenRateRecord, TrialRecord
 from bnbench.specs import EngineName, StudySpec, TrialSpec
-from bnbench.stats import choose_learning_rate, list_alternates, list_finalists
+from bnbench.stats import (
+    CHANCE_ACCURACY,
+    choose_learning_rate,
+    list_alternates,
+    list_finalists,
+)
 from bnbench.store import RunStore
 from bnbench.tables import Counts, Matrix, Vector, tabulate_tuning
 
@@ -20,12 +25,15 @@ Key = tuple[str, str]
 """A variant's name and a device."""
 
 
-def choose_rates(study: StudySpec, records: Sequence[TrialRecord]) -> tuple[ChosenRateRecord, ...]:
+def choose_rates(
+    study: StudySpec, records: Sequence[TrialRecord], chance: float = CHANCE_ACCURACY
+) -> tuple[ChosenRateRecord, ...]:
     """Choose the rate of highest mean validation accuracy for each variant and device.
 
     Args:
         study: a study, with tuning or without.
         records: its trials; all but the tuning trials are ignored.
+        chance: accuracy of guessing on its data.
 
     Returns:
         One record per variant and device, except where every tuning trial failed; empty without
@@ -33,11 +41,16 @@ def choose_rates(study: StudySpec, records: Sequence[TrialRecord]) -> tuple[Chos
     """
     chosen = []
     for (variant, device), (rates, accuracy, num_tried) in _tabulate_all(study, records).items():
-        best = choose_learning_rate(rates, accuracy, num_tried)
+        best = choose_learning_rate(rates, accuracy, num_tried, chance=chance)
         if best is not None and study.tuning is not None:
             generator = np.random.default_rng(BOOTSTRAP_SEED)
             others = list_alternates(
-                rates, accuracy, study.tuning.max_alternates, generator, num_tried
+                rates,
+                accuracy,
+                study.tuning.max_alternates,
+                generator,
+                num_tried,
+                chance=chance,
             )
             chosen.append(ChosenRateRecord(variant, device, best, others))
     return tuple(chosen)
@@ -52,7 +65,9 @@ class TuningRound:
     seeds: tuple[int, ...]
 
 
-def list_rounds(study: StudySpec, records: Sequence[TrialRecord]) -> tuple[TuningRound, ...]:
+def list_rounds(
+    study: StudySpec, records: Sequence[TrialRecord], chance: float = CHANCE_ACCURACY
+) -> tuple[TuningRound, ...]:
     """List the rounds of a study's tuning: the grid, rates beside the best so far, the finalists.
 
     Every rate is tried with the first seeds. Then, unless these are all seeds, the best rates are
@@ -62,6 +77,7 @@ def list_rounds(study: StudySpec, records: Sequence[TrialRecord]) -> tuple[Tunin
     Args:
         study: a study, with tuning or without.
         records: its trials.
+        chance: accuracy of guessing on its data.
 
     Returns:
         All rounds. A variant's rates in a round are known once its trials of the rounds before are
@@ -91,24 +107,27 @@ def list_rounds(study: StudySpec, records: Sequence[TrialRecord]) -> tuple[Tunin
             known = np.isin(rates, tried)
             of_round = rates[known], accuracy[known, : len(first)]
             if number < len(steps):
-                best = choose_learning_rate(*of_round)
+                best = choose_learning_rate(*of_round, chance=chance)
                 if best is None:
                     break
                 finer = (_round(best * 2.0**octaves) for octaves in (-steps[number], steps[number]))
                 later.rates[key] = tuple(rate for rate in finer if rate not in tried)
                 tried = tuple(sorted({*tried, *later.rates[key]}))
             else:
-                later.rates[key] = list_finalists(*of_round, tuning.num_finalists)
+                later.rates[key] = list_finalists(*of_round, tuning.num_finalists, chance=chance)
     return tuple(rounds)
 
 
 def list_tuning_trials(
-    study: StudySpec, engines: Mapping[str, EngineName], records: Sequence[TrialRecord]
+    study: StudySpec,
+    engines: Mapping[str, EngineName],
+    records: Sequence[TrialRecord],
+    chance: float = CHANCE_ACCURACY,
 ) -> tuple[TrialSpec, ...]:
     """List the trials of all rounds that are known yet; the arguments are as above."""
     return tuple(
         trial
-        for each in list_rounds(study, records)
+        for each in list_rounds(study, records, chance)
         for trial in study.list_tuning_trials(engines, each.rates, each.seeds)
     )
 
@@ -141,4 +160,4 @@ def find_rates(store: RunStore, records: Sequence[TrialRecord]) -> tuple[ChosenR
         records: its trials.
     """
     stored = store.read_rates()
-    return choose_rates(store.study, records) if stored is None else stored
+    return choose_rates(store.study, records, store.data.chance) if stored is None else stored

@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bnbench.data_names import resolve_data
 from bnbench.errors import RunError
@@ -18,6 +20,7 @@ from bnbench.library.progress import show_progress
 from bnbench.library.run import Run
 from bnbench.own_source import identify
 from bnbench.recipes import RecipeSpec
+from bnbench.reporting.wording import format_count
 from bnbench.specs import DEFAULT_DATA, EngineChoice, StudySpec, TimingSpec, TuningSpec, VariantSpec
 from bnbench.store import RunStore
 from bnbench.techniques import find_variant
@@ -41,6 +44,10 @@ class Study:
             ``my_nets.py:SmallCNN``, or `VariantSpec`; or by name each of these, or a callable that
             returns an ``nn.Module``, from float32 inputs of shape (N, \*input_shape) to logits of
             shape (N, num_classes).
+        data: what is trained and evaluated on: ``fashion-mnist``, ``mnist``, ``kmnist``,
+            ``emnist-balanced`` or ``cifar10``; the path of an ``.npz`` file with x_train, y_train,
+            x_test and y_test, or of a folder of IDX files; or ``FILE.py:FUNCTION``. Inputs have the
+            shape (n, \*input_shape): bytes stand for 0 to 255, float32 is taken as it is.
         recipe: how each is trained; by default the notebook's: SGD, 5 epochs of batches of 64 at a
             constant learning rate of 0.001.
         seeds: one scored trial per variant and seed; variants are paired by it.
@@ -52,19 +59,14 @@ class Study:
         timing: how the time per epoch is measured where scored trials share the machine.
         target_accuracy: accuracy in (0, 1) whose time of arrival is reported; None takes the one
             that half of the first variant's trials reach.
-        data: what is trained and evaluated on: ``fashion-mnist``, ``mnist``, ``kmnist``,
-            ``emnist-balanced``, ``cifar10``; or the path of an ``.npz`` file with ``x_train``,
-            ``y_train``, ``x_test`` and ``y_test``, of a folder of IDX files, or of a function,
-            ``FILE.py:FUNCTION``, that returns these four arrays.
 
     Raises:
         SpecError: a value is not allowed; the text names it.
 
     >>> import bnbench
-    >>> study = bnbench.Study(["baseline", "batchnorm"], bnbench.Recipe(epochs=2), seeds=range(3))
-    >>> study
-    Study('study': baseline, batchnorm; 3 seeds)
-    >>> bnbench.Study(["baseline"], bnbench.Recipe(epochs=0))
+    >>> bnbench.Study(["baseline", "batchnorm"], recipe=bnbench.Recipe(epochs=2), seeds=range(3))
+    Study('comparison': baseline, batchnorm on fashion-mnist; 3 seeds)
+    >>> bnbench.Study(["baseline"], recipe=bnbench.Recipe(epochs=0))
     Traceback (most recent call last):
     bnbench.errors.SpecError: epochs: expected a whole number of at least 1, got 0
     """
@@ -72,30 +74,30 @@ class Study:
     def __init__(
         self,
         variants: Variants = ("baseline", "batchnorm"),
-        recipe: RecipeSpec | None = None,
         *,
+        data: str | Path = DEFAULT_DATA,
+        recipe: RecipeSpec | None = None,
         seeds: Sequence[int] = range(5),
         tuning: TuningSpec | None = None,
-        name: str = "study",
+        name: str = "comparison",
         devices: Sequence[str] = ("cpu",),
         engine: EngineChoice = "auto",
         threads: int | None = None,
         timing: TimingSpec | None = None,
         target_accuracy: float | None = None,
-        data: str | Path = DEFAULT_DATA,
     ) -> None:
         self.spec = StudySpec(
             name=name,
+            data=resolve_data(str(data), Path()),
             variants=_find_variants(variants),
-            recipe=recipe or RecipeSpec(),
-            seeds=tuple(seeds),
-            devices=tuple(devices),
+            recipe=_make_plain(recipe or RecipeSpec()),
+            seeds=_make_plain(seeds),
+            devices=_make_plain(devices),
             engine=engine,
             threads=threads,
-            tuning=tuning,
+            tuning=_make_plain(tuning),
             timing=timing or TimingSpec(),
             target_accuracy=target_accuracy,
-            data=resolve_data(str(data), Path()),
         )
         """What is run and recorded."""
 
@@ -183,14 +185,27 @@ class Study:
 
     def __repr__(self) -> str:
         names = ", ".join(variant.name for variant in self.spec.variants)
-        return f"Study({self.spec.name!r}: {names}; {len(self.spec.seeds)} seeds)"
+        seeds = format_count(len(self.spec.seeds), "seed")
+        return f"Study({self.spec.name!r}: {names} on {self.spec.data}; {seeds})"
+
+
+def _make_plain(value: Any) -> Any:
+    """Make what JSON gives back: tuples of lists, ranges and arrays, Python's own numbers."""
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return replace(value, **{name: _make_plain(getattr(value, name)) for name in names})  # type: ignore[type-var]
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    return tuple(map(_make_plain, value)) if isinstance(value, list | tuple | range) else value
 
 
 def _find_variants(variants: Variants) -> tuple[VariantSpec, ...]:
     """Make variants of what was given; own code gets its absolute path and its hash."""
     if not isinstance(variants, Mapping):
-        return tuple(_find_variant(each) for each in variants)
-    return tuple(replace(_find_variant(each), name=name) for name, each in variants.items())
+        return tuple(_make_plain(_find_variant(each)) for each in variants)
+    return tuple(
+        _make_plain(replace(_find_variant(each), name=name)) for name, each in variants.items()
+    )
 
 
 def _find_variant(given: Network) -> VariantSpec:

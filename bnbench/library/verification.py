@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bnbench.inspection import write_inspection
@@ -14,6 +14,7 @@ from bnbench.library.observer import RunObserver
 from bnbench.models.inspection import inspect_run
 from bnbench.models.runtimes import DEFAULT_RUNTIMES, open_runtime
 from bnbench.models.runtimes.interface import Runtime
+from bnbench.models.runtimes.test_files import provide_test_files
 from bnbench.models.verification import compare_models, list_models, verify_run
 from bnbench.records import TrialRecord, VerificationRecord
 from bnbench.store import RunStore
@@ -37,7 +38,8 @@ def verify_models(
     """
     models = list_models(store.models_folder, trials)
     observer.start_models(len(models))
-    verifications = verify_run(store, models, *_open(dataset, names), observer.finish_model)
+    with _open(dataset, names) as opened:
+        verifications = verify_run(store, models, *opened, observer.finish_model)
     inspection = inspect_run(store.models_folder, store.study, trials, dataset)
     write_inspection(store.folder, inspection)
     return verifications
@@ -47,12 +49,15 @@ def verify_model(
     path: Path, variant: str, dataset: Any, names: Sequence[str]
 ) -> list[VerificationRecord]:
     """Verify one exported model, of a variant, without writing anything."""
-    return compare_models({path: variant}, *_open(dataset, names))[1]
+    with _open(dataset, names) as opened:
+        return compare_models({path: variant}, *opened)[1]
 
 
+@contextlib.contextmanager
 def _open(
     dataset: Any, names: Sequence[str]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[Runtime]]:
-    """The test images, their labels and the runtimes by these names."""
-    images, labels = dataset.test.inputs.numpy(), dataset.test.labels.numpy()
-    return images, labels, [open_runtime(name, dataset.folder) for name in names]
+) -> Iterator[tuple[NDArray[Any], NDArray[Any], list[Runtime]]]:
+    """Yield the test inputs, their labels and the runtimes by these names."""
+    inputs, labels = dataset.test.inputs.numpy(), dataset.test.labels.numpy()
+    with provide_test_files(dataset.folder, inputs, labels) as folder:
+        yield inputs, labels, [open_runtime(name, folder) for name in names]

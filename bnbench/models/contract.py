@@ -46,8 +46,9 @@ class Contract:
         units = {1: "one unit", 2: "two units"}[self.reciprocal_root_units]
         return (
             "any runtime that rounds each operation to nearest in binary32 or finer (reciprocal "
-            f"roots to {units}, subnormals kept or flushed) and forms ordinary matrix products, "
-            "in any order"
+            f"roots to {units}, smooth functions to {self.function_units} units of 1, subnormals "
+            "kept or flushed) and forms ordinary matrix products and convolutions, in any order "
+            "(not Strassen's or Winograd's)"
         )
 
     @property

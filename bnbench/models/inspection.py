@@ -25,6 +25,7 @@ from bnbench.errors import BnbenchError
 from bnbench.inspection import LEVELS, InspectionRecord, Stage, ValuesRecord
 from bnbench.models.exported_model import name_model_file, read_model
 from bnbench.models.mistakes import count_confusions, find_disagreements, read_predictions
+from bnbench.models.pictures import find_pictures
 from bnbench.models.torch_network import rebuild_network
 from bnbench.networks import ACTIVATIONS, build_first_network
 from bnbench.records import TrialRecord
@@ -57,13 +58,13 @@ def inspect_run(
         dataset: the data set of the run.
     """
     trials = [r.trial for r in records if r.status == "finished" and r.trial.purpose == "score"]
-    labels, images = dataset.test.labels.numpy(), dataset.test.inputs.numpy()
+    labels, pictures = dataset.test.labels.numpy(), find_pictures(dataset.test.inputs.numpy())
     shape = dataset.shape
     groups = read_predictions(folder, trials, dataset.test.labels_sha256)
     on_first = {each.variant: each for each in groups if each.device == study.devices[0]}
     baseline = on_first.pop(study.variants[0].name, None)
     compared = [
-        find_disagreements(baseline, candidate, labels, images)
+        find_disagreements(baseline, candidate, labels, pictures)
         for candidate in on_first.values()
         if baseline is not None
     ]
@@ -82,6 +83,7 @@ def inspect_run(
     return InspectionRecord(
         class_names=dataset.class_names or tuple(map(str, range(shape.num_classes))),
         num_test_images=len(labels),
+        image_size=None if pictures is None else pictures.size,
         confusions=tuple(count_confusions(each, labels, shape.num_classes) for each in groups),
         disagreements=tuple(each for each in compared if each is not None),
         batch_images=batch,

@@ -5,7 +5,6 @@ Predictions are read from the manifests, so no network is evaluated and no torch
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from bnbench.errors import BnbenchError
 from bnbench.inspection import ConfusionRecord, DisagreementRecord, ImageRecord
 from bnbench.models.exported_model import name_model_file
 from bnbench.models.manifest import read_manifest
+from bnbench.models.pictures import Pictures
 from bnbench.specs import TrialSpec
 
 NUM_IMAGES = 6
@@ -73,7 +73,7 @@ def count_confusions(predictions: Predictions, labels: Labels, num_classes: int)
 
 
 def find_disagreements(
-    baseline: Predictions, candidate: Predictions, labels: Labels, images: NDArray[np.uint8]
+    baseline: Predictions, candidate: Predictions, labels: Labels, pictures: Pictures | None
 ) -> DisagreementRecord | None:
     """Find the images that most seeds of one variant get right and most of the other get wrong.
 
@@ -81,7 +81,7 @@ def find_disagreements(
         baseline: predictions of the study's first variant.
         candidate: those of another variant on the same device.
         labels: shape (num_test_images,), the true classes.
-        images: shape (num_test_images, 28, 28).
+        pictures: the test images; None if the inputs are none.
 
     Returns:
         None if the variants share no seed.
@@ -111,7 +111,7 @@ def find_disagreements(
                 answers=tuple(int(each[:, number].argmax()) for each in votes),
                 votes=tuple(int(each[:, number].max()) for each in votes),
                 correct=tuple(int(each[number]) for each in right),
-                pixels=base64.b64encode(images[number].tobytes()).decode(),
+                pixels=None if pictures is None else pictures.encode(number),
             )
             for number in kept[:NUM_IMAGES]
         )

@@ -32,13 +32,17 @@ def evaluate_graph(graph: Graph, inputs: Inputs) -> NDArray[np.float64]:
 
 
 def scale_pixels(images: Images) -> NDArray[np.float64]:
-    """The pixels that every runtime is given: each byte over 255, rounded to binary32.
+    """The numbers that every runtime is given: each byte over 255, rounded to binary32.
+
+    Floats are taken as they are.
 
     Returns:
-        float64 that holds binary32 values, shape (num_images, 784).
+        float64 that holds binary32 values, shape (num_images, num_inputs).
     """
     flat = images.reshape(len(images), -1).astype(np.float32)
-    return (flat / np.float32(255)).astype(np.float64)
+    if images.dtype == np.uint8:
+        flat /= np.float32(255)
+    return flat.astype(np.float64)
 
 
 def compute_logits(network: StoredNetwork, images: Images) -> NDArray[np.float64]:

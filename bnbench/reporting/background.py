@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bnbench.records import DataRecord
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.description import describe_network
 from bnbench.reporting.sections.nodes import list_nodes, say_nodes
@@ -12,8 +13,6 @@ from bnbench.reporting.wording import format_count
 REFERENCES = (
     "Ioffe and Szegedy (2015), Batch Normalization: Accelerating Deep Network Training by "
     "Reducing Internal Covariate Shift, arXiv 1502.03167",
-    "Xiao, Rasul and Vollgraf (2017), Fashion-MNIST: a Novel Image Dataset for Benchmarking "
-    "Machine Learning Algorithms, arXiv 1708.07747",
     "Bouthillier et al. (2021), Accounting for Variance in Machine Learning Benchmarks, "
     "arXiv 2103.03098",
     "Efron (1987), Better Bootstrap Confidence Intervals, JASA 82(397)",
@@ -22,18 +21,31 @@ REFERENCES = (
 )
 
 
+FASHION_MNIST_REFERENCE = (
+    "Xiao, Rasul and Vollgraf (2017), Fashion-MNIST: a Novel Image Dataset for Benchmarking "
+    "Machine Learning Algorithms, arXiv 1708.07747"
+)
+
+
+def _list_references(data: DataRecord) -> list[str]:
+    first, *others = REFERENCES
+    return [first, *([FASHION_MNIST_REFERENCE] if data.name == "FashionMNIST" else []), *others]
+
+
 def compose_method(summary: RunSummary) -> Section:
     """How networks were trained, compared and timed, with references."""
-    study, recipe = summary.study, summary.study.recipe
+    study, recipe, data = summary.study, summary.study.recipe, summary.data
     has_own = any(variant.own_code is not None for variant in study.variants)
-    sizes = "; ".join(f"{variant.name}: {describe_network(variant)}" for variant in study.variants)
+    sizes = "; ".join(
+        f"{variant.name}: {describe_network(variant, data.shape)}" for variant in study.variants
+    )
     networks = "in the table below" if has_own else sizes
     training = (
         f"Networks ({networks}) are trained with cross-entropy loss, batch size "
         f"{recipe.batch_size}, {format_count(recipe.epochs, 'epoch')}. "
-        f"The {summary.data.num_train_images:,} training images have pixels in [0, 1] and are "
-        f"shuffled every epoch. The {summary.data.num_test_images:,} test images are evaluated "
-        "after every epoch. For one seed, all variants start from the same random state, so "
+        f"The {data.num_train_images:,} training {data.noun}s {_say_scale(data)} and are shuffled "
+        f"every epoch. The {data.num_test_images:,} test {data.noun}s are evaluated after every "
+        "epoch. For one seed, all variants start from the same random state, so "
         "trials are paired by seed."
     )
     intervals = (
@@ -65,10 +77,18 @@ def compose_method(summary: RunSummary) -> Section:
             verdict,
             timing,
             *say_nodes(summary.nodes),
-            "References: " + "; ".join(REFERENCES) + ".",
+            "References: " + "; ".join(_list_references(data)) + ".",
         ),
         table=_tabulate_networks(summary) if has_own else None,
     )
+
+
+def _say_scale(data: DataRecord) -> str:
+    """Say which numbers a network is given, after "the images"."""
+    sizes = " × ".join(map(str, data.input_shape))
+    if data.input_dtype == "uint8":
+        return "have pixels in [0, 1]" if data.noun == "image" else f"are {sizes} bytes over 255"
+    return f"are {sizes} numbers as they are"
 
 
 def _tabulate_networks(summary: RunSummary) -> Table:
@@ -79,7 +99,7 @@ def _tabulate_networks(summary: RunSummary) -> Table:
         rows.append(
             {
                 "variant": variant.name,
-                "network": describe_network(variant),
+                "network": describe_network(variant, summary.data.shape),
                 "parameters": "not known" if number is None else f"{number:,}",
                 "SHA-256 of its code": (variant.source_sha256 or "–")[:12],
             }
@@ -104,7 +124,7 @@ def _say_correction(summary: RunSummary) -> tuple[str, ...]:
         "studies, and likewise all probabilities, and all ratios of one engine (Dunn 1961). "
         "Means, losses and times to a target are not compared by a verdict and have "
         "95 % intervals of their own. Variants are ranked by mean accuracy after the last epoch, "
-        "where a failed trial counts as chance (10 %).",
+        f"where a failed trial counts as chance ({100 * summary.data.chance:.3g} %).",
     )
 
 

@@ -79,7 +79,7 @@ def compare_runs(
         RunError: they have nothing that can be compared.
         SpecError: `variant_map` has a name that its run lacks, or one twice.
     """
-    if first.data != second.data:
+    if not first.data.is_same(second.data):
         raise RunError(
             f"expected runs on the same data, got {first.data.name} with "
             f"{first.data.num_train_images:,} training images and {second.data.name} with "

@@ -7,7 +7,7 @@ from dataclasses import fields
 from bnbench.own_code import OwnCode
 from bnbench.recipes import RecipeSpec
 from bnbench.reporting.wording import format_count, join_words
-from bnbench.specs import VariantSpec
+from bnbench.specs import FASHION_MNIST_SHAPE, DataShape, VariantSpec
 
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
 SCHEDULES = {
@@ -18,11 +18,11 @@ SCHEDULES = {
 }
 
 
-def describe_network(variant: VariantSpec) -> str:
+def describe_network(variant: VariantSpec, shape: DataShape = FASHION_MNIST_SHAPE) -> str:
     """Say what a variant's network is: ``784 → 64 → 32 → 10, relu, no normalization``."""
     if variant.own_code is not None:
         return str(variant.own_code)
-    sizes = " → ".join(map(str, (784, *variant.hidden_sizes, 10)))
+    sizes = " → ".join(map(str, (shape.num_inputs, *variant.hidden_sizes, shape.num_classes)))
     parts = [sizes, variant.activation]
     if variant.normalization == "none":
         parts.append("no normalization")

@@ -62,7 +62,7 @@ def list_contrasts(summary: RunSummary) -> list[ContrastSummary]:
 
 
 def _say(summary: RunSummary, name: Name, condition: str) -> str:
-    lead = find_lead(summary)
+    lead, noun = find_lead(summary), summary.data.noun
     variants = [
         each for each in summary.accuracy.variants if lead is None or each.device == lead.device
     ]
@@ -73,24 +73,26 @@ def _say(summary: RunSummary, name: Name, condition: str) -> str:
         found = next(iter(finished.values()))
         if len(finished) > 1:
             return f"{join_words([name(each) for each in finished])} share no seed to compare"
-        return f"nothing is compared: only {name(found.variant)} has results, {_say_right(found)}"
+        right = _say_right(found, noun)
+        return f"nothing is compared: only {name(found.variant)} has results, {right}"
     failed = [each.variant for each in variants if each.variant not in finished]
     if lead.baseline in failed:
         alone = join_words([name(each) for each in finished])
         return (
             f"only {alone} {'trains' if len(finished) == 1 else 'train'}, to "
-            f"{_say_right(finished[lead.candidate])}: every trial of {name(lead.baseline)} failed"
+            f"{_say_right(finished[lead.candidate], noun)}: every trial of "
+            f"{name(lead.baseline)} failed"
         )
     if lead.candidate in failed:
         others = name(lead.candidate) if len(failed) == 1 else "the others"
         return (
-            f"only {name(lead.baseline)} trains, to {_say_right(finished[lead.baseline])}: "
+            f"only {name(lead.baseline)} trains, to {_say_right(finished[lead.baseline], noun)}: "
             f"every trial of {others} failed"
         )
     accuracies = _format_pair(finished[lead.candidate], finished[lead.baseline])
     verdict, order, than = _judge(summary, lead, name)
     first, second = accuracies[::order]
-    return f"{verdict}: {first} of test images right {than} {second}{condition}"
+    return f"{verdict}: {first} of test {noun}s right {than} {second}{condition}"
 
 
 def _judge(summary: RunSummary, lead: ContrastSummary, name: Name) -> tuple[str, int, str]:
@@ -169,8 +171,8 @@ def _list_conditions(summary: RunSummary) -> tuple[str, ...]:
     return f", {both} {rate}", f", {rate}"
 
 
-def _say_right(variant: VariantSummary) -> str:
-    return f"{format_percent(variant.curve[-1].mean.value, 1)} of test images right"
+def _say_right(variant: VariantSummary, noun: str) -> str:
+    return f"{format_percent(variant.curve[-1].mean.value, 1)} of test {noun}s right"
 
 
 def _format_pair(first: VariantSummary, second: VariantSummary) -> tuple[str, str]:

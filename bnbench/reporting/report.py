@@ -39,7 +39,7 @@ SECTIONS: tuple[Callable[[RunSummary, RunSummary], Section | None], ...] = (
     lambda summary, shown: compose_effects(summary.ranking, shown.study),
     lambda summary, shown: compose_accuracy(summary.accuracy, summary.study, shown.accuracy),
     lambda summary, _: compose_spread(summary.spread, summary.data.num_test_images),
-    lambda summary, _: compose_rates(summary.rates, summary.study),
+    lambda summary, _: compose_rates(summary.rates, summary.study, summary.data),
     lambda _, shown: compose_time_to_target(shown.time_to_target, shown.study),
     lambda summary, _: compose_epoch_time(summary.epoch_time),
     lambda _, shown: compose_losses(shown.losses),

@@ -159,7 +159,7 @@ def _check_member(folder: Path, name: str, trials: RunTrials, others: list[RunTr
         )
     for other in others[:1]:
         wanted = [variant.name for variant in other.study.variants]
-        if trials.data != other.data or found[:2] != wanted[:2]:
+        if not trials.data.is_same(other.data) or found[:2] != wanted[:2]:
             raise RunError(
                 f"{folder / name}: expected {join_words(wanted[:2])} on {other.data.name} as in "
                 f"the first member, got {join_words(found[:2])} on {trials.data.name}; take it out "

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from bnbench.stats.arrays import FloatArray, read_accuracy_pair
 from bnbench.stats.estimates import Estimate
-from bnbench.stats.learning_rate import fill_diverged
+from bnbench.stats.learning_rate import CHANCE_ACCURACY, fill_diverged
 from bnbench.stats.means import estimate_means
 
 
@@ -62,7 +62,11 @@ def weigh_best(num_trials: int, budgets: ArrayLike) -> FloatArray:
 
 
 def estimate_budgets(
-    baseline_accuracy: ArrayLike, candidate_accuracy: ArrayLike, generator: np.random.Generator
+    baseline_accuracy: ArrayLike,
+    candidate_accuracy: ArrayLike,
+    generator: np.random.Generator,
+    *,
+    chance: float = CHANCE_ACCURACY,
 ) -> tuple[BudgetSummary, ...]:
     """Estimate the best validation accuracy of both variants for each tuning budget.
 
@@ -77,6 +81,7 @@ def estimate_budgets(
             chance.
         candidate_accuracy: same shape, the same recipes and seeds in the same order.
         generator: source of the resamples.
+        chance: accuracy of guessing, in (0, 1).
 
     Returns:
         One summary per budget from 1 to the number of recipes; without intervals for one seed.
@@ -89,7 +94,8 @@ def estimate_budgets(
     pair = read_accuracy_pair(baseline_accuracy, candidate_accuracy, num_axes=2)
     num_recipes = len(pair[0])
     weights = weigh_best(num_recipes, np.arange(1, num_recipes + 1))
-    baseline, candidate = (np.sort(fill_diverged(side), axis=0).T @ weights for side in pair)
+    filled = (fill_diverged(side, chance) for side in pair)
+    baseline, candidate = (np.sort(each, axis=0).T @ weights for each in filled)
     estimates = (
         estimate_means(baseline, generator, bounds=(0.0, 1.0)),
         estimate_means(candidate, generator, bounds=(0.0, 1.0)),

@@ -10,12 +10,16 @@ from bnbench.stats.arrays import BoolArray, FloatArray, IntArray, read_accuracy,
 CHANCE_ACCURACY = 0.1
 """Accuracy of guessing among ten classes of equal size."""
 
-CHANCE_MARGIN = 0.01
-"""A trial within this of chance has learned nothing."""
+CHANCE_MARGIN = 0.1
+"""A trial within this share of chance has learned nothing: below 11 % among ten classes."""
 
 
 def choose_learning_rate(
-    learning_rates: ArrayLike, accuracy: ArrayLike, num_tried: ArrayLike | None = None
+    learning_rates: ArrayLike,
+    accuracy: ArrayLike,
+    num_tried: ArrayLike | None = None,
+    *,
+    chance: float = CHANCE_ACCURACY,
 ) -> float | None:
     """Choose the rate with the highest mean accuracy over seeds; the smallest of equal ones.
 
@@ -28,6 +32,7 @@ def choose_learning_rate(
         accuracy: shape (num_rates, num_seeds), fractions in [0, 1]; NaN is diverged.
         num_tried: shape (num_rates,), seeds that each rate was tried with, the first of the
             columns; None is all of them.
+        chance: accuracy of guessing, in (0, 1).
 
     Returns:
         The rate; ``None`` if no trial at any rate learned anything.
@@ -37,14 +42,18 @@ def choose_learning_rate(
     """
     rates, matrix = read_grid(learning_rates, accuracy)
     tried = read_num_tried(num_tried, matrix)
-    if find_diverged(matrix).all():
+    if find_diverged(matrix, chance).all():
         return None
-    means = average_tried(matrix, tried)
+    means = average_tried(matrix, tried, chance)
     return float(rates[np.where(tried == tried.max(), means, -1.0).argmax()])
 
 
 def list_finalists(
-    learning_rates: ArrayLike, accuracy: ArrayLike, number: int
+    learning_rates: ArrayLike,
+    accuracy: ArrayLike,
+    number: int,
+    *,
+    chance: float = CHANCE_ACCURACY,
 ) -> tuple[float, ...]:
     """List the rates with the highest mean accuracy, ascending; of equal ones the smaller.
 
@@ -54,9 +63,10 @@ def list_finalists(
         The rates; none if no trial at any rate learned anything.
     """
     rates, matrix = read_grid(learning_rates, accuracy)
-    if find_diverged(matrix).all():
+    if find_diverged(matrix, chance).all():
         return ()
-    return tuple(rates[mark_highest(fill_diverged(matrix).mean(axis=1), number)].tolist())
+    means = fill_diverged(matrix, chance).mean(axis=1)
+    return tuple(rates[mark_highest(means, number)].tolist())
 
 
 def mark_highest(means: FloatArray, number: int) -> BoolArray:
@@ -103,18 +113,18 @@ def read_num_tried(num_tried: ArrayLike | None, matrix: FloatArray) -> IntArray:
     return tried
 
 
-def average_tried(matrix: FloatArray, num_tried: IntArray) -> FloatArray:
+def average_tried(matrix: FloatArray, num_tried: IntArray, chance: float) -> FloatArray:
     """Mean over the seeds that each rate was tried with; a missing accuracy counts as chance."""
     was_tried = np.arange(matrix.shape[1]) < num_tried[:, None]
-    means = np.where(was_tried, fill_diverged(matrix), 0.0).sum(axis=1) / num_tried
+    means = np.where(was_tried, fill_diverged(matrix, chance), 0.0).sum(axis=1) / num_tried
     return np.asarray(means)
 
 
-def find_diverged(matrix: FloatArray) -> BoolArray:
+def find_diverged(matrix: FloatArray, chance: float) -> BoolArray:
     """Find the trials without an accuracy above chance."""
-    return np.asarray(np.isnan(matrix) | (matrix <= CHANCE_ACCURACY + CHANCE_MARGIN))
+    return np.asarray(np.isnan(matrix) | (matrix <= chance * (1 + CHANCE_MARGIN)))
 
 
-def fill_diverged(matrix: FloatArray) -> FloatArray:
+def fill_diverged(matrix: FloatArray, chance: float) -> FloatArray:
     """Replace missing accuracies by chance accuracy."""
-    return np.where(np.isnan(matrix), CHANCE_ACCURACY, matrix)
+    return np.where(np.isnan(matrix), chance, matrix)

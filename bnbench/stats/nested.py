@@ -23,6 +23,7 @@ from bnbench.stats.estimates import (
     omit_interval,
 )
 from bnbench.stats.learning_rate import (
+    CHANCE_ACCURACY,
     choose_learning_rate,
     fill_diverged,
     mark_highest,
@@ -69,6 +70,8 @@ class TunedAccuracy:
     num_tried: IntArray | None = None
     """Shape (num_rates,), tuning seeds that each rate was tried with: all of them, or as many of
     the first ones as the least tried rate; None is all for every rate."""
+    chance: float = CHANCE_ACCURACY
+    """Accuracy of guessing, in (0, 1)."""
 
     def __post_init__(self) -> None:
         read_num_tried(self.num_tried, read_grid(self.learning_rates, self.tuning)[1])
@@ -85,6 +88,8 @@ def list_alternates(
     max_alternates: int,
     generator: np.random.Generator,
     num_tried: ArrayLike | None = None,
+    *,
+    chance: float = CHANCE_ACCURACY,
 ) -> tuple[float, ...]:
     """List the rates that other tuning seeds might have chosen instead of the best.
 
@@ -94,6 +99,7 @@ def list_alternates(
         max_alternates: most rates to list.
         generator: source of the resamples.
         num_tried: shape (num_rates,), seeds that each rate was tried with; None is all of them.
+        chance: accuracy of guessing, in (0, 1).
 
     Returns:
         Rates that at least 2.5 % of the draws choose, the likeliest first, without the best.
@@ -104,8 +110,8 @@ def list_alternates(
     rates, matrix = read_grid(learning_rates, accuracy)
     tried = read_num_tried(num_tried, matrix)
     draws = _draw_tuning_seeds(tried, matrix.shape[1], generator)
-    counts = np.bincount(_choose(fill_diverged(matrix), tried, draws), minlength=len(rates))
-    best = choose_learning_rate(rates, matrix, tried)
+    counts = np.bincount(_choose(fill_diverged(matrix, chance), tried, draws), minlength=len(rates))
+    best = choose_learning_rate(rates, matrix, tried, chance=chance)
     likely = [
         float(rates[row])
         for row in np.argsort(-counts, kind="stable")
@@ -151,7 +157,7 @@ def estimate_nested_difference(
             f"{[int(each.min()) for each in tried]}"
         )
     best = [
-        choose_learning_rate(side.learning_rates, side.tuning, each)
+        choose_learning_rate(side.learning_rates, side.tuning, each, chance=side.chance)
         for side, each in zip(sides, tried, strict=True)
     ]
     is_scored = [np.asarray(~np.isnan(side.scored).all(axis=1)) for side in sides]
@@ -169,7 +175,7 @@ def estimate_nested_difference(
         return None
     value = float(at_best.mean())
     tuning_draws = _draw_tuning_seeds(tried[0], baseline.tuning.shape[1], generator)
-    filled = [fill_diverged(side.tuning) for side in sides]
+    filled = [fill_diverged(side.tuning, side.chance) for side in sides]
     choices = [
         _choose(tuning, each, tuning_draws, scored)
         for tuning, each, scored in zip(filled, tried, is_scored, strict=True)

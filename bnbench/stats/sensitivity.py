@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from bnbench.stats.arrays import BoolArray, FloatArray
 from bnbench.stats.estimates import Estimate
 from bnbench.stats.learning_rate import (
+    CHANCE_ACCURACY,
     average_tried,
     choose_learning_rate,
     fill_diverged,
@@ -76,6 +77,8 @@ class RateSensitivity:
     all_diverge_rate: float | None
     """Least rate above the best at which all trials diverge; ``None`` if no rate of the grid
     does."""
+    chance: float = CHANCE_ACCURACY
+    """Accuracy of guessing; that of a trial that diverged."""
 
 
 def summarize_sensitivity(
@@ -83,6 +86,8 @@ def summarize_sensitivity(
     accuracy: ArrayLike,
     generator: np.random.Generator,
     num_tried: ArrayLike | None = None,
+    *,
+    chance: float = CHANCE_ACCURACY,
 ) -> RateSensitivity:
     """Summarize how accuracy depends on the learning rate, and where training breaks down.
 
@@ -96,6 +101,7 @@ def summarize_sensitivity(
         generator: source of the resamples.
         num_tried: shape (num_rates,), seeds that each rate was tried with, the first of the
             columns; None is all of them.
+        chance: accuracy of guessing, in (0, 1).
 
     Returns:
         Mean accuracy by rate, the best rate, the band that works and the rates that diverge.
@@ -106,14 +112,14 @@ def summarize_sensitivity(
     rates, matrix = read_grid(learning_rates, accuracy)
     tried = read_num_tried(num_tried, matrix)
     was_tried = np.arange(matrix.shape[1]) < tried[:, None]
-    num_diverged = (find_diverged(matrix) & was_tried).sum(axis=1)
-    filled = np.where(was_tried, fill_diverged(matrix), np.nan)
+    num_diverged = (find_diverged(matrix, chance) & was_tried).sum(axis=1)
+    filled = np.where(was_tried, fill_diverged(matrix, chance), np.nan)
     estimates = estimate_means(filled.T, generator, bounds=(0.0, 1.0))
-    best_rate = choose_learning_rate(rates, matrix, tried)
+    best_rate = choose_learning_rate(rates, matrix, tried, chance=chance)
     first, last, best = 0, -1, len(rates)
     if best_rate is not None:
         best = int(np.searchsorted(rates, best_rate))
-        first, last = _find_band(average_tried(matrix, tried), best)
+        first, last = _find_band(average_tried(matrix, tried, chance), best)
     share = num_diverged / tried
     # Without a best rate, all rates are looked at.
     above = np.arange(len(rates)) > (best if best_rate is not None else -1)
@@ -133,6 +139,7 @@ def summarize_sensitivity(
         tolerance=WORKING_TOLERANCE,
         half_diverge_rate=_find_first_rate(rates, above & (share >= 0.5)),
         all_diverge_rate=_find_first_rate(rates, above & (share >= 1.0)),
+        chance=chance,
     )
 
 

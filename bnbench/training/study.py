@@ -55,7 +55,7 @@ def run_study(
         RunError: another process is working on the run.
         KeyboardInterrupt: the user interrupted it; finished trials are saved.
     """
-    study, engines = store.study, store.engines
+    study, engines, chance = store.study, store.engines, store.data.chance
     with store.locked():
         stages = _Stages(store, observer, executor, earlier)
         rates: dict[tuple[str, str], float] = {}
@@ -64,12 +64,12 @@ def run_study(
             # The tuning trials get a data set that has no test image in it.
             split = cut_validation_split(dataset, study.tuning)
             for number in range(len(list_rounds(study, ()))):
-                each = list_rounds(study, store.read_trials())[number]
+                each = list_rounds(study, store.read_trials(), chance)[number]
                 trials = study.list_tuning_trials(engines, each.rates, each.seeds)
                 stages.run(each.name, trials, split)
             chosen = store.read_rates()
             if chosen is None:
-                chosen = choose_rates(study, store.read_trials())
+                chosen = choose_rates(study, store.read_trials(), chance)
                 store.write_rates(chosen)
             rates = {(rate.variant, rate.device): rate.learning_rate for rate in chosen}
             alternates = {(rate.variant, rate.device): rate.alternates for rate in chosen}

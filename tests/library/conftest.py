@@ -25,7 +25,7 @@ def verified(monkeypatch: pytest.MonkeyPatch, synthetic_dataset: Dataset) -> lis
         store.write_bytes("verification.csv", b"")
         return []
 
-    monkeypatch.setattr("bnbench.data.load_fashion_mnist", lambda _folder: synthetic_dataset)
+    monkeypatch.setattr("bnbench.data_readers.load_data", lambda *_: synthetic_dataset)
     monkeypatch.setattr("bnbench.models.runtimes.libtorch.find_binary", lambda: None)
     monkeypatch.setattr("bnbench.library.verification.verify_models", verify)
     return found

@@ -62,7 +62,7 @@ def test_models_are_those_of_the_scored_trials_with_their_accuracy(folder: Path)
 def test_a_model_is_verified_without_changing_the_run(
     monkeypatch: pytest.MonkeyPatch, folder: Path, synthetic_dataset: Dataset
 ) -> None:
-    monkeypatch.setattr("bnbench.data.load_fashion_mnist", lambda _folder: synthetic_dataset)
+    monkeypatch.setattr("bnbench.data_readers.load_data", lambda *_: synthetic_dataset)
     before = sorted(path.name for path in folder.iterdir())
     (verdict,) = bnbench.open_run(folder).models[0].verify(["eager"])
     assert (verdict.status, verdict.total, verdict.runtime) == ("agreed", 100, "eager")
@@ -73,7 +73,7 @@ def test_a_model_is_verified_without_changing_the_run(
 def test_a_run_shows_its_answer_and_figures_until_it_changes(
     monkeypatch: pytest.MonkeyPatch, folder: Path, synthetic_dataset: Dataset
 ) -> None:
-    monkeypatch.setattr("bnbench.data.load_fashion_mnist", lambda _folder: synthetic_dataset)
+    monkeypatch.setattr("bnbench.data_readers.load_data", lambda *_: synthetic_dataset)
     run = bnbench.open_run(folder)
     headline = "Whether batch normalization is ahead is open"
     assert run.answer.startswith(headline)

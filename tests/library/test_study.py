@@ -1,11 +1,15 @@
+import dataclasses
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import bnbench
 from bnbench.errors import RunError, SpecError
 from bnbench.library.observer import RunObserver
+from bnbench.mapping import build_from_mapping
 from bnbench.records import TrialRecord
 from bnbench.specs import StudySpec
 from bnbench.training.catalog import STUDIES
@@ -33,7 +37,7 @@ def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_study_is_the_spec_that_the_command_line_runs() -> None:
     study = bnbench.Study(
         ["baseline", bnbench.Variant("wide", (256,))],
-        bnbench.Recipe(epochs=3),
+        recipe=bnbench.Recipe(epochs=3),
         seeds=range(4),
         tuning=bnbench.Tuning((0.1, 0.2), (100, 101)),
         timing=bnbench.Timing(num_pairs=0),
@@ -45,6 +49,16 @@ def test_a_study_is_the_spec_that_the_command_line_runs() -> None:
     assert (spec.name, spec.seeds, spec.recipe.epochs) == ("mine", (0, 1, 2, 3), 3)
     assert spec.tuning is not None
     assert spec.tuning.learning_rates == (0.1, 0.2)
+
+
+def test_ranges_lists_and_arrays_become_what_is_read_back_from_a_run() -> None:
+    study = bnbench.Study(
+        [bnbench.Variant("wide", [256])],  # type: ignore[arg-type]
+        seeds=np.arange(2),  # type: ignore[arg-type]
+        tuning=bnbench.Tuning(np.array([0.5, 1.0]), range(100, 102)),  # type: ignore[arg-type]
+    )
+    content = json.loads(json.dumps(dataclasses.asdict(study.spec)))
+    assert build_from_mapping(StudySpec, content) == study.spec
 
 
 @pytest.mark.parametrize(

@@ -315,4 +315,4 @@ def test_strassens_method_is_outside_the_contract_and_exceeds_the_bound() -> Non
     found = multiply_by_strassen(pixels, weight.astype(np.float32).T)
     error = np.abs(found - certificate.logits)
     assert (error > 1.5 * certificate.logit_bounds).any()
-    assert "ordinary matrix products" in CONTRACT.summary
+    assert "ordinary matrix products and convolutions" in CONTRACT.summary

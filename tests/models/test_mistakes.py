@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from bnbench.models.mistakes import Predictions, count_confusions, find_disagreements
+from bnbench.models.pictures import Pictures
 
-IMAGES = np.arange(12, dtype=np.uint8)[:, None, None].repeat(28, axis=1).repeat(28, axis=2)
+PICTURES = Pictures(np.arange(12, dtype=np.uint8).repeat(4).reshape(12, 2, 2), 0.0, 255.0)
 
 
 def predict(variant: str, *by_seed: str) -> Predictions:
@@ -32,7 +33,7 @@ def test_images_are_found_by_the_majority_of_shared_seeds_in_both_directions() -
     # image 4: 1 against 1, neither has a majority. Seed 3 has no model of the candidate.
     baseline = predict("baseline", "71234", "70235", "75235", "01234")
     candidate = predict("batchnorm", "01834", "00935", "01235")
-    found = find_disagreements(baseline, candidate, labels, IMAGES[:5])
+    found = find_disagreements(baseline, candidate, labels, PICTURES)
     assert found is not None
     assert (found.num_seeds, found.num_ahead, found.num_behind) == (3, 2, 1)
     assert [image.number for image in found.ahead] == [0, 1]
@@ -51,7 +52,7 @@ def test_another_sample_of_images_would_spread_the_difference_by_the_root_of_the
         predict("baseline", "1100", "1100"),
         predict("batchnorm", "0001", "0001"),
         labels,
-        IMAGES[:4],
+        PICTURES,
     )
     assert found is not None
     assert found.image_deviation == pytest.approx((2.75 / 3) ** 0.5 / 2)
@@ -60,7 +61,7 @@ def test_another_sample_of_images_would_spread_the_difference_by_the_root_of_the
 def test_at_most_two_images_of_a_class_and_six_in_all_are_kept() -> None:
     labels = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3], np.uint8)
     found = find_disagreements(
-        predict("baseline", "9" * 12), predict("batchnorm", "000111222333"), labels, IMAGES
+        predict("baseline", "9" * 12), predict("batchnorm", "000111222333"), labels, PICTURES
     )
     assert found is not None
     assert found.num_ahead == 12
@@ -70,6 +71,11 @@ def test_at_most_two_images_of_a_class_and_six_in_all_are_kept() -> None:
 
 def test_without_a_shared_seed_nothing_is_compared() -> None:
     labels = np.zeros(2, np.uint8)
-    assert (
-        find_disagreements(predict("a", "00", ""), predict("b", "", "00"), labels, IMAGES) is None
-    )
+    assert find_disagreements(predict("a", "00", ""), predict("b", "", "00"), labels, None) is None
+
+
+def test_inputs_that_are_no_images_have_no_pixels() -> None:
+    labels = np.zeros(2, np.uint8)
+    found = find_disagreements(predict("a", "11"), predict("b", "00"), labels, None)
+    assert found is not None
+    assert [image.pixels for image in found.ahead] == [None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -22,9 +23,16 @@ _NORMALIZATIONS = (
 )
 
 
-def list_input_mistakes(num_images: int) -> Iterator[Hypothesis]:
-    """All of them, for a test set of `num_images`."""
-    # A function of bytes as numbers 0 to 255, shape (num_images, 784).
+def list_input_mistakes(images: Images) -> Iterator[Hypothesis]:
+    """All mistakes that can be made with these inputs; none with inputs that are no bytes."""
+    if images.dtype == np.uint8:
+        yield from _list_scalings()
+        yield from _list_turns(images.shape)
+        yield _read_header_as_pixels(images.shape)
+
+
+def _list_scalings() -> Iterator[Hypothesis]:
+    # A function of bytes as numbers 0 to 255, shape (num_images, num_inputs).
     yield _feed("pixels_scaled", "left as bytes, 0 to 255", lambda b: b)
     yield _feed("pixels_scaled", "divided by 256", lambda b: b / 256)
     yield _feed("pixels_scaled", "divided by 255 twice", lambda b: b / 255 / 255)
@@ -40,19 +48,27 @@ def list_input_mistakes(num_images: int) -> Iterator[Hypothesis]:
         lambda b: (b / 255).astype(np.float32).byteswap().astype(np.float64),
     )
 
+
+def _list_turns(shape: tuple[int, ...]) -> Iterator[Hypothesis]:
+    """Other orders of the bytes of images of this shape."""
+    if len(shape) == 3 and shape[1] == shape[2]:
+        yield from _list_turns_of_squares()
+    for width in (2, 4, 8):
+        if math.prod(shape) % width == 0:
+            yield _turn(
+                "byte_order",
+                f"read in words of {width} bytes in the other byte order",
+                lambda i, width=width: i.reshape(-1, width)[:, ::-1].reshape(i.shape),  # type: ignore[misc]
+            )
+
+
+def _list_turns_of_squares() -> Iterator[Hypothesis]:
     yield _turn("images_transposed", "transposed, columns for rows", lambda i: i.transpose(0, 2, 1))
     yield _turn("images_flipped", "mirrored, left for right", lambda i: i[:, :, ::-1])
     yield _turn("images_flipped", "upside down", lambda i: i[:, ::-1])
     yield _turn("images_flipped", "turned by 180 degrees", lambda i: i[:, ::-1, ::-1])
     yield _turn("images_flipped", "turned left by 90 degrees", lambda i: np.rot90(i, 1, (1, 2)))
     yield _turn("images_flipped", "turned right by 90 degrees", lambda i: np.rot90(i, 3, (1, 2)))
-    for width in (2, 4, 8):
-        yield _turn(
-            "byte_order",
-            f"read in words of {width} bytes in the other byte order",
-            lambda i, width=width: i.reshape(-1, width)[:, ::-1].reshape(i.shape),  # type: ignore[misc]
-        )
-    yield _read_header_as_pixels(num_images)
 
 
 def suppose_normalization(mean: float, deviation: float, source: str) -> Hypothesis:
@@ -84,13 +100,13 @@ def _turn(name: FaultName, how: str, turn: Callable[[Images], Images]) -> Hypoth
     )
 
 
-def _read_header_as_pixels(num_images: int) -> Hypothesis:
-    sizes = (num_images, 28, 28)
-    header = b"\x00\x00\x08\x03" + b"".join(size.to_bytes(4, "big") for size in sizes)
+def _read_header_as_pixels(shape: tuple[int, ...]) -> Hypothesis:
+    header = b"\x00\x00\x08" + bytes([len(shape)])
+    header += b"".join(size.to_bytes(4, "big") for size in shape)
 
     def compute(network: StoredNetwork, images: Images) -> Values:
         content = np.frombuffer(header + images.tobytes(), dtype=np.uint8)
         return compute_logits(network, content[: images.size].reshape(images.shape))
 
-    text = "the pixels were read from the file's start; skip the 16 bytes of its header"
-    return Hypothesis(Fault("images_shifted", text), compute, group_size=num_images)
+    text = f"the pixels were read from the file's start; skip the {len(header)} bytes of its header"
+    return Hypothesis(Fault("images_shifted", text), compute, group_size=shape[0])

@@ -35,7 +35,7 @@ from bnbench.models.manifest import Probes
 from bnbench.recipes import RecipeSpec
 
 _EQUALLY_GOOD = 3.0
-_MOSTLY_GUESSED = 0.2
+_MOSTLY_GUESSED = 2.0  # times the accuracy of guessing
 _LOW_PRECISION = 2.0**-16, 2.0**-7
 
 # Those with fewer parameters come first.
@@ -85,7 +85,7 @@ def _name_fault(evidence: Evidence, model: ExportedModel) -> Fault | None:
     network, num_images = evidence.network, len(evidence.images)
     batch_size = (model.manifest.recipe or RecipeSpec()).batch_size
     hypotheses = itertools.chain(
-        list_input_mistakes(num_images),
+        list_input_mistakes(evidence.images),
         list_training_modes(network, num_images, batch_size),
         list_tensor_mistakes(network, batch_size),
         list_layer_mistakes(network),
@@ -146,7 +146,8 @@ def _describe_unknown(
     if len(observed) < len(finite):
         notes.append(f"{len(finite) - len(observed)} images have logits that are no numbers")
     classes = np.flatnonzero(outside.any(axis=0))
-    if len(classes) < 10:
+    num_classes = evidence.reference.shape[1]
+    if len(classes) < num_classes:
         notes.append(
             f"only the logits of classes {', '.join(map(str, classes))} are wrong, so look at the "
             "last layer and at what comes after it"
@@ -154,10 +155,10 @@ def _describe_unknown(
     if len(observed):
         right = float((observed.argmax(axis=1) == labels[finite]).mean())
         notes.append(f"{right:.1%} are classified right")
-        if right < _MOSTLY_GUESSED:
+        if right < _MOSTLY_GUESSED / num_classes:
             notes.append(
-                "guessing gives 10 %, so look first whether the weights were loaded at all, and "
-                "whether this is the model that the runtime evaluated"
+                f"guessing gives {100 / num_classes:.3g} %, so look first whether the weights were "
+                "loaded at all, and whether this is the model that the runtime evaluated"
             )
         difference = np.abs(observed - evidence.reference[finite]).max(axis=1)
         typical = float(np.median(difference / evidence.scale[finite]))

@@ -60,7 +60,8 @@ def list_slopes(network: StoredNetwork, images: Images) -> list[Slope]:
     for layer in network.layers:
         inputs.append(apply_layer(layer, inputs[-1]))
     slopes: list[Slope] = []
-    outputs = np.broadcast_to(np.eye(10), (len(images), 10, 10))
+    num_classes = inputs[-1].shape[1]
+    outputs = np.broadcast_to(np.eye(num_classes), (len(images), num_classes, num_classes))
     for number, layer in reversed(list(enumerate(network.layers))):
         for key, values in reversed(vars(layer).items()):
             if isinstance(values, np.ndarray):

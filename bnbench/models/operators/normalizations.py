@@ -81,6 +81,7 @@ class InputNorm:
             float(given.magnitudes.max(initial=0)),
             CONTRACT.max_normalized,
         )
+        rounding = self._bound_rounding(given, gain, shift)  # it refuses a variance of 0
         average, errors = self._average, given.errors
         centered = self._center(given.values)
         total = average(centered**2) + self.eps
@@ -93,7 +94,7 @@ class InputNorm:
         # Wherever D is too large, a difference of two normalized values and its linear part.
         size = gain.size**0.5
         local = np.minimum(local, np.abs(gain) * 2 * size + carried)
-        local += self._bound_rounding(given, gain, shift)
+        local += rounding
 
         def carry_back(rows: Array) -> tuple[Array]:
             scaled = rows * gain

@@ -69,7 +69,7 @@ class Softmax:
             # The largest exponential is 1, so that the sum lies between 1 and its terms' number.
             local = rest + np.where(of_sum < 0.5, 2 * of_sum, log_sum + 1)
             local += CONTRACT.function_error * max(log_sum, 1.0)
-            local += bound_roundings(4) * (
+            local = local + bound_roundings(4) * (
                 given.magnitudes + given.magnitudes.max(axis=self.axis, keepdims=True) + log_sum
             )
         else:
@@ -79,7 +79,7 @@ class Softmax:
             relative = roundings + self._sum(shares * roundings) * growth
             local = np.minimum(2 * largest**2 * shares * growth, 1.0 + carried)
             local += np.where(relative < 0.5, 2 * relative * highest, 2.0)
-        local += underflow
+        local = local + underflow
 
         def carry_back(rows: Array) -> tuple[Array]:
             scaled = rows * factor[:, None]

@@ -72,6 +72,8 @@ def choose_runtimes(names: str | None) -> tuple[str, ...]:
 def open_runtime(name: str, data_folder: Path) -> Runtime:
     """Open a runtime; one that reads the test set by itself finds it in `data_folder`.
 
+    The folder has IDX files, or what `provide_test_files` writes.
+
     Raises:
         RuntimeUnavailableError: it is not installed; the text has the command that installs it.
     """

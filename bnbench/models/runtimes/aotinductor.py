@@ -20,7 +20,7 @@ from bnbench.models.exported_model import ExportedModel
 from bnbench.models.runtimes.interface import Runtime
 from bnbench.models.torch_network import collect_weights, compute_logits, rebuild_network
 from bnbench.networks import build_network
-from bnbench.specs import VariantSpec
+from bnbench.specs import FASHION_MNIST_SHAPE, DataShape, VariantSpec
 
 _OPTIONS = {
     # The package holds no weights, so only the file's can be evaluated.
@@ -56,9 +56,9 @@ class AOTInductorRuntime(Runtime):
         """Make a folder for compiled variants, which is removed with the runtime."""
         self._folder = Path(tempfile.mkdtemp(prefix="bnbench-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._packages: dict[VariantSpec, Path] = {}
+        self._packages: dict[tuple[VariantSpec, DataShape], Path] = {}
 
-    def get_package(self, variant: VariantSpec) -> Path:
+    def get_package(self, variant: VariantSpec, shape: DataShape = FASHION_MNIST_SHAPE) -> Path:
         """The compiled variant: a ``.pt2`` file without weights, for any number of images per call.
 
         The first call for a variant compiles it, which takes tens of seconds.
@@ -66,16 +66,17 @@ class AOTInductorRuntime(Runtime):
         Raises:
             RuntimeUnavailableError: there is no C++ compiler, or it fails.
         """
-        if variant in self._packages:
-            return self._packages[variant]
+        key = variant, shape
+        if key in self._packages:
+            return self._packages[key]
         package = self._folder / f"{len(self._packages)}.pt2"
         # torch warns of what is normal here: no CUDA, and a cache in the runtime's own folder.
         logging.disable(logging.WARNING)
         try:
             with torch.no_grad(), fresh_cache(dir=str(self._folder)):
                 program = torch.export.export(
-                    build_network(variant).eval(),
-                    (torch.zeros(2, 1, 28, 28),),
+                    build_network(variant, shape).eval(),
+                    (torch.zeros(2, *shape.input_shape),),
                     dynamic_shapes=({0: torch.export.Dim("num_images")},),
                 )
                 aoti_compile_and_package(
@@ -90,7 +91,7 @@ class AOTInductorRuntime(Runtime):
             ) from error
         finally:
             logging.disable(logging.NOTSET)
-        self._packages[variant] = package
+        self._packages[key] = package
         return package
 
     def evaluate_model(
@@ -99,6 +100,6 @@ class AOTInductorRuntime(Runtime):
         """See `Runtime`."""
         weights = collect_weights(rebuild_network(model))
         return compute_logits(
-            load_package(self.get_package(model.manifest.get_variant()), weights),
+            load_package(self.get_package(model.manifest.get_variant(), model.shape), weights),
             torch.tensor(images),
         ).numpy()

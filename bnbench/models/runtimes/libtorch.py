@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from bnbench.errors import DataError, RuntimeUnavailableError
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.runtimes.interface import Evaluation, Runtime
+from bnbench.models.runtimes.test_files import list_data_options
 
 BINARY = "bnbench-eval"
 
@@ -80,10 +81,13 @@ class LibTorchRuntime(Runtime):
             yield Evaluation(of_model if usable else None, answer["status"], answer["reason"])
 
     def _run(self, paths: Sequence[str]) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
-        """The program's answer for each model, and logits of shape (num_models, num_images, 10)."""
+        """The program's answer for each model, and logits.
+
+        Logits have the shape (num_models, num_inputs, num_classes).
+        """
         with tempfile.TemporaryDirectory(prefix="bnbench-") as folder:
             output = Path(folder) / "logits.npy"
-            options = ["--data", str(self._data_folder), "--logits", str(output), "--json"]
+            options = [*list_data_options(self._data_folder), "--logits", str(output), "--json"]
             result = subprocess.run(
                 [str(self._binary), *paths, *options], capture_output=True, text=True
             )
@@ -97,4 +101,4 @@ class LibTorchRuntime(Runtime):
             if answer.get("error"):
                 raise DataError(str(answer["error"]))
             logits: NDArray[np.float32] = np.load(output)
-        return answer["models"], logits.reshape(len(paths), -1, 10)
+        return answer["models"], logits.reshape(len(paths), -1, logits.shape[-1])

@@ -11,25 +11,26 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from bnbench.data import scale_inputs
 from bnbench.errors import RunError
 from bnbench.models.exported_model import ExportedModel
 from bnbench.models.runtimes.interface import Runtime
 from bnbench.models.torch_network import BATCH_SIZE, collect_weights, rebuild_network
 from bnbench.networks import build_network
-from bnbench.specs import VariantSpec
+from bnbench.specs import FASHION_MNIST_SHAPE, DataShape, VariantSpec
 
 
 @functools.cache
-def export_graph(variant: VariantSpec) -> onnx.ModelProto:
+def export_graph(variant: VariantSpec, shape: DataShape = FASHION_MNIST_SHAPE) -> onnx.ModelProto:
     """Export a variant with arbitrary weights; cached, since exporting takes seconds.
 
     Returns:
-        A graph from ``images``, float32 of shape (N, 1, 28, 28), to ``logits`` of shape (N, 10),
-        whose initializers have the names of torch's ``state_dict``.
+        A graph from ``images``, float32 of shape (N, *input_shape), to ``logits`` of shape
+        (N, num_classes), whose initializers have the names of torch's ``state_dict``.
     """
     program = torch.onnx.export(
-        build_network(variant).eval(),
-        (torch.zeros(2, 1, 28, 28),),
+        build_network(variant, shape).eval(),
+        (torch.zeros(2, *shape.input_shape),),
         input_names=["images"],
         output_names=["logits"],
         dynamic_shapes=({0: torch.export.Dim("num_images")},),
@@ -103,10 +104,11 @@ class OnnxRuntime(Runtime):
         tensors = collect_weights(rebuild_network(model))
         weights = {name: tensor.numpy() for name, tensor in tensors.items()}
         session = open_session(
-            insert_weights(export_graph(model.manifest.get_variant()), weights), make_options()
+            insert_weights(export_graph(model.manifest.get_variant(), model.shape), weights),
+            make_options(),
         )
         parts = []
         for first in range(0, len(images), BATCH_SIZE):
-            batch = images[first : first + BATCH_SIZE, None].astype(np.float32) / np.float32(255)
+            batch = scale_inputs(torch.tensor(images[first : first + BATCH_SIZE])).numpy()
             parts += session.run(["logits"], {"images": batch})
         return np.concatenate(parts)

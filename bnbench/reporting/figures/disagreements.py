@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from bnbench.inspection import IMAGE_SIZE, DisagreementRecord, ImageRecord
+from bnbench.inspection import DisagreementRecord, ImageRecord
 from bnbench.reporting.figures.canvas import (
     EDGE,
     LINE_HEIGHT,
@@ -31,15 +30,16 @@ NUM_COLUMNS = 3
 LONGEST_NAME = 11
 """Characters of a variant's name beside its answers."""
 SIDE = 0.95
-"""Inches of an image's side."""
+"""Inches of an image's longer side."""
 LINE = SMALL_FONT_SIZE * LINE_HEIGHT / 72
 """Inches of a line of text."""
 
 
 def draw_disagreements(summary: RunSummary, _trials: RunTrials) -> Figure | None:
     """Draw strips of images for each candidate, ahead and behind; None where there is none."""
-    if summary.inspection is None:
+    if summary.inspection is None or summary.inspection.image_size is None:
         return None
+    size = summary.inspection.image_size
     found, names = summary.inspection.disagreements, summary.inspection.class_names
     # With several candidates one strip per direction: the figure would be too long.
     num_images = NUM_COLUMNS * (2 if len(found) == 1 else 1)
@@ -71,7 +71,8 @@ def draw_disagreements(summary: RunSummary, _trials: RunTrials) -> Figure | None
             y = (2.5 - row) * LINE
             write_at(axes, line, 0, y, color, SMALL_FONT_SIZE, (-6, 0), ha="right")
         for column, image in enumerate(images):
-            _draw_image(axes, image, column * (WIDTH - left - EDGE) / NUM_COLUMNS, names, colors)
+            x = column * (WIDTH - left - EDGE) / NUM_COLUMNS
+            _draw_image(axes, image, size, x, names, colors)
         if heading != previous:
             write_heading(axes, heading)
         previous = heading
@@ -87,18 +88,24 @@ def draw_disagreements(summary: RunSummary, _trials: RunTrials) -> Figure | None
 
 
 def _draw_image(
-    axes: Axes, image: ImageRecord, x: float, names: Sequence[str], colors: Sequence[str]
+    axes: Axes,
+    image: ImageRecord,
+    size: Sequence[int],
+    x: float,
+    names: Sequence[str],
+    colors: Sequence[str],
 ) -> None:
     """Draw an image with its upper left corner at `x`, and three lines of text below it."""
-    pixels = np.frombuffer(base64.b64decode(image.pixels), np.uint8)
+    pixels = np.frombuffer(image.content, np.uint8)
     bottom = 3 * LINE + 0.08
+    height, width = (SIDE * each / max(size[:2]) for each in size[:2])
     axes.imshow(
-        pixels.reshape(IMAGE_SIZE, IMAGE_SIZE),
+        pixels.reshape(size),
         cmap="gray",
         vmin=0,
         vmax=255,
         interpolation="none",
-        extent=(x, x + SIDE, bottom, bottom + SIDE),
+        extent=(x, x + width, bottom, bottom + height),
         aspect="auto",
     )
     texts = [

@@ -44,7 +44,7 @@ def draw_learning_rate(summary: RunSummary, trials: RunTrials) -> Figure | None:
     for strip, axes, group in zip(panels[::2], panels[1::2], groups, strict=True):
         looks = [styles[each.variant] for each in group]
         tried = [trials.select("tune", each.variant, each.device) for each in group]
-        draw_chance(axes)
+        draw_chance(axes, group[0].result.chance)
         draw_sensitivities(axes, group, tried, looks)
         draw_strip(strip, group, labels[group[0].device], looks)
         strip.set_xlim(axes.get_xlim())

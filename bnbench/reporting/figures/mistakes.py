@@ -29,6 +29,12 @@ from bnbench.reporting.wording import shorten_name
 TITLE = "What the networks get wrong"
 ROW_HEIGHT = 0.27
 """Inches of a class's row."""
+MANY_CLASSES = 15
+"""More classes have lower rows with smaller names, and matrices without numbers."""
+MANY_ROW_HEIGHT = 0.13
+MANY_FONT_SIZE = 6.0
+MOST_CLASSES = 50
+"""Of more classes only the hardest are drawn."""
 LEAST_SHOWN = 0.005
 """Differences below it, as a fraction of a class's images, are left blank."""
 STRONGEST = 0.45
@@ -44,14 +50,16 @@ def draw_mistakes(summary: RunSummary, _trials: RunTrials) -> Figure | None:
     candidates = [each for each in shown[1:] if each.differences]
     # The hardest class first; in the matrices too, where classes that are confused then meet.
     means = [np.mean([e.accuracy[c].value or 0.0 for e in shown]) for c in range(len(names))]
-    order = sorted(range(len(names)), key=lambda place: means[place])
-    num_legend_rows = (len(shown) + 1) // 2
-    left = measure_labels({"": names}, SMALL_FONT_SIZE) + 0.04
-    side = ROW_HEIGHT * len(names)
-    layout = [Panel(side + ROW_HEIGHT * num_legend_rows)]
+    order = sorted(range(len(names)), key=lambda place: means[place])[:MOST_CLASSES]
+    row_height, font_size = _choose_sizes(len(order))
+    noun = summary.inspection.noun
+    legend_height = ROW_HEIGHT * ((len(shown) + 1) // 2)
+    left = measure_labels({"": [names[place] for place in order]}, font_size) + 0.04
+    side = row_height * len(order)
+    layout = [Panel(side + legend_height)]
     layout += [Panel(side, below=left + 0.3)] * len(candidates)
     drawing, panels = make_panels(TITLE, layout, right=0.15, left=left)
-    _draw_classes(panels[0], shown, order, names, styles, num_legend_rows)
+    _draw_classes(panels[0], shown, order, names, styles, legend_height / row_height, noun)
     for axes, candidate in zip(panels[1:], candidates, strict=True):
         _draw_matrix(axes, shown[0], candidate, order, names, styles)
     labels = {
@@ -72,11 +80,17 @@ def _draw_classes(
     order: Sequence[int],
     names: Sequence[str],
     styles: dict[str, SeriesStyle],
-    num_legend_rows: int,
+    legend_rows: float,
+    noun: str,
 ) -> None:
-    """Draw one row per class: a mark for each variant, with its interval."""
-    axes.set_ylim(len(order) - 0.5, -0.5 - num_legend_rows)
-    axes.set_yticks(range(len(order)), [names[place] for place in order], color=INK)
+    """Draw one row per class: a mark for each variant, with its interval.
+
+    The legend takes the height of `legend_rows` such rows above them.
+    """
+    row_height, font_size = _choose_sizes(len(order))
+    axes.set_ylim(len(order) - 0.5, -0.5 - legend_rows)
+    labels = [names[place] for place in order]
+    axes.set_yticks(range(len(order)), labels, color=INK, fontsize=font_size)
     values = [
         100 * end
         for each in shown
@@ -98,7 +112,7 @@ def _draw_classes(
                 ends = [100 * found.low, 100 * found.high]
                 axes.plot(ends, [row + shift] * 2, color=style.color, linewidth=1.4, zorder=2)
             draw_marks(axes, [(100 * found.value, row + shift)], style.marker, 5, style.color, 3)
-        x, y = 0.02 + 0.5 * (place % 2), place // 2 - num_legend_rows
+        x, y = 0.02 + 0.5 * (place % 2), place // 2 * ROW_HEIGHT / row_height - legend_rows
         axes.plot(
             [x],
             [y],
@@ -108,7 +122,7 @@ def _draw_classes(
             transform=axes.get_yaxis_transform(),
         )
         write_at(axes, shorten_name(each.variant), x, y, style.color, offset=(9, 0))
-    write_heading(axes, "test images of each class classified correctly, %")
+    write_heading(axes, f"test {noun}s of each class classified correctly, %")
     write_x_label(axes, "accuracy, %")
 
 
@@ -127,8 +141,9 @@ def _draw_matrix(
     axes.set_xlim(-0.5, size - 0.5)
     axes.set_ylim(size - 0.5, -0.5)
     labels = [names[place] for place in order]
-    axes.set_yticks(range(size), labels, color=INK)
-    axes.set_xticks(range(size), labels, rotation=90, color=INK)
+    font_size = _choose_sizes(size)[1]
+    axes.set_yticks(range(size), labels, color=INK, fontsize=font_size)
+    axes.set_xticks(range(size), labels, rotation=90, color=INK, fontsize=font_size)
     axes.grid(visible=False)
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)
@@ -154,11 +169,13 @@ def _draw_matrix(
                     linewidth=0,
                 )
             )
+            if size > MANY_CLASSES:
+                continue
             axes.text(
                 column,
                 row,
                 _format_change(value),
-                fontsize=SMALL_FONT_SIZE,
+                fontsize=font_size,
                 color=INK,
                 ha="center",
                 va="center",
@@ -166,6 +183,13 @@ def _draw_matrix(
     name, other = shorten_name(candidate.variant), shorten_name(baseline.variant)
     write_heading(axes, f"{name} minus {other}, points")
     write_x_label(axes, "predicted class")
+
+
+def _choose_sizes(num_classes: int) -> tuple[float, float]:
+    """The inches of a class's row, and the font size of its name."""
+    if num_classes <= MANY_CLASSES:
+        return ROW_HEIGHT, SMALL_FONT_SIZE
+    return MANY_ROW_HEIGHT, MANY_FONT_SIZE
 
 
 def _format_change(value: float) -> str:
@@ -178,8 +202,15 @@ def _write_caption(shown: Sequence[ClassesSummary], summary: RunSummary) -> str:
     if len(shown) > 1:
         sentences.append(
             "In the matrix a row is a true class, and a number is in percentage points of its "
-            "images: + where the network named first gives the answer more often, in its color. "
-            f"Answers on the diagonal are right. Blank is less than {100 * LEAST_SHOWN:g} points."
+            f"{summary.data.noun}s: + where the network named first gives the answer more often, "
+            "in its color. Answers on the diagonal are right. Blank is less than "
+            f"{100 * LEAST_SHOWN:g} points."
+        )
+    num_classes = len(shown[0].accuracy)
+    if num_classes > MANY_CLASSES:
+        hardest = f"the hardest {MOST_CLASSES} of " if num_classes > MOST_CLASSES else ""
+        sentences.append(
+            f"It shows {hardest}{num_classes} classes without the numbers, which the CSV file has."
         )
     if len(summary.study.devices) > 1:
         sentences.append(f"This is {shown[0].device}; the CSV file has every device.")

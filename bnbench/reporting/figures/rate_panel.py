@@ -20,7 +20,6 @@ from bnbench.reporting.figures.canvas import (
 from bnbench.reporting.figures.palette import MUTED, PAPER, SeriesStyle
 from bnbench.reporting.sections.rates import SensitivitySummary
 from bnbench.reporting.wording import shorten_name
-from bnbench.stats import CHANCE_ACCURACY
 
 ROW_HEIGHT = 0.44
 """Inches of a variant's row in the strip of working rates: two lines of text."""
@@ -100,7 +99,7 @@ def draw_sensitivities(
         zip(shown, tried, styles, strict=True)
     ):
         shift = _find_shift(rates, place, len(shown))
-        _draw_trials(axes, of_variant, shift, style)
+        _draw_trials(axes, of_variant, shift, style, sensitivity.result.chance)
         _draw_means(axes, sensitivity, shift, style)
     axes.set_xscale("log")
     span = math.log10(rates[-1] / rates[0])
@@ -115,11 +114,10 @@ def draw_sensitivities(
     write_x_label(axes, "learning rate (log scale)")
 
 
-def draw_chance(axes: Axes) -> None:
-    """Draw the accuracy of guessing as a line with its name."""
-    chance = 100 * CHANCE_ACCURACY
-    axes.axhline(chance, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
-    write_at(axes, "chance", 1, chance, MUTED, SMALL_FONT_SIZE, offset=(6, 0))
+def draw_chance(axes: Axes, chance: float) -> None:
+    """Draw the accuracy of guessing, a fraction, as a line with its name."""
+    axes.axhline(100 * chance, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+    write_at(axes, "chance", 1, 100 * chance, MUTED, SMALL_FONT_SIZE, offset=(6, 0))
 
 
 def _find_shift(rates: Sequence[float], place: int, num_variants: int) -> float:
@@ -130,7 +128,7 @@ def _find_shift(rates: Sequence[float], place: int, num_variants: int) -> float:
 
 
 def _draw_trials(
-    axes: Axes, trials: Sequence[TrialRecord], shift: float, style: SeriesStyle
+    axes: Axes, trials: Sequence[TrialRecord], shift: float, style: SeriesStyle, chance: float
 ) -> None:
     """Draw each trial as a faint dot, and each that failed as a cross at chance level."""
     finished: list[tuple[float, float]] = []
@@ -140,7 +138,7 @@ def _draw_trials(
         if record.status == "finished":
             finished.append((x, 100 * record.epochs[-1].test_accuracy))
         else:
-            failed.append((x, 100 * CHANCE_ACCURACY))
+            failed.append((x, 100 * chance))
     draw_marks(axes, finished, "o", 3.6, style.color, 2, markeredgewidth=0, alpha=0.3)
     draw_marks(axes, failed, "x", 6, style.color, 4, markeredgewidth=1.3)
 

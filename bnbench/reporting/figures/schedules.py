@@ -53,7 +53,7 @@ def draw_schedules(summaries: Sequence[ScheduleSummary]) -> Figure | None:
     )
     draw_sensitivities(whole, shown, [each.tried for each in summaries], styles)
     draw_sensitivities(close, shown, [()] * len(shown), styles)
-    draw_chance(whole)
+    draw_chance(whole, shown[0].result.chance)
     _enlarge_top(close, summaries)
     draw_strip(strip, shown, labels, styles)
     strip.set_xlim(whole.get_xlim())

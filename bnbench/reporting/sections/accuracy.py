@@ -168,7 +168,7 @@ def _estimate_nested(
     def tabulate(variant: str) -> stats.TunedAccuracy:
         rates, tuning, num_tried = tabulate_tuning(study, trials.records, variant, device)
         scored = tabulate_scored(study, trials.records, variant, device, rates)
-        return stats.TunedAccuracy(rates, tuning, scored, num_tried)
+        return stats.TunedAccuracy(rates, tuning, scored, num_tried, trials.data.chance)
 
     return stats.estimate_nested_difference(
         tabulate(baseline),

@@ -77,13 +77,16 @@ def summarize_search(searches: Sequence[RunTrials]) -> SearchSummary | None:
         accuracy[name] = [
             [reached[place].get((rate, seed), np.nan) for seed in seeds] for place, rate in recipes
         ]
+    chance = searches[0].data.chance
     return SearchSummary(
         baseline=baseline,
         candidate=candidate,
         num_rates=len({rate for _, rate in recipes}),
         schedules=tuple(dict.fromkeys(run.study.recipe.schedule for run in searches)),
         num_seeds=len(seeds),
-        budgets=stats.estimate_budgets(accuracy[baseline], accuracy[candidate], make_generator()),
+        budgets=stats.estimate_budgets(
+            accuracy[baseline], accuracy[candidate], make_generator(), chance=chance
+        ),
     )
 
 
@@ -140,6 +143,7 @@ def _outline(study: StudySpec) -> tuple[object, ...]:
         study.variants,
         study.devices[0],
         replace(study.recipe, schedule="constant", warmup_steps=0),
+        study.data,
         tuning and (tuning.num_validation_images, tuning.split_seed),
     )
 

@@ -37,7 +37,7 @@ def summarize_failures(
     )
     alternates = {(rate.variant, rate.device): rate.alternates for rate in rates}
     num_planned = (
-        len(list_tuning_trials(study, engines, trials.records))
+        len(list_tuning_trials(study, engines, trials.records, trials.data.chance))
         + num_trainable * len(study.seeds)
         + len(study.list_alternate_trials(engines, alternates))
         + len(study.list_timed_trials(engines))

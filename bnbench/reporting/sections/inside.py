@@ -34,13 +34,14 @@ def compose_inputs(inspection: InspectionRecord | None) -> Section | None:
             if share
             else "No unit is dead."
         )
+    noun = inspection.noun
     meaning = (
         "An activation gets its input from a linear layer, normalized if the network normalizes, "
         "which sets the spread to 1 before training. "
-        f"Spread is the standard deviation over units, images and {_say_seeds(inspection)}. "
-        + ("A ReLU unit is dead if its input is at most 0 on every image. " if dead else "")
-        + f"The images are the first {inspection.batch_images:,} training images, as one batch in "
-        "training mode."
+        f"Spread is the standard deviation over units, {noun}s and {_say_seeds(inspection)}. "
+        + (f"A ReLU unit is dead if its input is at most 0 on every {noun}. " if dead else "")
+        + f"The {noun}s are the first {inspection.batch_images:,} training {noun}s, as one batch "
+        "in training mode."
     )
     return Section(
         "Inside the networks: what the activations get",
@@ -63,10 +64,10 @@ def compose_gradients(
     if inspection is None or not values:
         return None
     meaning = (
-        "The gradient of the mean loss by each weight, on the same images as one batch in training "
-        "mode. Size is the root mean square over the weights of a layer. For a seed, networks of "
-        "the same shape start from the same linear weights. The first step is the learning rate "
-        "times this gradient."
+        f"The gradient of the mean loss by each weight, on the same {inspection.noun}s as one "
+        "batch in training mode. Size is the root mean square over the weights of a layer. For a "
+        "seed, networks of the same shape start from the same linear weights. The first step is "
+        "the learning rate times this gradient."
     )
     sentences = [
         _say_gradients(values, variant, rates)

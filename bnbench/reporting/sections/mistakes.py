@@ -57,14 +57,14 @@ def compose_mistakes(
     shown = select_device(mistakes)
     seeds = format_count(shown[0].num_seeds, "seed")
     opening = (
-        f"Predictions of the trained networks for the {inspection.num_test_images:,} test images, "
-        f"{seeds} for each network, on {shown[0].device}. The table lists the most frequent "
-        "confusions, in percent of the images of the true class, by the variant that makes them "
-        "most often."
+        f"Predictions of the trained networks for the {inspection.num_test_images:,} test "
+        f"{inspection.noun}s, {seeds} for each network, on {shown[0].device}. The table lists the "
+        f"most frequent confusions, in percent of the {inspection.noun}s of the true class, by the "
+        "variant that makes them most often."
     )
     return Section(
         "What the networks get wrong",
-        (*(say_classes(each, names, shown[0]) for each in shown[1:]), opening),
+        (*(say_classes(each, names, shown[0], inspection.noun) for each in shown[1:]), opening),
         figure="mistakes",
         table=_tabulate_confusions(shown, names),
     )
@@ -80,9 +80,11 @@ def compose_disagreements(inspection: InspectionRecord | None) -> Section | None
         "figure shows the ones with the largest difference in right answers, equal ones in the "
         "order of the test set, and at most two of each class."
     )
-    sentences = [_say_counts(each, total) for each in inspection.disagreements]
+    sentences = [_say_counts(each, total, inspection.noun) for each in inspection.disagreements]
     return Section(
-        "The images on which the networks disagree", (*sentences, rule), figure="disagreements"
+        f"The {inspection.noun}s on which the networks disagree",
+        (*sentences, *([] if inspection.image_size is None else [rule])),
+        figure=None if inspection.image_size is None else "disagreements",
     )
 
 
@@ -91,7 +93,9 @@ def select_device(mistakes: tuple[ClassesSummary, ...]) -> list[ClassesSummary]:
     return [each for each in mistakes if each.device == mistakes[0].device]
 
 
-def say_classes(each: ClassesSummary, names: tuple[str, ...], baseline: ClassesSummary) -> str:
+def say_classes(
+    each: ClassesSummary, names: tuple[str, ...], baseline: ClassesSummary, noun: str = "image"
+) -> str:
     """In how many classes an interval says better or worse than the baseline, and the extremes."""
     found = [
         (difference, name)
@@ -108,7 +112,7 @@ def say_classes(each: ClassesSummary, names: tuple[str, ...], baseline: ClassesS
     num_worse = sum(d.high is not None and d.high < 0 for d, _ in found)
     candidate, reference = name_variant(each.variant), name_variant(baseline.variant)
     return start_sentence(
-        f"{candidate} gets more images right than {reference} in {num_better} of {len(found)} "
+        f"{candidate} gets more {noun}s right than {reference} in {num_better} of {len(found)} "
         f"classes and fewer in {num_worse}, by 95 % intervals that are not corrected for the "
         "number of classes. "
         f"Its largest gain is {best_name}: {format_points(best)}. "
@@ -155,10 +159,10 @@ def _tabulate_confusions(shown: list[ClassesSummary], names: tuple[str, ...]) ->
     )
 
 
-def _say_counts(each: DisagreementRecord, total: int) -> str:
+def _say_counts(each: DisagreementRecord, total: int, noun: str) -> str:
     candidate, baseline = name_variant(each.candidate), name_variant(each.baseline)
     return start_sentence(
         f"{candidate} is right and {baseline} wrong, in most of "
-        f"{format_count(each.num_seeds, 'seed')}, on {each.num_ahead:,} of {total:,} test images. "
+        f"{format_count(each.num_seeds, 'seed')}, on {each.num_ahead:,} of {total:,} test {noun}s. "
         f"The reverse holds on {each.num_behind:,}."
     )

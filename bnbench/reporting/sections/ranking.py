@@ -108,7 +108,9 @@ def _describe_contrast(contrast: ContrastSummary | None) -> dict[str, str]:
 
 
 def _rank(trials: RunTrials, variants: Sequence[VariantSummary]) -> RankingSummary:
-    ranked = sorted(variants, key=_score, reverse=True)  # equal ones in the study's order
+    chance = trials.data.chance
+    # Equal ones stay in the study's order.
+    ranked = sorted(variants, key=lambda each: _score(each, chance), reverse=True)
     device = ranked[0].device
     best, second = (trials.select("score", each.variant, device) for each in ranked[:2])
     seeds = share_seeds(second, best)
@@ -122,9 +124,9 @@ def _rank(trials: RunTrials, variants: Sequence[VariantSummary]) -> RankingSumma
     )
 
 
-def _score(variant: VariantSummary) -> float:
+def _score(variant: VariantSummary, chance: float) -> float:
     """Mean accuracy after the last epoch, a failed trial at chance as in tuning."""
     mean = variant.curve[-1].mean.value or 0.0
     num_finished = variant.num_trials - variant.num_failed
-    total = mean * num_finished + stats.CHANCE_ACCURACY * variant.num_failed
+    total = mean * num_finished + chance * variant.num_failed
     return total / variant.num_trials

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnbench import stats
+from bnbench.records import DataRecord
 from bnbench.reporting.content import Section, Table
 from bnbench.reporting.trials import RunTrials, make_generator
 from bnbench.reporting.wording import format_accuracy, format_count, join_words, name_variant
@@ -33,26 +34,30 @@ def summarize_rates(trials: RunTrials) -> tuple[SensitivitySummary, ...]:
     engines = dict.fromkeys(study.devices, REFERENCE_ENGINE)
     planned = Counter(
         (trial.variant.name, trial.device)
-        for trial in list_tuning_trials(study, engines, trials.records)
+        for trial in list_tuning_trials(study, engines, trials.records, trials.data.chance)
     )
     for key, num_planned in planned.items():
         # A rate that was not tried yet must not look like one that diverged.
         if len(trials.select("tune", *key)) == num_planned:
             rates, accuracy, num_tried = tabulate_tuning(study, trials.records, *key)
-            result = stats.summarize_sensitivity(rates, accuracy, make_generator(), num_tried)
+            result = stats.summarize_sensitivity(
+                rates, accuracy, make_generator(), num_tried, chance=trials.data.chance
+            )
             summaries.append(SensitivitySummary(*key, result))
     return tuple(summaries)
 
 
-def compose_rates(summaries: Sequence[SensitivitySummary], study: StudySpec) -> Section | None:
+def compose_rates(
+    summaries: Sequence[SensitivitySummary], study: StudySpec, data: DataRecord
+) -> Section | None:
     """The section of the report, or None where no tuning is complete."""
     tuning = study.tuning
     if not summaries or tuning is None:
         return None
     tolerance = summaries[0].result.tolerance
     how = (
-        f"{_say_budget(tuning)} {tuning.num_validation_images:,} training images were held back "
-        "for validation; test images were not used. "
+        f"{_say_budget(tuning)} {tuning.count_validation(data.num_train_images):,} training "
+        f"{data.noun}s were held back for validation; test {data.noun}s were not used. "
         f"A rate works if its accuracy is within {tolerance * 100:g} points of the variant's best."
     )
     return Section(

@@ -36,3 +36,29 @@ def test_networks_that_never_disagree_have_no_strip(drawer: Drawer) -> None:
     none = dataclasses.replace(found, ahead=(), behind=())
     drawn = drawer.draw_inspection(dataclasses.replace(INSPECTION, disagreements=(none,)))
     assert "disagreements" not in drawn
+
+
+def test_images_in_color_keep_their_shape(drawer: Drawer) -> None:
+    (found,) = INSPECTION.disagreements
+    pixels = base64.b64encode(bytes(range(24))).decode()
+    image = dataclasses.replace(IMAGE, pixels=pixels)
+    wide = dataclasses.replace(
+        INSPECTION,
+        disagreements=(dataclasses.replace(found, ahead=(image,), behind=()),),
+        image_size=(2, 4, 3),
+    )
+    svg = drawer.draw_inspection(wide)["disagreements"].svg
+    (width,) = re.findall(r'<image[^>]*? width="([\d.]+)"', svg)
+    (height,) = re.findall(r'<image[^>]*? height="([\d.]+)"', svg)
+    assert float(width) > 1.5 * float(height)
+
+
+def test_inputs_that_are_no_images_have_no_figure(drawer: Drawer) -> None:
+    (found,) = INSPECTION.disagreements
+    image = dataclasses.replace(IMAGE, pixels=None)
+    features = dataclasses.replace(
+        INSPECTION,
+        disagreements=(dataclasses.replace(found, ahead=(image,), behind=()),),
+        image_size=None,
+    )
+    assert "disagreements" not in drawer.draw_inspection(features)

@@ -84,3 +84,14 @@ def test_what_was_not_inspected_has_no_section() -> None:
     assert compose_mistakes((), None) is compose_disagreements(None) is None
     alone = dataclasses.replace(INSPECTION, disagreements=())
     assert compose_disagreements(alone) is None
+
+
+def test_features_are_called_inputs_and_have_no_figure() -> None:
+    (found,) = INSPECTION.disagreements
+    none = dataclasses.replace(found, ahead=(), behind=())
+    features = dataclasses.replace(INSPECTION, disagreements=(none,), image_size=None)
+    section = compose_disagreements(features)
+    assert section is not None
+    assert (section.title, section.figure) == ("The inputs on which the networks disagree", None)
+    assert section.paragraphs[0].endswith("The reverse holds on 1.")
+    assert "on 2 of 20 test inputs" in section.paragraphs[0]

@@ -34,7 +34,7 @@ def race(study: StudySpec) -> list[TrialRecord]:
 
 def test_the_budget_of_a_race_is_stated(racing: StudySpec) -> None:
     trials = RunTrials(racing, SYNTHETIC, tuple(race(racing)))
-    section = compose_rates(summarize_rates(trials), racing)
+    section = compose_rates(summarize_rates(trials), racing, trials.data)
     assert section is not None
     assert section.paragraphs[0].startswith(
         "Each variant was trained at 2 learning rates from 0.1 to 0.4, with 2 seeds each, and at "
@@ -45,7 +45,9 @@ def test_the_budget_of_a_race_is_stated(racing: StudySpec) -> None:
 
 def test_a_tuning_of_one_round_is_stated_as_before(small_study: StudySpec) -> None:
     study = dataclasses.replace(small_study, tuning=TuningSpec((0.1, 0.4), (7, 8), 50, refine=True))
-    section = compose_rates(summarize_rates(RunTrials(study, SYNTHETIC, tuple(race(study)))), study)
+    section = compose_rates(
+        summarize_rates(RunTrials(study, SYNTHETIC, tuple(race(study)))), study, SYNTHETIC
+    )
     assert section is not None
     assert section.paragraphs[0].startswith(
         "Each variant was trained at 2 learning rates from 0.1 to 0.4, with 2 seeds each, and at "
