@@ -36,8 +36,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synthetic_dataset: D
     [
         ("gone.py:Net", "variants[0].module: expected own code at"),
         (
-            "nets.py:Smal",
-            "nets.py:Smal: expected the name of a class or function in the file (S",
+            "nets.py:SmallNN",
+            "nets.py:SmallNN: expected the name of a class or function in the file (",
         ),
         ("no_package.nets:Net", "variants[0].module: expected own code at no_package.nets, got"),
         ("nets.py:", "module: expected FILE.py:NAME or package.module:NAME, got 'nets.py:'"),
