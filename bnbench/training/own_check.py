@@ -17,6 +17,7 @@ from torch.nn import functional
 from bnbench.data import Dataset, scale_inputs
 from bnbench.errors import SpecError
 from bnbench.models.agreement import UNCERTIFIED_TOLERANCE
+from bnbench.models.archives import export_program
 from bnbench.models.export import script_network
 from bnbench.networks import build_first_network, build_network
 from bnbench.own_call import settings_kept
@@ -43,6 +44,8 @@ def check_own_code(study: StudySpec, dataset: Dataset) -> None:
             if variant.own_code is not None:
                 network = _check_building(variant.own_code, trial, dataset.shape)
                 _check_evaluation(variant.own_code, network, trial, dataset)
+                if "pt2" in study.formats:
+                    export_program(variant, dataset.shape)
             if trial.own_codes:
                 with _settings_unchanged(trial.own_codes[0]):
                     _check_training(trial, dataset)
