@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import bnbench
 from bnbench.array_files import StoredArray, read_array
+from bnbench.array_hash import hash_values
 from bnbench.errors import DataError, DisagreementError, RunError, SpecError
 from bnbench.files import replace_file
 from bnbench.models.classifiers import Classifier, describe_error, open_classifier
@@ -29,7 +30,6 @@ from bnbench.models.manifest import (
     ModelFile,
     OutputDescription,
     OutputKind,
-    hash_values,
     make_manifest,
 )
 from bnbench.models.neighbors import find_neighbor_fault
