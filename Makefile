@@ -16,7 +16,7 @@ PYTEST_ARGS ?=
 TEST_PROCESSES ?= 2
 # Seconds per fuzz target.
 FUZZ_SECONDS ?= 600
-FUZZ_TARGETS := answer gzip idx manifest npy pickle
+FUZZ_TARGETS := answer gzip idx manifest npy npz pickle program pt2 safetensors stored_zip
 # The other torch whose LibTorch 'make other-torch' builds the evaluator against.
 OTHER_TORCH ?= torch==2.11.0
 

@@ -86,7 +86,7 @@ def load_named(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         arrays = fetch(named, folder)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         lines = str(error).strip().splitlines()
         raise DataError(
             f"{named.title}: expected torchvision to read it in {folder} or to download it, got: "
@@ -154,7 +154,7 @@ def _call_function(data: str) -> Dataset:
     if not isinstance(found, Mapping):
         raise DataError(
             f"{source}: expected a dictionary of {', '.join(KEYS)}, or these as a tuple, got "
-            f"{type(found).__name__}"
+            f"{type(found).__name__}; return the four arrays"
         )
     arrays = _take_keys(source, found, ", ".join(map(str, found)) or "nothing")
     dataset = make_dataset(name_data(data), source, arrays)

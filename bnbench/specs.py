@@ -18,6 +18,9 @@ Initialization = Literal["torch", "he", "orthogonal"]
 EngineName = Literal["reference", "native"]
 EngineChoice = Literal["auto", EngineName]
 Purpose = Literal["tune", "score", "alternate", "time"]
+ModelFormat = Literal["pt", "pt2"]
+MODEL_FORMATS: tuple[ModelFormat, ...] = get_args(ModelFormat)
+"""Formats of exported models by their suffix: TorchScript, and a torch.export archive."""
 
 DEFAULT_DATA = "fashion-mnist"
 """The data set that studies use unless they say otherwise."""
@@ -276,6 +279,8 @@ class StudySpec:
     target_accuracy: float | None = None
     """Accuracy to reach in the time to target, in (0, 1); None takes the accuracy that half of the
     first variant's trials reach."""
+    formats: tuple[ModelFormat, ...] = ("pt",)
+    """Formats that models are exported in, some of `MODEL_FORMATS`; ``pt`` is always among them."""
     data: str = DEFAULT_DATA
     """What is trained and evaluated on: a named data set, an ``.npz`` file, a folder of IDX files
     or ``FILE.py:FUNCTION``; a path is absolute on record."""
@@ -285,6 +290,12 @@ class StudySpec:
         _require_distinct("variants", [variant.name for variant in self.variants])
         _require_distinct("devices", self.devices)
         _require_seeds(self.seeds)
+        _require_distinct("formats", self.formats)
+        if set(self.formats) - set(MODEL_FORMATS) or "pt" not in self.formats:
+            raise SpecError(
+                f"formats: expected pt, alone or with {', '.join(MODEL_FORMATS[1:])}, got "
+                f"{','.join(self.formats)}"
+            )
         if self.threads is not None:
             require_positive(self, "threads")
         if self.target_accuracy is not None:

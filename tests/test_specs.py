@@ -160,6 +160,8 @@ def test_every_device_has_every_trial() -> None:
         {"devices": ()},
         {"name": "../elsewhere"},
         {"threads": 0},
+        {"formats": ("pt2",)},
+        {"formats": ("pt", "onnx")},
     ],
 )
 def test_a_study_refuses_what_it_cannot_tell_apart(changes: dict[str, object]) -> None:

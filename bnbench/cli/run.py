@@ -63,6 +63,11 @@ DEFAULT_STUDY = "notebook"
     help="A plain PyTorch loop (reference) or C++ on the CPU (native).  [default: the fastest]",
 )
 @click.option(
+    "--formats",
+    help="Formats of the exported models: pt, or pt,pt2 for torch.export archives too.  "
+    "[default: pt]",
+)
+@click.option(
     "--threads",
     type=int,
     help="CPU threads of each engine.  [default: 1 for reference, all cores for native]",
@@ -220,6 +225,8 @@ def _apply_options(study: StudySpec, options: dict[str, Any]) -> StudySpec:
         given["seeds"] = parse_seeds(given["seeds"])
     if "devices" in given:
         given["devices"] = tuple(_split(given["devices"]))
+    if "formats" in given:
+        given["formats"] = tuple(_split(given["formats"]))
     if "num_pairs" in given:
         given["timing"] = dataclasses.replace(study.timing, num_pairs=given.pop("num_pairs"))
     of_recipe = {field.name for field in dataclasses.fields(study.recipe)} & given.keys()

@@ -20,7 +20,15 @@ from bnbench.library.progress import show_progress
 from bnbench.library.run import Run
 from bnbench.recipes import RecipeSpec
 from bnbench.reporting.wording import format_count
-from bnbench.specs import DEFAULT_DATA, EngineChoice, StudySpec, TimingSpec, TuningSpec, VariantSpec
+from bnbench.specs import (
+    DEFAULT_DATA,
+    EngineChoice,
+    ModelFormat,
+    StudySpec,
+    TimingSpec,
+    TuningSpec,
+    VariantSpec,
+)
 from bnbench.store import RunStore
 from bnbench.techniques import find_variant
 from bnbench.training.catalog import find_study
@@ -59,6 +67,7 @@ class Study:
         timing: how the time per epoch is measured where scored trials share the machine.
         target_accuracy: accuracy in (0, 1) whose time of arrival is reported; None takes the one
             that half of the first variant's trials reach.
+        formats: what models are exported as: ``pt`` (TorchScript), and ``pt2`` (torch.export) too.
 
     Raises:
         SpecError: a value is not allowed; the text names it.
@@ -85,6 +94,7 @@ class Study:
         threads: int | None = None,
         timing: TimingSpec | None = None,
         target_accuracy: float | None = None,
+        formats: Sequence[ModelFormat] = ("pt",),
     ) -> None:
         spec = StudySpec(
             name=name,
@@ -98,6 +108,7 @@ class Study:
             tuning=_make_plain(tuning),
             timing=timing or TimingSpec(),
             target_accuracy=target_accuracy,
+            formats=tuple(formats),
         )
         self.spec = identify_own_code(spec, Path())
         """What is run and recorded."""

@@ -507,6 +507,26 @@ def _pass_on(_: GraphBuilder, arguments: Arguments) -> Value:
 IGNORED = frozenset({"_assert_tensor_metadata.default", "sym_size.int", "_assert_scalar.default"})
 """Checks, and the number of inputs; the graph's shapes say the same."""
 
+VIEWS = frozenset(
+    {
+        "alias",
+        "contiguous",
+        "detach",
+        "dropout",
+        "feature_dropout",
+        "flatten",
+        "permute",
+        "reshape",
+        "squeeze",
+        "t",
+        "to",
+        "transpose",
+        "unsqueeze",
+        "view",
+    }
+)
+"""Operators whose output may share memory with their first input."""
+
 OPERATORS: dict[str, Maker] = {
     "_log_softmax.default": _make_softmax(is_logarithm=True),
     "_native_batch_norm_legit.default": _refuse_batch_norm,

@@ -60,6 +60,9 @@ _INFLATION = 1 + 2.0**-10
 _REFERENCE_SHARE = 2.0**-20
 _MAX_PRODUCTS_BACK = 1.5e8
 """Products for one input that the backward pass may cost; about 0.1 s."""
+_MAX_EMPTY_SHARE = 0.5
+"""Share of the inputs whose bound may exceed their largest logit; a bound that says nothing must
+not let any output pass."""
 _VALUES_AT_ONCE = 2**20
 """Largest array of the backward pass; it decides how many inputs are bounded at once."""
 
@@ -126,7 +129,16 @@ def certify(graph: Graph, inputs: Inputs) -> Certificate | Refusal:
         parts = [_certify_batch(joined, part) for part in _split(joined, inputs)]
     except OutOfRangeError as error:
         return Refusal("out of range", str(error))
-    return Certificate(*map(np.concatenate, zip(*parts, strict=True)))
+    certificate = Certificate(*map(np.concatenate, zip(*parts, strict=True)))
+    largest = np.maximum(np.abs(certificate.logits).max(axis=1), 1.0)
+    is_empty = certificate.logit_bounds.max(axis=1) > largest
+    if is_empty.mean() > _MAX_EMPTY_SHARE:
+        return Refusal(
+            "not covered",
+            f"the bound of {is_empty.sum():,} inputs: expected one below their largest logit, got "
+            f"up to {certificate.logit_bounds.max():.2g}; errors may grow too far in this network",
+        )
+    return certificate
 
 
 def bound_model(model: ExportedModel, given: NDArray[Any]) -> Certificate | Refusal:

@@ -11,7 +11,15 @@ import json
 from typing import Any
 
 from bnbench.errors import RunError
-from bnbench.models.aten import IGNORED, OPERATORS, Arguments, Constant, GraphBuilder, Reference
+from bnbench.models.aten import (
+    IGNORED,
+    OPERATORS,
+    VIEWS,
+    Arguments,
+    Constant,
+    GraphBuilder,
+    Reference,
+)
 from bnbench.models.export_archive import ExportArchive, name_dtype, read_size
 from bnbench.models.graph import Graph, UncoveredError
 
@@ -50,15 +58,20 @@ class _GraphReader:
         self._signature: dict[str, Any] = module["signature"]
         self._meta: dict[str, Any] = self._graph["tensor_values"]
         self._values: dict[str, Reference | Constant] = {}
+        self._memory: dict[str, str] = {}
+        """The name that first stood for the memory that a value may share."""
+        self._overwritten: set[str] = set()
 
     def read(self, element: int | str | None) -> Graph:
+        wanted = self._find_output(element)
         builder = self._read_inputs()
         nodes = self._graph["nodes"]
         if len(nodes) > _MAX_NODES:
             raise ValueError(f"it has {len(nodes):,} nodes")
         for node in nodes:
             self._read_node(builder, node)
-        output = self._values[self._find_output(element)]
+        self._require_intact(wanted)
+        output = self._values[wanted]
         if not isinstance(output, Reference):
             raise RunError("the output: expected one that depends on the input, got a constant")
         return Graph(
@@ -114,6 +127,7 @@ class _GraphReader:
         if make is None:
             raise UncoveredError(f"{name}: expected a known operator, got {target}")
         output = node["outputs"][0]["as_tensor"]["name"]
+        self._follow_memory(node, target.removeprefix(_PREFIX).partition(".")[0], output)
         arguments = Arguments(
             name,
             {item["name"]: self._decode(item["arg"]) for item in node["inputs"]},
@@ -125,6 +139,32 @@ class _GraphReader:
             if claimed != found:
                 raise RunError(f"{name}: expected shape {claimed} as the file says, got {found}")
         self._values[output] = value
+
+    def _follow_memory(self, node: dict[str, Any], kind: str, output: str) -> None:
+        """Refuse a value that an operator has overwritten; those end with an underscore."""
+        arguments = [item["arg"] for item in node["inputs"]]
+        names = [arg["as_tensor"]["name"] for arg in arguments if "as_tensor" in arg]
+        names += [part["name"] for arg in arguments for part in arg.get("as_tensors", ())]
+        for name in names:
+            self._require_intact(name)
+        if not names:
+            return
+        memory = self._memory.get(names[0], names[0])
+        if kind in VIEWS:
+            self._memory[output] = memory
+        elif kind.endswith("_"):
+            if isinstance(self._values[names[0]], Constant):
+                raise RunError(
+                    f"{names[0]}: expected a buffer that stays as it is, got a network in training "
+                    "mode; export it after model.eval()"
+                )
+            self._overwritten.add(memory)
+
+    def _require_intact(self, name: str) -> None:
+        if self._memory.get(name, name) in self._overwritten:
+            raise UncoveredError(
+                f"{name}: expected a value that stays as it is, got one overwritten"
+            )
 
     def _name_layer(self, node: dict[str, Any]) -> str:
         """The module whose parameters a node takes, else the node's own name."""

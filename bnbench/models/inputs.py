@@ -7,8 +7,9 @@ reciprocal.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from bnbench.errors import RunError
 from bnbench.models.graph import UncoveredError
 from bnbench.models.operators.interface import Array, Computed, bound_roundings
 from bnbench.models.preprocessing import Preprocessing, Step
+
+Number = TypeVar("Number", np.float32, np.float64)
 
 _STEP_ROUNDINGS = 3
 """Of a constant or its reciprocal, of that reciprocal's product, and of the reference's own."""
@@ -59,16 +62,22 @@ class Inputs:
         errors: Array = np.zeros(values.shape)
         for step in self.preprocessing:
             values, errors = _apply(step, values, errors)
-        shape = values.shape[1:] if self.network_shape is None else self.network_shape
-        flat = self.network_shape is None
-        try:
-            target = (len(values), -1) if flat and len(values) else (len(values), *shape)
-            return Computed(values.astype(np.float64).reshape(target), errors.reshape(target))
-        except ValueError:
-            raise RunError(
-                f"inputs: expected shape {shape} each, as the network takes them, got "
-                f"{values.shape[1:]}"
-            ) from None
+        if self.network_shape is None:
+            shape: tuple[int, ...] = (math.prod(values.shape[1:]),)
+        else:
+            shape = self.network_shape
+        wide = _reshape(values, shape).astype(np.float64)
+        return Computed(wide, _reshape(errors, shape))
+
+
+def _reshape(values: NDArray[Number], shape: tuple[int, ...]) -> NDArray[Number]:
+    """The same inputs in another shape each."""
+    if math.prod(values.shape[1:]) != math.prod(shape):
+        raise RunError(
+            f"inputs: expected shape {shape} each, as the network takes them, got "
+            f"{values.shape[1:]}; check the data and its preprocessing"
+        )
+    return values.reshape(len(values), *shape)
 
 
 def _apply(
@@ -95,8 +104,8 @@ def _apply(
             size = (np.abs(values) + np.abs(mean)).astype(np.float64) / std
             return result, errors / std + (rounding + 2 * float(bound_roundings(1))) * size
         case "reshape":
-            shape = (len(values), *(step.shape or ()))
-            return values.reshape(shape), errors.reshape(shape)
+            shape = step.shape or ()
+            return _reshape(values, shape), _reshape(errors, shape)
         case "cast":
             if step.dtype in ("float16", "bfloat16"):
                 raise UncoveredError(f"cast: expected float32 or whole numbers, got {step.dtype}")

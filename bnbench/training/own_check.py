@@ -17,6 +17,7 @@ from torch.nn import functional
 from bnbench.data import Dataset, scale_inputs
 from bnbench.errors import SpecError
 from bnbench.models.agreement import UNCERTIFIED_TOLERANCE
+from bnbench.models.archives import export_program
 from bnbench.models.export import script_network
 from bnbench.networks import build_first_network, build_network
 from bnbench.own_code import OwnCode
@@ -41,6 +42,8 @@ def check_own_code(study: StudySpec, dataset: Dataset) -> None:
             trial = TrialSpec(variant, variant.adapt(study.recipe), 0, "cpu")
             if variant.own_code is not None:
                 _check_network(variant.own_code, trial, dataset)
+                if "pt2" in study.formats:
+                    export_program(variant, dataset.shape)
             if trial.own_codes:
                 _check_training(trial, dataset)
 

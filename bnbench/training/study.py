@@ -10,7 +10,9 @@ from typing import Protocol
 
 from bnbench.data import Dataset
 from bnbench.data_split import cut_validation_split
+from bnbench.models.archives import make_archive_files
 from bnbench.models.export import write_model_files
+from bnbench.models.exported_model import read_model
 from bnbench.records import EpochRecord, TrialRecord
 from bnbench.specs import TrialSpec
 from bnbench.store import RunStore
@@ -130,6 +132,8 @@ class _Stages:
         if completed.environment is not None:
             self._store.add_node(record.node, completed.environment)
         if completed.files:
-            write_model_files(completed.files, self._store.models_folder)
+            path = write_model_files(completed.files, self._store.models_folder)
+            if "pt2" in self._store.study.formats:
+                write_model_files(make_archive_files(read_model(path)), path.parent)
         self._store.append_trial(record)
         self._done.add(record.trial)

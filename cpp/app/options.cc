@@ -17,11 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kDescription[] =
-    "Evaluates TorchScript classifiers on labeled inputs with LibTorch, and compares each with the\n"
-    "manifest beside it (MODEL.json for MODEL.pt): the same file, the same correct count, the same\n"
-    "predictions, the same scores within a tolerance. 'bnbench seal' makes the manifest.";
-
 constexpr char kFooter[] =
     "--inputs and --targets name a .npy file, a .npz or .safetensors file (FILE:NAME for one of\n"
     "several arrays), or an IDX file. Without --inputs the FashionMNIST test set is taken from\n"
@@ -35,23 +30,14 @@ constexpr char kFooter[] =
     "  2  usage: an option is wrong, the device is missing or a file cannot be written\n"
     "  3  data unusable: missing, malformed, or not the data of the manifest\n"
     "  4  model unusable: missing, malformed, or not the one in its manifest\n"
-    "  5  results disagree with the manifest, depend on the batch or are not deterministic, or the\n"
-    "     model was exported in training mode\n"
-    "\n"
-    "A TorchScript file is code, with or without a manifest. The SHA-256 in a manifest is a "
-    "checksum,\n"
-    "which anybody can make: check a signature of the manifest before you run files of others "
-    "(see\n"
-    "docs/verify-a-model.md). A model has limits of time and memory, but no sandbox. What it "
-    "prints\n"
-    "goes nowhere.";
-
-constexpr char kSeeHelp[] = "see bnbench-eval --help";
+    "  5  results disagree with the manifest, depend on the batch or are not deterministic, or "
+    "the\n"
+    "     model was exported in training mode\n";
 
 // An option without its value could otherwise overwrite a model or a manifest.
-void CheckArrayName(const char* option, const std::string& path) {
+void CheckArrayName(const char* option, const std::string& path, const std::string& see_help) {
   if (!path.empty() && !path.ends_with(".npy")) {
-    throw UsageError(option, "a file name that ends in .npy", path, kSeeHelp);
+    throw UsageError(option, "a file name that ends in .npy", path, see_help);
   }
 }
 
@@ -101,7 +87,8 @@ std::string CheckDevice(const std::string& text) {
 
 }  // namespace
 
-Options ParseOptions(int argc, const char* const* argv) {
+Options ParseOptions(int argc, const char* const* argv, const ProgramSpec& program) {
+  const std::string see_help = "see " + program.name + " --help";
   Options options;
   SessionSpec& session = options.session;
   std::optional<std::string> data_folder;
@@ -113,21 +100,22 @@ Options ParseOptions(int argc, const char* const* argv) {
   bool no_manifest = false;
   bool unchecked_data = false;
 
-  CLI::App app(kDescription, "bnbench-eval");
-  app.footer(kFooter);
-  app.set_version_flag("--version", std::string("bnbench-eval ") + BNBENCH_VERSION);
-  app.add_option("models", session.models, "TorchScript models to evaluate")->type_name("MODEL.pt");
-  app.add_option("--inputs", session.inputs_path, "inputs, of shape (N, ...) and any type of number")
+  CLI::App app(program.description, program.name);
+  app.footer(kFooter + ("\n" + program.warning));
+  app.set_version_flag("--version", program.name + " " + BNBENCH_VERSION);
+  app.add_option("models", session.models, "models to evaluate")->type_name(program.model);
+  app.add_option("--inputs", session.inputs_path,
+                 "inputs, of shape (N, ...) and any type of number")
       ->type_name("FILE");
   app.add_option("--targets", session.targets_path, "their classes: N whole numbers from 0 on")
       ->type_name("FILE");
   app.add_option("--data", data_folder,
                  "folder with the test set, raw or .gz, in its FashionMNIST/raw or in itself")
       ->type_name("DIR");
-  app.add_option("--batch-size", session.batch_size, "inputs per forward pass")
+  app.add_option("--batch-size", session.batch_size,
+                 "inputs per forward pass [1000, or fewer if inputs have more than 16,777 numbers]")
       ->type_name("N")
-      ->check(WholeNumber(1'000'000'000))
-      ->capture_default_str();
+      ->check(WholeNumber(1'000'000'000));
   app.add_option("--threads", session.threads,
                  "models evaluated side by side, in as many processes; no result depends on it "
                  "[one per processor]")
@@ -170,7 +158,7 @@ Options ParseOptions(int argc, const char* const* argv) {
                  "that is unusable; int32 and -1 with more than 255 classes, or with labels")
       ->type_name("FILE.npy");
   app.add_flag("--json", options.json, "print one JSON document instead of text");
-  app.add_flag("--no-manifest", no_manifest, "evaluate bare TorchScript files, unchecked");
+  app.add_flag("--no-manifest", no_manifest, "evaluate bare models, unchecked");
   app.add_option("--expect", session.manifest_path,
                  "compare the one model with this manifest instead of the one beside it")
       ->type_name("MANIFEST");
@@ -192,9 +180,10 @@ Options ParseOptions(int argc, const char* const* argv) {
   app.add_option("--element", element,
                  "with --no-manifest: which of its outputs is the one, by position or key")
       ->type_name("INDEX|KEY");
-  app.add_option("--logit-tolerance", session.logit_tolerance,
-                 "allowed difference of the probes' scores, relative to max(1, the largest expected); "
-                 "at least 32 units of a type of 16 bits")
+  app.add_option(
+         "--logit-tolerance", session.logit_tolerance,
+         "allowed difference of the probes' scores, relative to max(1, the largest expected); "
+         "at least 32 units of a type of 16 bits")
       ->type_name("T")
       ->check(CheckTolerance)
       ->capture_default_str();
@@ -212,40 +201,40 @@ Options ParseOptions(int argc, const char* const* argv) {
     const std::string text = error.what();
     // The checks above give the whole sentence; other texts of CLI11 do not.
     if (dynamic_cast<const CLI::ValidationError*>(&error) != nullptr) {
-      throw Error(ExitCode::kUsage, text.substr(0, text.find(':')), text + "; " + kSeeHelp);
+      throw Error(ExitCode::kUsage, text.substr(0, text.find(':')), text + "; " + see_help);
     }
-    throw UsageError("command line", "known options with their values", "'" + text + "'", kSeeHelp);
+    throw UsageError("command line", "known options with their values", "'" + text + "'", see_help);
   }
   if (!app.remaining().empty()) {
-    throw UsageError(app.remaining().front(), "an option of bnbench-eval", "an unknown one",
-                     kSeeHelp);
+    throw UsageError(app.remaining().front(), "an option of " + program.name, "an unknown one",
+                     see_help);
   }
-  if (session.models.empty()) throw UsageError("MODEL.pt", "at least one model", "none", kSeeHelp);
+  if (session.models.empty())
+    throw UsageError(program.model, "at least one model", "none", see_help);
   if (!session.manifest_path.empty() && (no_manifest || session.models.size() > 1)) {
     throw UsageError(
         "--expect", "one model and no --no-manifest",
         no_manifest ? "--no-manifest" : std::to_string(session.models.size()) + " models",
-        kSeeHelp);
+        see_help);
   }
   if (unchecked_data && !no_manifest) {
-    throw UsageError("--unchecked-data", "--no-manifest beside it", "none", kSeeHelp);
+    throw UsageError("--unchecked-data", "--no-manifest beside it", "none", see_help);
   }
   if (!session.inputs_path.empty() && data_folder) {
-    throw UsageError("--inputs", "no --data beside it", "both", kSeeHelp);
+    throw UsageError("--inputs", "no --data beside it", "both", see_help);
   }
   if (!session.targets_path.empty() && session.inputs_path.empty()) {
-    throw UsageError("--targets", "--inputs beside it", "none", kSeeHelp);
+    throw UsageError("--targets", "--inputs beside it", "none", see_help);
   }
   if (!no_manifest && (steps || kind || element || num_classes > 0)) {
-    throw UsageError("--preprocess, --output, --classes and --element",
-                     "--no-manifest beside them", "none",
-                     "leave them out, for the manifest says all four");
+    throw UsageError("--preprocess, --output, --classes and --element", "--no-manifest beside them",
+                     "none", "leave them out, for the manifest says all four");
   }
-  CheckArrayName("--logits", session.logits_path);
-  CheckArrayName("--predictions", session.predictions_path);
+  CheckArrayName("--logits", session.logits_path, see_help);
+  CheckArrayName("--predictions", session.predictions_path, see_help);
   if (!session.logits_path.empty() && IsSamePath(session.logits_path, session.predictions_path)) {
     throw UsageError("--predictions", "another file than --logits", session.predictions_path,
-                     kSeeHelp);
+                     see_help);
   }
   // A folder that was named is the only one, even if its name is empty, as an unset variable's.
   session.data_folders =
@@ -253,8 +242,8 @@ Options ParseOptions(int argc, const char* const* argv) {
   session.device = device == "cuda" ? Device::kCuda : Device::kCpu;
   session.use_manifest = !no_manifest;
   if (steps) session.steps = ParseSteps(*steps);
-  session.output = {kind ? FindOutputKind(*kind) : std::nullopt,
-                    static_cast<std::size_t>(num_classes), {}};
+  session.output = {
+      kind ? FindOutputKind(*kind) : std::nullopt, static_cast<std::size_t>(num_classes), {}};
   if (element) session.output.element = ParseElement(*element);
   session.check_data = !unchecked_data;
   return options;

@@ -8,6 +8,14 @@
 
 namespace bnbench {
 
+// A program of this command line: which models it takes.
+struct ProgramSpec {
+  std::string name;         // such as "bnbench-eval"
+  std::string model;        // such as "MODEL.pt"
+  std::string description;  // its first paragraph of help
+  std::string warning;      // its last one
+};
+
 struct Options {
   SessionSpec session;
   bool json = false;
@@ -15,7 +23,7 @@ struct Options {
 };
 
 // Parses the command line; throws UsageError.
-Options ParseOptions(int argc, const char* const* argv);
+Options ParseOptions(int argc, const char* const* argv, const ProgramSpec& program);
 
 // Whether --json was asked for, also on a command line that does not parse.
 bool WantsJson(int argc, const char* const* argv);

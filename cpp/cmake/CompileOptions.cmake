@@ -10,13 +10,21 @@ if(BNBENCH_WARNINGS_AS_ERRORS)
 endif()
 
 function(bnbench_configure_target target)
-  target_compile_options(${target} PRIVATE ${_warnings})
+  target_compile_options(${target} PRIVATE ${_warnings} -ffunction-sections -fdata-sections)
   if(BNBENCH_SANITIZE)
     # Recovery is off so that a finding fails the test it happened in.
     set(flags -fsanitize=${BNBENCH_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_compile_options(${target} PRIVATE ${flags})
     target_link_options(${target} PRIVATE ${flags})
   endif()
+endfunction()
+
+# bnbench_optimize_for_size(target...): a release's TARGETs have nothing hot in them, and much of the
+# large header-only libraries.
+function(bnbench_optimize_for_size)
+  foreach(target IN LISTS ARGN)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Os>)
+  endforeach()
 endfunction()
 
 # bnbench_set_rpath(target path...): where the installed target looks for LibTorch. PATHs are

@@ -59,11 +59,9 @@ function(bnbench_header_library name)
   add_library(bnbench::${name} ALIAS bnbench_${name})
 endfunction()
 
-if(NOT BNBENCH_FILES_ONLY)
-  bnbench_header_library(cli11 HEADER CLI/CLI.hpp DEBIAN libcli11-dev INCLUDE_DIR include
-    URL https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.4.2.tar.gz
-    SHA256 f2d893a65c3b1324c50d4e682c0cdc021dd0477ae2c048544f39eed6654b699a)
-endif()
+bnbench_header_library(cli11 HEADER CLI/CLI.hpp DEBIAN libcli11-dev INCLUDE_DIR include
+  URL https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.4.2.tar.gz
+  SHA256 f2d893a65c3b1324c50d4e682c0cdc021dd0477ae2c048544f39eed6654b699a)
 bnbench_header_library(json HEADER nlohmann/json.hpp DEBIAN nlohmann-json3-dev INCLUDE_DIR include
   URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
   SHA256 d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d)

@@ -9,18 +9,20 @@
 #include "fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  constexpr std::size_t kNumLogits = 20;
+  constexpr std::size_t kNumInputs = 4;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   try {
-    const bnbench::ModelAnswer answer = bnbench::DecodeAnswer(input, kNumLogits, "input");
+    const bnbench::ModelAnswer answer = bnbench::DecodeAnswer(input, kNumInputs, "input");
     if (!answer.error) {
-      bnbench::fuzz::Require(answer.logits.size() == kNumLogits, "there are as many as asked for");
-      for (const float x : answer.logits) bnbench::fuzz::Require(std::isfinite(x), "all finite");
+      bnbench::fuzz::Require(answer.scores.count() == kNumInputs, "there are as many as asked for");
+      for (const float x : answer.scores.values)
+        bnbench::fuzz::Require(std::isfinite(x), "all finite");
     }
     const std::string encoded = bnbench::EncodeAnswer(answer);
-    const bnbench::ModelAnswer again = bnbench::DecodeAnswer(encoded, kNumLogits, "input");
+    const bnbench::ModelAnswer again = bnbench::DecodeAnswer(encoded, kNumInputs, "input");
     bnbench::fuzz::Require(again.error.has_value() == answer.error.has_value() &&
-                               again.logits == answer.logits && again.seconds == answer.seconds,
+                               again.scores.values == answer.scores.values &&
+                               again.seconds == answer.seconds,
                            "an answer survives being told again");
   } catch (const bnbench::ModelError&) {
   }

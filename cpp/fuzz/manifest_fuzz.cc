@@ -1,6 +1,7 @@
 // Only a sealed text is a manifest, and a sealed text is refused as a ModelError or is one.
 
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -21,17 +22,21 @@ std::string Seal(std::string_view body) {
 
 void CheckManifest(const Manifest& manifest) {
   for (const std::string& hash :
-       {manifest.model_sha256, manifest.test_images_sha256, manifest.test_labels_sha256}) {
+       {manifest.model_sha256, manifest.inputs_sha256, manifest.targets_sha256}) {
     Require(bnbench::IsSha256Hex(hash), "hashes are hashes");
   }
   Require(manifest.total > 0 && manifest.correct <= manifest.total, "counts fit each other");
   Require(manifest.predictions.size() == manifest.total, "every image has a prediction");
-  for (const char digit : manifest.predictions) {
-    Require(digit >= '0' && digit <= '9', "predictions are digits");
+  for (const std::int64_t label : manifest.predictions) {
+    Require(label >= 0 && static_cast<std::size_t>(label) < manifest.output.num_classes,
+            "predictions are classes");
   }
+  const std::string steps = FormatSteps(manifest.input.steps);
+  Require(FormatSteps(bnbench::ParseSteps(steps)) == steps, "steps can be told to a child");
   for (const bnbench::Probe& probe : manifest.probes) {
     Require(probe.index < manifest.total, "probes are images");
-    for (const double logit : probe.logits) Require(std::isfinite(logit), "logits are finite");
+    Require(probe.scores.size() == manifest.output.num_classes, "probes have all scores");
+    for (const double score : probe.scores) Require(std::isfinite(score), "scores are finite");
   }
 }
 

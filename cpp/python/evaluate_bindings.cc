@@ -3,13 +3,20 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "bnbench/errors.h"
-#include "bnbench/io/test_set.h"
-#include "bnbench/model/evaluate.h"
+#include "bnbench/io/file.h"
+#include "bnbench/model/libtorch.h"
+#include "bnbench/model/preprocessing.h"
+#include "bnbench/model/scores.h"
 #include "python/bindings.h"
 #include "python/owned_array.h"
 
@@ -19,16 +26,42 @@ namespace {
 namespace py = pybind11;
 using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
 
-EvaluationRecord EvaluateUnlocked(const std::string& path, std::span<const std::uint8_t> images,
-                                  std::span<const std::uint8_t> labels, std::size_t batch_size,
+constexpr std::size_t kMaxModelBytes = std::size_t{4} << 30;
+
+EvaluationRecord EvaluateUnlocked(const std::string& path, const Shape& shape,
+                                  std::span<const std::uint8_t> images,
+                                  std::span<const std::int64_t> labels, std::size_t batch_size,
                                   std::string* training_fault) {
   const py::gil_scoped_release unlocked;
-  CheckLabels(labels, "labels");
-  const Model model = Model::Load(ReadModelFile(path), path);
-  double seconds = 0;
-  std::vector<float> logits = TimeLogits(model, images, batch_size, &seconds);
-  *training_fault = model.training_fault().text;
-  return Score(std::move(logits), labels, seconds);
+  const std::string bytes = ReadFile<ModelError>(path, kMaxModelBytes, "a model file");
+  Shape with_channel = shape;
+  with_channel.insert(with_channel.begin(), 1);
+  const Preprocessor preprocessor(
+      {shape,
+       DType::kUint8,
+       {{StepKind::kDivide, {255}, {}, {}}, {StepKind::kReshape, {}, {}, with_channel}}},
+      path);
+  const std::unique_ptr<Classifier> model =
+      LibTorchRuntime().Load(bytes, path, preprocessor.dtype(), preprocessor.shape(),
+                             {OutputKind::kLogits, 0, {}}, Device::kCpu);
+  *training_fault = model->training_fault().text;
+  const auto start = std::chrono::steady_clock::now();
+  const auto stored = std::as_bytes(images);
+  const std::size_t size = stored.size() / labels.size();
+  Scores scores;
+  for (std::size_t first = 0; first < labels.size(); first += batch_size) {
+    const std::size_t count = std::min(batch_size, labels.size() - first);
+    preprocessor.Run(stored.data() + first * size, count, model->Prepare(count));
+    model->Run(count, &scores.values);
+  }
+  scores.width = model->width();
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (static_cast<std::size_t>(labels[i]) < scores.width) continue;
+    throw DataError("labels", "classes from 0 to " + std::to_string(scores.width - 1),
+                    std::to_string(labels[i]) + " for image " + std::to_string(i));
+  }
+  return Score(std::move(scores), labels, elapsed.count());
 }
 
 Bytes TakeBytes(const py::array& array, const char* name, const char* shape, bool shape_is_right) {
@@ -42,31 +75,28 @@ Bytes TakeBytes(const py::array& array, const char* name, const char* shape, boo
 
 py::dict EvaluateModel(const std::filesystem::path& path, const py::array& images,
                        const py::array& labels, py::ssize_t batch_size) {
-  constexpr auto kSide = static_cast<py::ssize_t>(kImageSide);
-  const Bytes image_bytes = TakeBytes(images, "images", "(N, 28, 28) with N of at least 1",
-                                      images.ndim() == 3 && images.shape(0) > 0 &&
-                                          images.shape(1) == kSide && images.shape(2) == kSide);
+  const Bytes image_bytes = TakeBytes(images, "images", "(N, rows, columns), none of them 0",
+                                      images.ndim() == 3 && images.size() > 0);
   const Bytes label_bytes = TakeBytes(labels, "labels", "(N,), as many as images",
                                       labels.ndim() == 1 && labels.shape(0) == images.shape(0));
   if (batch_size < 1) {
     throw UsageError("batch_size", "at least 1", std::to_string(batch_size));
   }
+  const Shape shape = {static_cast<std::size_t>(images.shape(1)),
+                       static_cast<std::size_t>(images.shape(2))};
+  const std::vector<std::int64_t> targets(label_bytes.data(),
+                                          label_bytes.data() + label_bytes.size());
   std::string training_fault;
   EvaluationRecord record = EvaluateUnlocked(
-      path.string(), {image_bytes.data(), static_cast<std::size_t>(image_bytes.size())},
-      {label_bytes.data(), static_cast<std::size_t>(label_bytes.size())},
-      static_cast<std::size_t>(batch_size), &training_fault);
+      path.string(), shape, {image_bytes.data(), static_cast<std::size_t>(image_bytes.size())},
+      targets, static_cast<std::size_t>(batch_size), &training_fault);
 
-  std::vector<std::uint8_t> predictions;
-  predictions.reserve(record.predictions.size());
-  for (const char digit : record.predictions) {
-    predictions.push_back(static_cast<std::uint8_t>(digit - '0'));
-  }
   const py::ssize_t count = images.shape(0);
   py::dict result;
-  result["logits"] = OwnedArray(std::move(record.logits), {count, kNumClasses});
-  result["predictions"] = OwnedArray(std::move(predictions), {count});
-  result["correct"] = record.correct;
+  result["logits"] = OwnedArray(std::move(record.scores.values),
+                                {count, static_cast<py::ssize_t>(record.scores.width)});
+  result["predictions"] = OwnedArray(std::move(record.predictions), {count});
+  result["correct"] = record.correct.value_or(0);
   result["seconds"] = record.seconds;
   result["training_fault"] = training_fault.empty() ? py::none() : py::cast(training_fault);
   return result;
@@ -78,8 +108,9 @@ void BindEvaluate(py::module_& module) {
   module.def(
       "evaluate_model", &EvaluateModel, py::arg("path"), py::arg("images"), py::arg("labels"),
       py::arg("batch_size") = 1000,
-      "Run a TorchScript model over uint8 images (N, 28, 28), divided by 255, on the CPU.\n\n"
-      "Returns a dict: logits (float32, (N, 10)), predictions (uint8, (N,)), correct (int),\n"
+      "Run a TorchScript model over uint8 images (N, rows, columns), divided by 255, on the "
+      "CPU.\n\n"
+      "Returns a dict: logits (float32, (N, classes)), predictions (int64, (N,)), correct (int),\n"
       "seconds (float, from the bytes to the logits) and training_fault (why the model is not in\n"
       "evaluation mode, or None). Other Python threads run meanwhile.\n"
       "Raises ModelError, DataError or UsageError, all of them ValueError.\n\n"

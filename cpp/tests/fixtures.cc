@@ -8,9 +8,13 @@
 #include <stdexcept>
 
 #include "bnbench/io/sha256.h"
-#include "bnbench/io/test_set.h"
 
 namespace bnbench::testing {
+namespace {
+
+constexpr std::size_t kImageSize = std::size_t{28} * 28;
+
+}  // namespace
 
 TemporaryFolder::TemporaryFolder() {
   std::string pattern = (std::filesystem::temp_directory_path() / "bnbench-XXXXXX").string();
@@ -68,6 +72,61 @@ std::string GzipBytes(std::string_view bytes) {
   return output;
 }
 
+namespace {
+
+std::string LittleEndian(std::size_t value, int size) {
+  std::string bytes;
+  for (int i = 0; i < size; ++i) {
+    bytes += i < 8 ? static_cast<char>(value >> 8 * i & 0xff) : '\0';
+  }
+  return bytes;
+}
+
+std::string Deflate(const std::string& content) {
+  z_stream stream{};
+  if (deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
+    throw std::runtime_error("deflateInit2");
+  }
+  std::string output(deflateBound(&stream, static_cast<uLong>(content.size())), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(content.data()));
+  stream.avail_in = static_cast<uInt>(content.size());
+  stream.next_out = reinterpret_cast<Bytef*>(output.data());
+  stream.avail_out = static_cast<uInt>(output.size());
+  deflate(&stream, Z_FINISH);
+  output.resize(stream.total_out);
+  deflateEnd(&stream);
+  return output;
+}
+
+}  // namespace
+
+std::string ZipBytes(const std::vector<ZipMember>& members) {
+  std::string archive;
+  std::string directory;
+  for (const ZipMember& member : members) {
+    const std::string packed = member.deflates ? Deflate(member.content) : member.content;
+    const auto crc = crc32(0, reinterpret_cast<const Bytef*>(member.content.data()),
+                           static_cast<uInt>(member.content.size()));
+    // From the flags to the length of the extra field, which both headers have.
+    const std::string middle = LittleEndian(0, 2) + LittleEndian(member.deflates ? 8 : 0, 2) +
+                               LittleEndian(0, 4) + LittleEndian(crc, 4) +
+                               LittleEndian(packed.size(), 4) +
+                               LittleEndian(member.content.size(), 4) +
+                               LittleEndian(member.name.size(), 2) + LittleEndian(0, 2);
+    directory += "PK\x01\x02" + LittleEndian(20, 2) + LittleEndian(20, 2) + middle +
+                 LittleEndian(0, 10) + LittleEndian(archive.size(), 4) + member.name;
+    archive += "PK\x03\x04" + LittleEndian(20, 2) + middle + member.name + packed;
+  }
+  const std::string end = "PK\x05\x06" + LittleEndian(0, 4) + LittleEndian(members.size(), 2) +
+                          LittleEndian(members.size(), 2) + LittleEndian(directory.size(), 4) +
+                          LittleEndian(archive.size(), 4) + LittleEndian(0, 2);
+  return archive + directory + end;
+}
+
+std::string SafetensorsBytes(const std::string& header, const std::string& values) {
+  return LittleEndian(header.size(), 8) + header + values;
+}
+
 std::string Replace(std::string text, std::string_view old_part, std::string_view new_part) {
   const std::size_t start = text.find(old_part);
   if (start == std::string::npos) throw std::runtime_error("no " + std::string(old_part));
@@ -99,6 +158,37 @@ std::string TinyImagesSha256() { return Sha256Hex(IdxBytes({12, 28, 28}, TinyIma
 
 std::string SealManifest(const std::string& body) {
   return body + ",\n  \"manifest_sha256\": \"" + Sha256Hex(body) + "\"\n}\n";
+}
+
+std::string Int64Bytes(const std::vector<std::int64_t>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(std::int64_t)};
+}
+
+std::string SecondManifestBody(std::string_view model) {
+  std::vector<std::int64_t> classes(12);
+  std::string list;
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    classes[i] = static_cast<std::int64_t>(i % 10);
+    list += (i > 0 ? "," : "") + std::to_string(classes[i]);
+  }
+  return R"({
+  "format_version": 2,
+  "model": {"file": "tiny.pt", "sha256": ")" +
+         Sha256Hex(model) + R"(", "size_bytes": )" + std::to_string(model.size()) +
+         R"(, "format": "torchscript"},
+  "input": {"shape": [28,28], "dtype": "uint8", "preprocessing": [
+    {"step": "divide", "by": 255.0}, {"step": "reshape", "shape": [1,28,28]}]},
+  "output": {"kind": "logits", "num_classes": 10, "element": null},
+  "data": {"name": "tiny", "inputs_sha256": ")" +
+         Sha256Hex(TinyImages(12)) + R"(", "targets_sha256": ")" + Sha256Hex(Int64Bytes(classes)) +
+         R"("},
+  "versions": {"bnbench": "0.2.0", "torch": "2.14.1"},
+  "expected": {
+    "total": 12, "correct": 12,
+    "predictions": [)" +
+         list + R"(], "predictions_sha256": ")" + Sha256Hex(Int64Bytes(classes)) + R"(",
+    "probes": {"indices": [3], "logits": [[0,0,0,1.0,0,0,0,0,0,0]]}
+  })";
 }
 
 std::string TinyManifestBody(std::string_view model) {

@@ -39,6 +39,18 @@ ByteVector IdxBytes(const std::vector<std::uint32_t>& shape, const ByteVector& v
 
 std::string GzipBytes(std::string_view bytes);
 
+struct ZipMember {
+  std::string name;
+  std::string content;
+  bool deflates;
+};
+
+// A zip archive of these members.
+std::string ZipBytes(const std::vector<ZipMember>& members);
+
+// A safetensors file with this header and these values.
+std::string SafetensorsBytes(const std::string& header, const std::string& values);
+
 // `text` with its first occurrence of `old_part`, which must be there, replaced.
 std::string Replace(std::string text, std::string_view old_part, std::string_view new_part);
 
@@ -59,8 +71,14 @@ std::string TinyImagesSha256();
 // Appends the seal line to a manifest's body, which ends before it.
 std::string SealManifest(const std::string& body);
 
-// The body of a valid manifest over the tiny test set of 12 images for a model that returns the
-// first ten pixels, with one probe at image 3. `model` are the bytes of its file.
+// Values as they lie in a file of int64.
+std::string Int64Bytes(const std::vector<std::int64_t>& values);
+
+// The same as TinyManifestBody in the second format, with the hashes of the values.
+std::string SecondManifestBody(std::string_view model);
+
+// The body of a valid manifest of the first format over the tiny test set of 12 images for a model
+// that returns the first ten pixels, with one probe at image 3. `model` are the bytes of its file.
 std::string TinyManifestBody(std::string_view model);
 
 }  // namespace bnbench::testing

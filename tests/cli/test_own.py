@@ -26,7 +26,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synthetic_dataset: Dataset) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bnbench.data.load_fashion_mnist", lambda *_: synthetic_dataset)
+    monkeypatch.setattr("bnbench.data_readers.load_data", lambda *_: synthetic_dataset)
     (tmp_path / "nets.py").write_text(NETWORKS)
     return tmp_path
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from bnbench.data import Dataset
+from bnbench.models.exported_model import read_model
 from bnbench.records import ChosenRateRecord, EnvironmentRecord, TrialRecord
 from bnbench.specs import EngineName, StudySpec, TimingSpec, TrialSpec, TuningSpec
 from bnbench.store import RunStore
@@ -83,6 +84,26 @@ def tuned_store(tmp_path: Path, small_study: StudySpec, environment: Environment
     tuning = TuningSpec((0.001, 0.1, 1e20), seeds=(7, 8), num_validation_images=50)
     study = dataclasses.replace(small_study, tuning=tuning)
     return RunStore.create(tmp_path / "tuned", study, REFERENCE, SYNTHETIC, environment)
+
+
+def test_models_are_exported_in_the_studys_formats(
+    tmp_path: Path,
+    small_study: StudySpec,
+    environment: EnvironmentRecord,
+    synthetic_dataset: Dataset,
+) -> None:
+    study = dataclasses.replace(small_study, formats=("pt", "pt2"))
+    store = RunStore.create(tmp_path / "run", study, REFERENCE, SYNTHETIC, environment)
+    run_with(store, synthetic_dataset)
+    assert sorted(path.name for path in store.models_folder.iterdir()) == sorted(
+        f"{key}.{suffix}"
+        for key in list_keys(store)
+        for suffix in ("pt", "json", "pt2", "pt2.json")
+    )
+    model = read_model(store.models_folder / f"{list_keys(store)[0]}.pt2")
+    assert model.is_unaltered
+    assert model.graph.tensors.keys() == model.manifest.network.tensors.keys()
+    assert RunStore.open(store.folder).study.formats == ("pt", "pt2")
 
 
 def test_variants_are_scored_at_the_rate_that_did_best_in_validation(

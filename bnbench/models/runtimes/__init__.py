@@ -36,6 +36,7 @@ RUNTIMES: dict[str, RuntimeEntry] = {
     "eager": RuntimeEntry("bnbench.models.runtimes.eager", "EagerRuntime"),
     "torchscript": RuntimeEntry("bnbench.models.runtimes.torchscript", "TorchScriptRuntime"),
     "libtorch": RuntimeEntry("bnbench.models.runtimes.libtorch", "LibTorchRuntime"),
+    "portable": RuntimeEntry("bnbench.models.runtimes.portable", "PortableRuntime"),
     "onnxruntime": RuntimeEntry(
         "bnbench.models.runtimes.onnxruntime",
         "OnnxRuntime",

@@ -73,15 +73,15 @@ Array ReadNpz(const MappedFile& file, const Place& place,
     names.push_back(entry.name.substr(0, entry.name.size() - (has_suffix ? kSuffix.size() : 0)));
   }
   const std::string chosen = ChooseMember(names, place, usual_names);
-  const ZipEntry& entry = entries[static_cast<std::size_t>(
-      std::ranges::find(names, chosen) - names.begin())];
+  const ZipEntry& entry =
+      entries[static_cast<std::size_t>(std::ranges::find(names, chosen) - names.begin())];
   const std::string name = place.file + ":" + chosen;
   if (!entry.is_deflated) {
     CheckCrc(entry, entry.content, name);
     return ParseNpy(entry.content, file.storage, name);
   }
-  auto inflated = std::make_shared<const std::vector<std::byte>>(
-      InflateEntry(entry, kMaxInflatedBytes, name));
+  auto inflated =
+      std::make_shared<const std::vector<std::byte>>(InflateEntry(entry, kMaxInflatedBytes, name));
   const std::string_view bytes(reinterpret_cast<const char*>(inflated->data()), inflated->size());
   CheckCrc(entry, bytes, name);
   return ParseNpy(bytes, inflated, name);

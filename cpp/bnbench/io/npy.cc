@@ -111,9 +111,7 @@ class HeaderReader {
  private:
   static constexpr std::size_t kMaxDimensions = 32;
 
-  void SkipSpaces() {
-    text_.remove_prefix(std::min(text_.find_first_not_of(' '), text_.size()));
-  }
+  void SkipSpaces() { text_.remove_prefix(std::min(text_.find_first_not_of(' '), text_.size())); }
 
   std::size_t TakeNumber() {
     SkipSpaces();
@@ -209,8 +207,8 @@ Array ParseNpy(std::string_view file, std::shared_ptr<const void> storage,
     throw DataError(name, std::to_string(expected) + " bytes of values, as announced",
                     std::to_string(found) + (found < expected ? " (truncated)" : " (too long)"));
   }
-  return {*dtype, *std::move(shape),
-          std::as_bytes(std::span(file.data() + start, found)), std::move(storage), ""};
+  return {*dtype, *std::move(shape), std::as_bytes(std::span(file.data() + start, found)),
+          std::move(storage), ""};
 }
 
 }  // namespace bnbench

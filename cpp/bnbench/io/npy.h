@@ -40,9 +40,8 @@ class NpyFile {
   // Writes `values` from the one numbered `first` on, in C order.
   void Write(std::size_t first, std::span<const T> values) {
     file_->WriteAt(header_size_ + first * sizeof(T),
-                  {reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+                   {reinterpret_cast<const char*>(values.data()), values.size_bytes()});
   }
-
 
  private:
   DraftFile* file_;
@@ -50,8 +49,8 @@ class NpyFile {
 };
 
 // The array in the bytes of a .npy file, which `storage` keeps: values stay where they are.
-// Strict: format 1.0 to 3.0, C order, little-endian numbers or bytes, as many as the header says, no
-// objects. Throws DataError, which calls the file `name`.
+// Strict: format 1.0 to 3.0, C order, little-endian numbers or bytes, as many as the header says,
+// no objects. Throws DataError, which calls the file `name`.
 Array ParseNpy(std::string_view file, std::shared_ptr<const void> storage, const std::string& name);
 
 }  // namespace bnbench

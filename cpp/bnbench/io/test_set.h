@@ -64,8 +64,8 @@ class TestSet {
 
  private:
   Array inputs_;
-  Array target_array_;   // as they were read, then as int64
-  Array target_bytes_;   // empty unless all fit into bytes
+  Array target_array_;  // as they were read, then as int64
+  Array target_bytes_;  // empty unless all fit into bytes
   std::vector<std::int64_t> targets_;
   ArrayHashes input_hashes_;
   ArrayHashes target_hashes_;

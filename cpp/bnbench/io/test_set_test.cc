@@ -2,19 +2,26 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "bnbench/errors.h"
+#include "bnbench/io/npy.h"
 #include "bnbench/io/sha256.h"
 #include "tests/fixtures.h"
 
 using bnbench::DataError;
+using bnbench::NpyHeader;
+using bnbench::Sha256Hex;
+using bnbench::Shape;
 using bnbench::TestSet;
 using bnbench::testing::ByteVector;
 using bnbench::testing::GzipBytes;
 using bnbench::testing::IdxBytes;
+using bnbench::testing::Int64Bytes;
 using bnbench::testing::TemporaryFolder;
 using bnbench::testing::TinyImages;
 using bnbench::testing::TinyLabels;
@@ -71,10 +78,10 @@ TEST_CASE("the test set is found in the folder itself") {
   WriteTinyTestSet(folder, 4);
   const TestSet set = LoadTestSet(folder.path());
   CHECK(set.count() == 4);
-  CHECK(set.labels == ByteVector{0, 1, 2, 3});
-  CHECK(set.images == TinyImages(4));
-  CHECK(set.images_sha256 == bnbench::Sha256Hex(IdxBytes({4, 28, 28}, TinyImages(4))));
-  CHECK(set.labels_sha256 == bnbench::Sha256Hex(IdxBytes({4}, TinyLabels(4))));
+  CHECK(set.inputs().shape == bnbench::Shape{4, 28, 28});
+  CHECK(set.inputs().dtype == bnbench::DType::kUint8);
+  CHECK(std::ranges::equal(set.targets(), std::vector<std::int64_t>{0, 1, 2, 3}));
+  CHECK_FALSE(set.is_fashion_mnist());
 }
 
 TEST_CASE("the test set is found in torchvision's layout, gzipped or not") {
@@ -111,20 +118,8 @@ TEST_CASE("images and labels must belong together") {
   SUBCASE("as many of one as of the other") {
     folder.Write("t10k-labels-idx1-ubyte", ToString(IdxBytes({2}, {0, 1})));
     CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()),
-                         doctest::Contains("one label for each of the 3 images, got 2 labels"),
+                         doctest::Contains("one label for each of the 3 inputs, got 2 labels"),
                          DataError);
-  }
-  SUBCASE("labels of 0 to 9") {
-    folder.Write("t10k-labels-idx1-ubyte", ToString(IdxBytes({3}, {9, 0, 10})));
-    CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()),
-                         doctest::Contains("expected labels from 0 to 9, got 10 for image 2"),
-                         DataError);
-  }
-  SUBCASE("images of 28 by 28 pixels") {
-    folder.Write("t10k-images-idx3-ubyte",
-                 ToString(IdxBytes({3, 28, 27}, ByteVector(3 * 28 * 27))));
-    CHECK_THROWS_WITH_AS(LoadTestSet(folder.path()),
-                         doctest::Contains("images of 28x28 pixels, got 28x27"), DataError);
   }
   SUBCASE("images where images should be, and labels where labels should be") {
     folder.Write("t10k-images-idx3-ubyte", ToString(IdxBytes({3}, {0, 1, 2})));
@@ -137,15 +132,58 @@ TEST_CASE("images and labels must belong together") {
   }
 }
 
-TEST_CASE("a test set with other hashes is refused, naming which file it is") {
-  const TestSet set{{}, {}, "aa", "bb"};
-  CHECK_NOTHROW(CheckTestSetHashes(set, "aa", "bb", "the owner"));
-  CHECK_THROWS_WITH_AS(
-      CheckTestSetHashes(set, "xx", "bb", "the owner"),
-      doctest::Contains("test images: expected those of the owner, SHA-256 xx, got aa; restore"),
-      DataError);
-  CHECK_THROWS_WITH_AS(
-      CheckTestSetHashes(set, "aa", "xx", "the owner"),
-      doctest::Contains("test labels: expected those of the owner, SHA-256 xx, got bb; restore"),
-      DataError);
+TEST_CASE("a test set goes by the hashes of its files and of its values") {
+  const TemporaryFolder folder;
+  WriteTinyTestSet(folder, 4);
+  const std::string images_file = Sha256Hex(IdxBytes({4, 28, 28}, TinyImages(4)));
+  const std::string labels_file = Sha256Hex(IdxBytes({4}, TinyLabels(4)));
+  const std::string images = Sha256Hex(TinyImages(4));
+  const std::string labels = Sha256Hex(Int64Bytes({0, 1, 2, 3}));
+  folder.Write("x.npy", NpyHeader("|u1", Shape{4, 28, 28}) + ToString(TinyImages(4)));
+  folder.Write("y.npy", NpyHeader("<i8", Shape{4}) + Int64Bytes({0, 1, 2, 3}));
+  TestSet from_idx = LoadTestSet(folder.path());
+  TestSet from_npy = bnbench::LoadTestSet(folder.File("x.npy"), folder.File("y.npy"));
+  for (TestSet* set : {&from_idx, &from_npy}) {
+    CHECK_NOTHROW(set->CheckHashes(images_file, labels_file, "the owner"));
+    CHECK_NOTHROW(set->CheckHashes(images, labels, "the owner"));
+    CHECK_THROWS_WITH_AS(
+        set->CheckHashes("xx", labels, "the owner"),
+        doctest::Contains("test inputs: expected those of the owner, SHA-256 xx, got "), DataError);
+    CHECK_THROWS_WITH_AS(
+        set->CheckHashes(images, "xx", "the owner"),
+        doctest::Contains("test targets: expected those of the owner, SHA-256 xx, got "),
+        DataError);
+  }
+}
+
+TEST_CASE("targets are whole numbers from 0 on, one per input") {
+  const TemporaryFolder folder;
+  const std::string inputs =
+      folder.Write("x.npy", NpyHeader("<f4", Shape{3, 2}) + std::string(24, '\0'));
+  const auto load = [&](const std::string& type, const Shape& shape, const std::string& values) {
+    return bnbench::LoadTestSet(inputs, folder.Write("y.npy", NpyHeader(type, shape) + values));
+  };
+  CHECK(load("<i4", {3}, std::string("\1\0\0\0\0\1\0\0\0\0\0\0", 12)).targets()[1] == 256);
+  CHECK(load("|u1", {3, 1}, std::string("\1\2\3")).targets()[2] == 3);
+  CHECK_THROWS_WITH_AS(load("<f4", {3}, std::string(12, '\0')),
+                       doctest::Contains("y.npy: expected classes as whole numbers, got float32"),
+                       DataError);
+  CHECK_THROWS_WITH_AS(load("|i1", {3}, std::string("\1\xff\3")),
+                       doctest::Contains("expected classes from 0 on, got -1 for input 1"),
+                       DataError);
+  CHECK_THROWS_WITH_AS(load("|u1", {3, 2}, std::string(6, '\1')),
+                       doctest::Contains("of shape (N,), got shape (3, 2)"), DataError);
+  CHECK_THROWS_WITH_AS(load("|u1", {4}, std::string(4, '\1')),
+                       doctest::Contains("one label for each of the 3 inputs, got 4 labels"),
+                       DataError);
+}
+
+TEST_CASE("inputs need no targets") {
+  const TemporaryFolder folder;
+  const std::string inputs =
+      folder.Write("x.npy", NpyHeader("<f4", Shape{3, 2}) + std::string(24, '\0'));
+  TestSet set = bnbench::LoadTestSet(inputs, "");
+  CHECK(set.count() == 3);
+  CHECK_FALSE(set.has_targets());
+  CHECK_NOTHROW(set.CheckHashes(Sha256Hex(std::string(24, '\0')), "any", "the owner"));
 }

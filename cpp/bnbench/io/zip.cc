@@ -67,8 +67,7 @@ struct Directory {
 };
 
 Directory FindDirectory(const ArchiveReader& archive) {
-  if (archive.size() < kEndSize ||
-      archive.Get<std::uint32_t>(archive.size() - kEndSize) != kEnd ||
+  if (archive.size() < kEndSize || archive.Get<std::uint32_t>(archive.size() - kEndSize) != kEnd ||
       archive.Get<std::uint16_t>(archive.size() - 2) != 0) {
     archive.Fail("a zip archive, with nothing after its end", "other bytes");
   }
@@ -218,9 +217,9 @@ std::vector<std::byte> InflateEntry(const ZipEntry& entry, std::size_t max_bytes
                                     const std::string& name) {
   // zlib packs at most 1032 to 1, so that an announced size is believed only within that.
   if (entry.size > max_bytes || entry.size / 1032 > entry.content.size()) {
-    throw DataError(name, "an entry of at most " + std::to_string(max_bytes) + " bytes",
-                    std::to_string(entry.size) + " bytes in " +
-                        std::to_string(entry.content.size()));
+    throw DataError(
+        name, "an entry of at most " + std::to_string(max_bytes) + " bytes",
+        std::to_string(entry.size) + " bytes in " + std::to_string(entry.content.size()));
   }
   std::vector<std::byte> output(entry.size);
   RawInflater inflater;

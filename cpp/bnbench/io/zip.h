@@ -19,8 +19,8 @@ struct ZipEntry {
 };
 
 // The entries of an archive. Strict: nothing after the archive's end, no encryption, no two entries
-// of one name or over the same bytes, local headers that agree with the directory. Throws DataError,
-// which calls the archive `name`.
+// of one name or over the same bytes, local headers that agree with the directory. Throws
+// DataError, which calls the archive `name`.
 std::vector<ZipEntry> ListZip(std::string_view archive, const std::string& name);
 
 // Inflates a deflated entry. It has exactly `entry.size` bytes, which are refused above `max_bytes`

@@ -253,8 +253,7 @@ class LibTorchClassifier : public Classifier {
   void TakeScores(const at::Tensor& tensor, std::int64_t batch, bool is_float,
                   std::vector<float>* scores) {
     if (!is_float) {
-      Fail(Describe(batch),
-           "a tensor of type " + std::string(c10::toString(tensor.scalar_type())));
+      Fail(Describe(batch), "a tensor of type " + std::string(c10::toString(tensor.scalar_type())));
     }
     const auto width = tensor.dim() == 2 ? static_cast<std::size_t>(tensor.size(1)) : 0;
     const std::size_t expected = width_ > 0 ? width_ : output_.num_classes;
@@ -278,8 +277,7 @@ class LibTorchClassifier : public Classifier {
     width_ = 1;
     const std::size_t start = scores->size();
     Append(tensor, scores);
-    const float end =
-        output_.num_classes > 0 ? static_cast<float>(output_.num_classes) : kMaxLabel;
+    const float end = output_.num_classes > 0 ? static_cast<float>(output_.num_classes) : kMaxLabel;
     for (const float label : std::span(*scores).subspan(start)) {
       if (label < 0 || label >= end) {
         Fail("labels from 0 to " + std::to_string(static_cast<std::int64_t>(end) - 1),

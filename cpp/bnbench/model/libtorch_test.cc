@@ -1,63 +1,74 @@
-#include "bnbench/model/evaluate.h"
-
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "bnbench/errors.h"
-#include "bnbench/io/test_set.h"
+#include "bnbench/model/libtorch.h"
+#include "bnbench/model/preprocessing.h"
+#include "bnbench/model/scores.h"
 #include "tests/fixtures.h"
 #include "tests/tiny_models.h"
 
-using bnbench::EvaluationRecord;
-using bnbench::Model;
+using bnbench::Classifier;
+using bnbench::DType;
 using bnbench::ModelError;
+using bnbench::OutputKind;
+using bnbench::OutputSpec;
 using bnbench::testing::ByteVector;
 using bnbench::testing::FirstTenPixelsModel;
 using bnbench::testing::ScriptModel;
 using bnbench::testing::TinyImages;
-using bnbench::testing::TinyLabels;
 
 namespace {
 
-Model Load(const std::string& bytes) { return Model::Load(bytes, "tiny.pt"); }
+const OutputSpec kTenLogits = {OutputKind::kLogits, 10, {}};
 
-std::vector<float> LogitsOf(const std::string& model, std::uint32_t count = 3) {
-  return Load(model).Logits(TinyImages(count), 2);
+std::unique_ptr<Classifier> Load(const std::string& bytes, const OutputSpec& output = kTenLogits) {
+  return bnbench::LibTorchRuntime().Load(bytes, "tiny.pt", DType::kFloat32, {1, 28, 28}, output,
+                                         bnbench::Device::kCpu);
+}
+
+std::vector<float> RunOver(Classifier* classifier, const ByteVector& images,
+                           std::size_t batch_size) {
+  const bnbench::Preprocessor preprocessor(
+      {{28, 28}, DType::kUint8, bnbench::ParseSteps("divide=255,reshape=1x28x28")}, "tiny.pt");
+  const auto bytes = std::as_bytes(std::span(images));
+  const std::size_t count = images.size() / 784;
+  std::vector<float> scores;
+  for (std::size_t start = 0; start < count; start += batch_size) {
+    const std::size_t size = std::min(batch_size, count - start);
+    preprocessor.Run(bytes.data() + start * 784, size, classifier->Prepare(size));
+    classifier->Run(size, &scores);
+  }
+  return scores;
+}
+
+std::vector<float> LogitsOf(const std::string& model, const OutputSpec& output = kTenLogits) {
+  return RunOver(Load(model, output).get(), TinyImages(3), 2);
+}
+
+std::string Returning(const std::string& expression) {
+  return ScriptModel("def forward(self, x):\n  y = torch.flatten(x, 1)[:, :10]\n  return " +
+                     expression + "\n");
 }
 
 }  // namespace
 
-TEST_CASE("every pixel value is divided by 255 in binary32") {
-  ByteVector images(bnbench::kImageSize);
-  for (std::size_t i = 0; i < 256; ++i) images[i] = static_cast<std::uint8_t>(i);
-  std::vector<float> pixels(images.size());
-  bnbench::ConvertPixels(images, pixels.data());
-  for (std::size_t i = 0; i < 256; ++i) CHECK(pixels[i] == static_cast<float>(i) / 255.0F);
-  CHECK(pixels[255] == 1.0F);
-}
-
-TEST_CASE("predictions, correct count and logits are the model's at any batch size") {
-  const Model model = Load(FirstTenPixelsModel());
-  const ByteVector images = TinyImages(7);
-  ByteVector labels = TinyLabels(7);
-  labels[6] = 0;
+TEST_CASE("scores are the model's at any batch size") {
+  const std::unique_ptr<Classifier> model = Load(FirstTenPixelsModel());
   for (const std::size_t batch_size : {1UL, 2UL, 3UL, 7UL, 1000UL}) {
-    double seconds = 0;
-    std::vector<float> logits = TimeLogits(model, images, batch_size, &seconds);
-    const EvaluationRecord record = bnbench::Score(std::move(logits), labels, seconds);
-    CHECK(record.predictions == "0123456");
-    CHECK(record.correct == 6);
-    REQUIRE(record.logits.size() == 70);
-    for (std::size_t i = 0; i < 70; ++i) CHECK(record.logits[i] == (i % 11 == 0 ? 1.0F : 0.0F));
-    CHECK(record.seconds > 0);
+    const std::vector<float> scores = RunOver(model.get(), TinyImages(7), batch_size);
+    REQUIRE(scores.size() == 70);
+    for (std::size_t i = 0; i < 70; ++i) CHECK(scores[i] == (i % 11 == 0 ? 1.0F : 0.0F));
   }
-}
-
-TEST_CASE("of equal logits the first is the prediction") {
-  CHECK(bnbench::Score(std::vector<float>(20, 1.0F), ByteVector{0, 1}, 0.5).predictions == "00");
+  CHECK(model->width() == 10);
+  CHECK(model->epsilon() == bnbench::Epsilon(DType::kFloat32));
 }
 
 TEST_CASE("models run in evaluation mode, and training mode is reported") {
@@ -70,7 +81,7 @@ def forward(self, x):
   for (const bool training : {false, true}) {
     const std::string bytes = ScriptModel(source, training);
     CHECK(LogitsOf(bytes) == std::vector<float>(30, 1.0F));
-    CHECK(Load(bytes).training_fault().text ==
+    CHECK(Load(bytes)->training_fault().text ==
           (training ? "the model: expected evaluation mode, got training mode; call eval() before "
                       "exporting"
                     : ""));
@@ -78,11 +89,11 @@ def forward(self, x):
 }
 
 TEST_CASE("a model that overwrites its input does not spoil the images") {
-  const Model model =
+  const std::unique_ptr<Classifier> model =
       Load(ScriptModel("def forward(self, x):\n  return torch.flatten(x.add_(1.0), 1)[:, :10]\n"));
-  const std::vector<float> all = model.Logits(TinyImages(7), 7);
+  const std::vector<float> all = RunOver(model.get(), TinyImages(7), 7);
   CHECK(all[0] == 2.0F);
-  CHECK(model.Logits(TinyImages(7), 2) == all);
+  CHECK(RunOver(model.get(), TinyImages(7), 2) == all);
 }
 
 TEST_CASE("what is no TorchScript is refused in one line") {
@@ -115,21 +126,20 @@ TEST_CASE("a model with another output is refused with what it returned") {
     const char* expression;
     const char* message;
   };
-  // dtype 7 is float64 and 4 int64: without Python, TorchScript knows them by number only.
+  // dtype 4 is int64: without Python, TorchScript knows them by number only.
   const Case cases[] = {
       {"torch.zeros([x.size(0), 9])",
        "tiny.pt: expected float logits of shape (2, 10), got shape (2, 9)"},
       {"torch.zeros([x.size(0) + 1, 10])", "got shape (3, 10)"},
-      {"torch.zeros([10])", "got shape (10)"},
+      {"torch.zeros([10])", "got shape (10,)"},
       {"torch.zeros([])", "got shape ()"},
       {"x", "got shape (2, 1, 28, 28)"},
-      {"torch.zeros([x.size(0), 10], dtype=7)", "got a tensor of type Double"},
       {"torch.zeros([x.size(0), 10], dtype=4)", "got a tensor of type Long"},
       {"(x, x)", "got a Tuple"},
       {"None", "got a None"},
       {"3", "got a Int"},
       {"torch.flatten(x, 1)[:, :10] / 0.0", "got NaN or infinite values"},
-      {"torch.zeros([x.size(0), 10]).to_sparse()", "got a tensor of type"},
+      {"torch.zeros([x.size(0), 10]).to_sparse()", "got another kind of tensor"},
   };
   for (const Case& wrong : cases) {
     CAPTURE(wrong.expression);
@@ -147,7 +157,9 @@ TEST_CASE("a model of another input gives LibTorch's cause, not its stack trace"
     FAIL("was accepted");
   } catch (const ModelError& error) {
     const std::string message = error.what();
-    CHECK(message.find("tiny.pt: expected to run on images of shape (N, 1, 28, 28), got ") == 0);
+    CHECK(message.find(
+              "tiny.pt: expected to run on inputs of shape (N, 1, 28, 28) and type Float, got ") ==
+          0);
     CHECK(message.find("shape") != std::string::npos);
     CHECK(message.find('\n') == std::string::npos);
     CHECK(message.find("Traceback") == std::string::npos);
@@ -168,7 +180,54 @@ TEST_CASE("a view of negated logits has their sign") {
 }
 
 TEST_CASE("the loaded LibTorch says its version") {
-  CHECK(bnbench::TorchVersion().find('.') != std::string::npos);
-  CHECK(bnbench::TorchVersion().find_first_not_of("0123456789.abcdefghijklmnopqrstuvwxyz+") ==
-        std::string::npos);
+  const std::string version = bnbench::LibTorchRuntime().version();
+  CHECK(version.find('.') != std::string::npos);
+  CHECK(version.find_first_not_of("0123456789.abcdefghijklmnopqrstuvwxyz+") == std::string::npos);
+}
+
+TEST_CASE("scores of any floating-point type are rounded to binary32, and the type is remembered") {
+  // dtype 5, 7 and 15 are float16, float64 and bfloat16.
+  for (const auto& [number, dtype] :
+       {std::pair{"5", DType::kFloat16}, std::pair{"7", DType::kFloat32},
+        std::pair{"15", DType::kBfloat16}}) {
+    const std::unique_ptr<Classifier> model =
+        Load(Returning("y.to(dtype=" + std::string(number) + ")"));
+    CHECK(RunOver(model.get(), TinyImages(3), 3)[0] == 1.0F);
+    CHECK(model->epsilon() == bnbench::Epsilon(dtype));
+  }
+}
+
+TEST_CASE("one of several outputs is chosen by position or key") {
+  const OutputSpec first = {OutputKind::kLogits, 10, std::size_t{0}};
+  const OutputSpec second = {OutputKind::kLogits, 10, std::size_t{1}};
+  const OutputSpec third = {OutputKind::kLogits, 10, std::size_t{2}};
+  const OutputSpec by_key = {OutputKind::kLogits, 10, "logits"};
+  CHECK(LogitsOf(Returning("(y, x)"), first)[0] == 1.0F);
+  CHECK(LogitsOf(Returning("[x, y]"), second)[0] == 1.0F);
+  CHECK(LogitsOf(Returning("{'logits': y, 'x': x}"), by_key)[0] == 1.0F);
+  CHECK_THROWS_WITH_AS(LogitsOf(Returning("(y, x)"), third),
+                       doctest::Contains("expected an output number 2, got 2 outputs"), ModelError);
+  CHECK_THROWS_WITH_AS(LogitsOf(Returning("{'scores': y}"), by_key),
+                       doctest::Contains("expected an output `logits`, got none of that name"),
+                       ModelError);
+  CHECK_THROWS_WITH_AS(LogitsOf(Returning("y"), second), doctest::Contains("got a Tensor"),
+                       ModelError);
+  CHECK_THROWS_WITH_AS(LogitsOf(Returning("(y, x)")),
+                       doctest::Contains("got a Tuple; name one with --element"), ModelError);
+}
+
+TEST_CASE("a model of which nothing is known says by its output what it returns") {
+  const std::unique_ptr<Classifier> scores = Load(Returning("y[:, :7]"), {});
+  RunOver(scores.get(), TinyImages(3), 2);
+  CHECK(scores->width() == 7);
+  CHECK(scores->kind() == OutputKind::kLogits);
+  const std::unique_ptr<Classifier> labels = Load(Returning("y.argmax(1)"), {});
+  CHECK(RunOver(labels.get(), TinyImages(3), 2) == std::vector<float>{0, 1, 2});
+  CHECK(labels->width() == 1);
+  CHECK(labels->kind() == OutputKind::kLabels);
+  CHECK_THROWS_WITH_AS(LogitsOf(Returning("y.argmax(1) - 1"), {OutputKind::kLabels, 10, {}}),
+                       doctest::Contains("expected labels from 0 to 9, got -1"), ModelError);
+  CHECK_THROWS_WITH_AS(LogitsOf(Returning("y"), {OutputKind::kLabels, 10, {}}),
+                       doctest::Contains("expected whole numbers of shape (2,), got a tensor of"),
+                       ModelError);
 }

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
-#include <nlohmann/json.hpp>
 
 #include "bnbench/errors.h"
 #include "bnbench/io/file.h"
@@ -145,10 +145,10 @@ std::size_t ReadVersion(const Field& root) {
   const Field field = root.Get("format_version");
   const std::size_t version = field.Count(1'000'000);
   if (version < 1 || version > kManifestVersion) {
-    field.Fail("1 to " + std::to_string(kManifestVersion),
-               std::to_string(version) +
-                   (version > kManifestVersion ? ", which needs a newer bnbench"
-                                               : ", which no bnbench wrote"));
+    field.Fail(
+        "1 to " + std::to_string(kManifestVersion),
+        std::to_string(version) + (version > kManifestVersion ? ", which needs a newer bnbench"
+                                                              : ", which no bnbench wrote"));
   }
   return version;
 }

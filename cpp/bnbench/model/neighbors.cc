@@ -92,11 +92,11 @@ NeighborFault FindNeighborFault(const Scores& scores, double epsilon, const RunB
   const std::vector<float> again = TakeEverySecond(run(company), sample.width);
   const double moved = sample.Distance(together, again);
   if (moved > (sample.has_labels ? 0 : sample.allowed)) {
-    return {Kind::kNotDeterministic,
-            ComposeError("is not deterministic",
-                         "the same scores twice for the same batch, with " +
-                             sample.DescribeAllowed(),
-                         sample.Describe(moved), "call eval() before exporting")};
+    return {
+        Kind::kNotDeterministic,
+        ComposeError("is not deterministic",
+                     "the same scores twice for the same batch, with " + sample.DescribeAllowed(),
+                     sample.Describe(moved), "call eval() before exporting")};
   }
 
   std::vector<float> alone;
@@ -113,15 +113,13 @@ NeighborFault FindNeighborFault(const Scores& scores, double epsilon, const RunB
     alone.insert(alone.end(), one.begin(), one.end());
   }
   const double by_company = sample.Distance(before, together);
-  const double by_size =
-      sample.Distance(std::span(before).last(num_alone * sample.width), alone);
+  const double by_size = sample.Distance(std::span(before).last(num_alone * sample.width), alone);
   if (const double apart = std::max(by_company, by_size); apart > sample.allowed) {
     return {Kind::kDependsOnBatch,
             ComposeError("depends on the batch",
                          "the same scores in any batch, with " + sample.DescribeAllowed(),
-                         sample.Describe(apart) +
-                             (by_size >= by_company ? " when an input is alone"
-                                                    : " in other company"),
+                         sample.Describe(apart) + (by_size >= by_company ? " when an input is alone"
+                                                                         : " in other company"),
                          "call eval() before exporting")};
   }
   return {};

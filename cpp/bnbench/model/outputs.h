@@ -40,8 +40,8 @@ class Outputs {
   void WriteNothing(std::size_t model);
 
   std::size_t num_inputs_;
-  Shape shape_;            // of the predictions
-  std::size_t width_ = 0;  // 0 until the first model
+  Shape shape_;                        // of the predictions
+  std::size_t width_ = 0;              // 0 until the first model
   std::vector<std::size_t> unusable_;  // those before that
   std::optional<DraftFile> logits_file_;
   std::optional<DraftFile> predictions_file_;

@@ -31,9 +31,7 @@ constexpr std::array<KindName, 5> kKindNames = {{
     {StepKind::kCast, "cast"},
 }};
 
-std::string_view Name(StepKind kind) {
-  return kKindNames[static_cast<std::size_t>(kind)].name;
-}
+std::string_view Name(StepKind kind) { return kKindNames[static_cast<std::size_t>(kind)].name; }
 
 // The parts of `text` between separators.
 std::vector<std::string_view> Split(std::string_view text, char separator) {
@@ -223,8 +221,8 @@ Work Round(DType dtype, Work value) {
   return value;
 }
 
-// One step of arithmetic, in binary32 or binary64. In double, results of binary32 are rounded twice,
-// which gives the same.
+// One step of arithmetic, in binary32 or binary64. In double, results of binary32 are rounded
+// twice, which gives the same.
 template <class Work>
 void Compute(const Step& step, DType type, std::span<Work> row) {
   const auto keep = [&](Work value) {

@@ -46,8 +46,8 @@ class Preprocessor {
   const Shape& shape() const { return shape_; }
   std::size_t bytes_per_input() const { return num_values_ * SizeOf(dtype_); }
 
-  // Writes `count` inputs from `stored`, which holds as many as they were stored, to `output`, which
-  // is aligned for their type.
+  // Writes `count` inputs from `stored`, which holds as many as they were stored, to `output`,
+  // which is aligned for their type.
   void Run(const std::byte* stored, std::size_t count, std::byte* output) const;
 
  private:
@@ -58,8 +58,8 @@ class Preprocessor {
   DType dtype_;
   Shape shape_;
   std::size_t num_values_ = 1;
-  bool is_copy_ = true;      // no step changes a value
-  bool is_double_ = false;   // binary32 can't hold what the steps are given or give
+  bool is_copy_ = true;     // no step changes a value
+  bool is_double_ = false;  // binary32 can't hold what the steps are given or give
 };
 
 }  // namespace bnbench

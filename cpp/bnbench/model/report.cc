@@ -109,12 +109,9 @@ std::string Agreement(const ModelRecord& model) {
 Json BenchmarkOrNull(const ModelRecord& model) {
   if (!model.benchmark) return nullptr;
   const BenchmarkRecord& found = *model.benchmark;
-  return {{"repeats", found.repeats},
-          {"median_seconds", found.median},
-          {"low_seconds", found.low},
-          {"high_seconds", found.high},
-          {"is_narrow", found.is_narrow},
-          {"inputs_per_second", OrNull(Rate(model, found.median))}};
+  return {{"repeats", found.repeats},     {"median_seconds", found.median},
+          {"low_seconds", found.low},     {"high_seconds", found.high},
+          {"is_narrow", found.is_narrow}, {"inputs_per_second", OrNull(Rate(model, found.median))}};
 }
 
 }  // namespace
@@ -125,14 +122,15 @@ std::string FormatText(const SessionRecord& session) {
     if (model.status == Status::kUnusable) continue;
     text += Escape(model.path) + "\n";
     text += "  accuracy  " + FormatScore(model) + "\n";
-    const std::string threads =
-        session.threads_per_model == 1 ? "one thread"
-                                       : std::to_string(session.threads_per_model) + " threads";
+    const std::string threads = session.threads_per_model == 1
+                                    ? "one thread"
+                                    : std::to_string(session.threads_per_model) + " threads";
     text += Format("  time      %.4f s, %.0f inputs/s (%s, %s, batch size %zu)\n",
                    model.seconds.value_or(0), Rate(model, model.seconds).value_or(0),
                    Name(session.device), threads.c_str(), session.batch_size);
     if (model.benchmark) text += "  speed     " + FormatBenchmark(model) + "\n";
-    text += (session.runtime == "libtorch" ? "  torch     " : "  runtime   " + session.runtime + " ");
+    text +=
+        (session.runtime == "libtorch" ? "  torch     " : "  runtime   " + session.runtime + " ");
     text += session.runtime_version;
     if (!model.exporter_torch_version.empty()) {
       text += ", exported by " + model.exporter_torch_version;
@@ -148,10 +146,10 @@ std::string FormatText(const SessionRecord& session) {
   return text;
 }
 
-std::string FormatErrors(const SessionRecord& session) {
+std::string FormatErrors(const SessionRecord& session, const std::string& program) {
   std::string text;
-  const auto add = [&text](const char* kind, const std::string& line) {
-    text += std::string("bnbench-eval: ") + kind + ": " + Escape(line) + "\n";
+  const auto add = [&](const char* kind, const std::string& line) {
+    text += program + ": " + kind + ": " + Escape(line) + "\n";
   };
   if (!session.error.empty()) add("error", session.error);
   for (const ModelRecord& model : session.models) {
@@ -171,46 +169,47 @@ std::string FormatErrors(const SessionRecord& session) {
 std::string FormatJson(const SessionRecord& session) {
   Json models = Json::array();
   for (const ModelRecord& model : session.models) {
-    models.push_back({{"model", model.path},
-                      {"status", Name(model.status)},
-                      {"reason", TextOrNull(model.reason)},
-                      {"exporter_torch_version", TextOrNull(model.exporter_torch_version)},
-                      {"training", OrNull(model.training)},
-                      {"correct", OrNull(model.correct)},
-                      {"total", OrNull(model.total)},
-                      {"accuracy", OrNull(Accuracy(model))},
-                      {"expected_correct", OrNull(model.expected_correct)},
-                      {"disagreements", OrNull(model.disagreements)},
-                      {"max_abs_logit_diff", OrNull(model.max_abs_logit_diff)},
-                      {"seconds", OrNull(model.seconds)},
-                      {"images_per_second", OrNull(Rate(model, model.seconds))},
-                      {"correct_top5", OrNull(model.correct_top5)},
-                      {"accuracy_top5", OrNull(Top5Accuracy(model))},
-                      {"output", model.output_kind ? Json(Name(*model.output_kind)) : Json(nullptr)},
-                      {"num_classes", OrNull(model.num_classes)},
-                      {"explained", OrNull(model.explained)},
-                      {"depends_on_batch", OrNull(model.depends_on_batch)},
-                      {"deterministic", OrNull(model.is_deterministic)},
-                      {"hint", TextOrNull(model.hint)},
-                      {"benchmark", BenchmarkOrNull(model)},
-                      {"exit_code", static_cast<int>(model.exit_code)}});
+    models.push_back(
+        {{"model", model.path},
+         {"status", Name(model.status)},
+         {"reason", TextOrNull(model.reason)},
+         {"exporter_torch_version", TextOrNull(model.exporter_torch_version)},
+         {"training", OrNull(model.training)},
+         {"correct", OrNull(model.correct)},
+         {"total", OrNull(model.total)},
+         {"accuracy", OrNull(Accuracy(model))},
+         {"expected_correct", OrNull(model.expected_correct)},
+         {"disagreements", OrNull(model.disagreements)},
+         {"max_abs_logit_diff", OrNull(model.max_abs_logit_diff)},
+         {"seconds", OrNull(model.seconds)},
+         {"images_per_second", OrNull(Rate(model, model.seconds))},
+         {"correct_top5", OrNull(model.correct_top5)},
+         {"accuracy_top5", OrNull(Top5Accuracy(model))},
+         {"output", model.output_kind ? Json(Name(*model.output_kind)) : Json(nullptr)},
+         {"num_classes", OrNull(model.num_classes)},
+         {"explained", OrNull(model.explained)},
+         {"depends_on_batch", OrNull(model.depends_on_batch)},
+         {"deterministic", OrNull(model.is_deterministic)},
+         {"hint", TextOrNull(model.hint)},
+         {"benchmark", BenchmarkOrNull(model)},
+         {"exit_code", static_cast<int>(model.exit_code)}});
   }
-  const Json document = {{"format_version", 1},
-                         {"runtime", TextOrNull(session.runtime)},
-                         {"runtime_version", TextOrNull(session.runtime_version)},
-                         {"torch_version", session.runtime == "libtorch"
-                                               ? TextOrNull(session.runtime_version)
-                                               : Json(nullptr)},
-                         {"device", Name(session.device)},
-                         {"threads", OrNull(session.threads)},
-                         {"threads_per_model", session.threads_per_model},
-                         {"batch_size", session.batch_size},
-                         {"total", OrNull(session.total)},
-                         {"fashion_mnist", OrNull(session.is_fashion_mnist)},
-                         {"seconds", OrNull(session.seconds)},
-                         {"error", TextOrNull(session.error)},
-                         {"models", models},
-                         {"exit_code", static_cast<int>(session.exit_code)}};
+  const Json document = {
+      {"format_version", 1},
+      {"runtime", TextOrNull(session.runtime)},
+      {"runtime_version", TextOrNull(session.runtime_version)},
+      {"torch_version",
+       session.runtime == "libtorch" ? TextOrNull(session.runtime_version) : Json(nullptr)},
+      {"device", Name(session.device)},
+      {"threads", OrNull(session.threads)},
+      {"threads_per_model", session.threads_per_model},
+      {"batch_size", session.batch_size},
+      {"total", OrNull(session.total)},
+      {"fashion_mnist", OrNull(session.is_fashion_mnist)},
+      {"seconds", OrNull(session.seconds)},
+      {"error", TextOrNull(session.error)},
+      {"models", models},
+      {"exit_code", static_cast<int>(session.exit_code)}};
   // File names are bytes: what is no UTF-8 in them becomes U+FFFD instead of an exception.
   return document.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) + "\n";
 }

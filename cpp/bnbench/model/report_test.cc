@@ -33,7 +33,8 @@ SessionRecord MakeSession() {
   unusable.path = "caf\xc3\xa9-\xff.pt";  // UTF-8, then a byte that is none
   unusable.reason = "bad.pt: expected a model file, got an empty file";
   SessionRecord session;
-  session.torch_version = "9.8.7";
+  session.runtime = "libtorch";
+  session.runtime_version = "9.8.7";
   session.threads = 2;
   session.batch_size = 1000;
   session.total = 4;
@@ -68,7 +69,9 @@ TEST_CASE("the JSON document holds what was measured, and null for what was not"
   CHECK(bad["reason"] == "bad.pt: expected a model file, got an empty file");
   for (const char* key :
        {"exporter_torch_version", "training", "correct", "total", "accuracy", "expected_correct",
-        "disagreements", "max_abs_logit_diff", "seconds", "images_per_second"}) {
+        "disagreements", "max_abs_logit_diff", "seconds", "images_per_second", "correct_top5",
+        "accuracy_top5", "output", "num_classes", "depends_on_batch", "deterministic", "hint",
+        "benchmark"}) {
     CHECK(bad[key].is_null());
   }
 }
@@ -95,8 +98,8 @@ TEST_CASE("results and errors go to different streams") {
   const SessionRecord session = MakeSession();
   const std::string text = FormatText(session);
   CHECK(Contains(text, "good.pt\n  accuracy  0.7500 (3 of 4 correct)\n"));
-  CHECK(Contains(text, "0.5000 s, 8 images/s (cpu, one thread, batch size 1000)"));
-  CHECK(Contains(text, "2 probes' logits differ by at most 0.25 (allowed 0.5)"));
+  CHECK(Contains(text, "0.5000 s, 8 inputs/s (cpu, one thread, batch size 1000)"));
+  CHECK(Contains(text, "2 probes' scores differ by at most 0.25 (allowed 0.5)"));
   CHECK(Contains(text, "torch     9.8.7, exported by 9.8.6\n"));
   CHECK(text.ends_with("\n2 models in 1.250 s, 2 at a time\n"));
   CHECK(text.find("caf") == std::string::npos);
@@ -157,4 +160,37 @@ TEST_CASE("a disagreement stands in the results and among the errors") {
   CHECK(Contains(FormatText(session), "DISAGREES: 1 of 4 predictions differ (image 2)"));
   CHECK(FormatErrors(session) ==
         "bnbench-eval: error: good.pt: 1 of 4 predictions differ (image 2)\n");
+}
+
+TEST_CASE("what was measured besides stands in both reports") {
+  SessionRecord session = MakeSession();
+  ModelRecord& model = session.models[0];
+  model.correct_top5 = 4;
+  model.output_kind = bnbench::OutputKind::kProbabilities;
+  model.num_classes = 47;
+  model.depends_on_batch = false;
+  model.is_deterministic = true;
+  model.explained = 1;
+  model.hint = "near that of guessing";
+  model.benchmark = {20, 0.5, 0.25, 1.0, false};
+  session.threads_per_model = 3;
+  const Json found = Json::parse(FormatJson(session))["models"][0];
+  CHECK(found["accuracy_top5"] == 1.0);
+  CHECK(found["output"] == "probabilities");
+  CHECK(found["num_classes"] == 47);
+  CHECK(found["depends_on_batch"] == false);
+  CHECK(found["deterministic"] == true);
+  CHECK(found["benchmark"]["inputs_per_second"] == 8.0);
+  CHECK(found["benchmark"]["is_narrow"] == false);
+  const std::string text = FormatText(session);
+  CHECK(Contains(text, "3 of 4 correct), top-5 1.0000\n"));
+  CHECK(Contains(text, "(cpu, 3 threads, batch size 1000)"));
+  CHECK(Contains(text, "median 0.5 s [0.25, 1] of 20 runs, 8 inputs/s (95 % interval, still wide"));
+  CHECK(Contains(text, "same predictions but 1, which rounding in 16 bits explains"));
+  CHECK(Contains(FormatErrors(session), "warning: good.pt: near that of guessing\n"));
+  model.correct.reset();
+  CHECK(Contains(FormatText(session), "accuracy  none, without targets (4 inputs)"));
+  session.runtime = "portable";
+  CHECK(Contains(FormatText(session), "  runtime   portable 9.8.7"));
+  CHECK(Json::parse(FormatJson(session))["torch_version"].is_null());
 }

@@ -32,9 +32,8 @@ EvaluationRecord Score(Scores scores, std::span<const std::int64_t> targets, dou
   };
   record.predictions.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    record.predictions.push_back(has_labels
-                                     ? static_cast<std::int64_t>(row(i)[0])
-                                     : std::ranges::max_element(row(i)) - row(i).begin());
+    record.predictions.push_back(has_labels ? static_cast<std::int64_t>(row(i)[0])
+                                            : std::ranges::max_element(row(i)) - row(i).begin());
   }
   if (targets.empty()) return record;
   std::size_t correct = 0;

@@ -31,8 +31,8 @@ struct EvaluationRecord {
 };
 
 // Compares scores with `targets`, which are empty or one per input. A prediction is the first
-// largest score; it is among the top five if fewer than five classes come before it, by their scores
-// and of equal ones by their numbers.
+// largest score; it is among the top five if fewer than five classes come before it, by their
+// scores and of equal ones by their numbers.
 EvaluationRecord Score(Scores scores, std::span<const std::int64_t> targets, double seconds);
 
 }  // namespace bnbench

@@ -107,12 +107,11 @@ ModelAnswer RunModelFile(const SessionSpec& spec, const Runtime& runtime, const 
     const std::string bytes = ReadCheckedModel(path, request);
     runtime.Open(spec.device);
     const Preprocessor preprocessor(request.input, path);
-    const std::unique_ptr<Classifier> classifier =
-        runtime.Load(bytes, path, preprocessor.dtype(), preprocessor.shape(), request.output,
-                     spec.device);
+    const std::unique_ptr<Classifier> classifier = runtime.Load(
+        bytes, path, preprocessor.dtype(), preprocessor.shape(), request.output, spec.device);
     const Run run(classifier.get(), preprocessor, test_set.inputs());
     answer.training_fault = classifier->training_fault();
-    answer.scores.values = run.TimeAll(spec.batch_size, &answer.seconds);
+    answer.scores.values = run.TimeAll(*spec.batch_size, &answer.seconds);
     answer.scores.kind = classifier->kind();
     answer.scores.width = classifier->width();
     answer.epsilon = classifier->epsilon();
@@ -122,7 +121,7 @@ ModelAnswer RunModelFile(const SessionSpec& spec, const Runtime& runtime, const 
     if (spec.benchmark) {
       const auto time = [&] {
         double seconds = 0;
-        run.TimeAll(spec.batch_size, &seconds);
+        run.TimeAll(*spec.batch_size, &seconds);
         return seconds;
       };
       answer.benchmark = RunBenchmark(time, spec.benchmark_seconds);
@@ -215,8 +214,8 @@ class ModelRuns {
     if (spec_.device == Device::kCpu) {
       limits.memory_bytes = static_cast<std::size_t>(spec_.memory_mib) << 20;
     }
-    limits.answer_bytes = MaxAnswerBytes(
-        test_set_.count() * std::max(kMaxUnknownClasses, spec_.output.num_classes));
+    limits.answer_bytes =
+        MaxAnswerBytes(test_set_.count() * std::max(kMaxUnknownClasses, spec_.output.num_classes));
     ChildWork work;
     work.begin = [this](std::size_t i) { return Begin(i); };
     work.work = [this](std::size_t i, const std::string& request) {
@@ -307,10 +306,10 @@ class ModelRuns {
     const auto bad = std::ranges::find_if(
         targets, [&](std::int64_t x) { return static_cast<std::size_t>(x) >= scores.width; });
     if (bad != targets.end()) {
-      throw DataError(path + ": targets",
-                      "classes from 0 to " + std::to_string(scores.width - 1) +
-                          ", as the model has them",
-                      std::to_string(*bad) + " for input " + std::to_string(bad - targets.begin()));
+      throw DataError(
+          path + ": targets",
+          "classes from 0 to " + std::to_string(scores.width - 1) + ", as the model has them",
+          std::to_string(*bad) + " for input " + std::to_string(bad - targets.begin()));
     }
   }
 
@@ -414,6 +413,14 @@ class ModelRuns {
   std::optional<Error> output_error_;
 };
 
+// A thousand, or as many inputs as have 2^24 numbers.
+std::size_t ChooseBatchSize(const SessionSpec& spec, const Array& inputs) {
+  constexpr std::size_t kMost = 1000;
+  constexpr std::size_t kMostNumbers = std::size_t{1} << 24;
+  const std::size_t size = inputs.bytes.size() / SizeOf(inputs.dtype) / inputs.count();
+  return spec.batch_size.value_or(std::clamp<std::size_t>(kMostNumbers / size, 1, kMost));
+}
+
 int ChooseThreads(const SessionSpec& spec) {
   const auto most = static_cast<int>(std::min<std::size_t>(spec.models.size(), kMaxThreads));
   // A model that is timed has the machine for itself.
@@ -425,9 +432,12 @@ void RunModels(const SessionSpec& spec, const Runtime& runtime, SessionRecord* s
   TestSet test_set = spec.inputs_path.empty() ? LoadTestSet(spec.data_folders)
                                               : LoadTestSet(spec.inputs_path, spec.targets_path);
   session->total = test_set.count();
-  session->is_fashion_mnist = test_set.is_fashion_mnist();
+  if (spec.inputs_path.empty()) session->is_fashion_mnist = test_set.is_fashion_mnist();
   session->threads = ChooseThreads(spec);
-  ModelRuns runs(spec, runtime, &test_set);
+  session->batch_size = ChooseBatchSize(spec, test_set.inputs());
+  SessionSpec chosen = spec;
+  chosen.batch_size = session->batch_size;
+  ModelRuns runs(chosen, runtime, &test_set);
 
   const auto start = std::chrono::steady_clock::now();
   runtime.SetNumThreads(spec.threads_per_model);  // here and in each child
@@ -454,7 +464,7 @@ SessionRecord RunSession(const SessionSpec& spec, const Runtime& runtime) {
   session.runtime_version = runtime.version();
   session.device = spec.device;
   session.threads_per_model = spec.threads_per_model;
-  session.batch_size = spec.batch_size;
+  session.batch_size = spec.batch_size.value_or(0);
   try {
     if (spec.device == Device::kCuda) CheckCuda(runtime);
     RunModels(spec, runtime, &session);

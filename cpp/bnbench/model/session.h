@@ -27,12 +27,12 @@ struct SessionSpec {
   std::string targets_path;               // and one with their classes; empty: no score
   std::string logits_path;                // where to write all logits; empty: nowhere
   std::string predictions_path;           // the same for predictions
-  std::size_t batch_size = 1000;
+  std::optional<std::size_t> batch_size;  // none: 1000, or fewer if inputs are large
   // Models evaluated side by side, each in a process of its own; none: one per processor, or one
   // with `benchmark`.
   std::optional<int> threads;
-  // One: two threads mostly wait for each other on a small network. OpenMP's threads spin while they
-  // wait, which on a busy machine turned 0.03 s of evaluation into 0.6 s.
+  // One: two threads mostly wait for each other on a small network. OpenMP's threads spin while
+  // they wait, which on a busy machine turned 0.03 s of evaluation into 0.6 s.
   int threads_per_model = 1;
   // Whether each model has a fresh process. A bare one always has; those with a manifest otherwise
   // share one per thread, since a fresh one takes 25 ms, more than such a model.
@@ -45,8 +45,8 @@ struct SessionSpec {
   // Of models without a manifest.
   std::optional<std::vector<Step>> steps;  // none: those of FashionMNIST's bytes, or no step
   OutputSpec output;
-  bool benchmark = false;        // repeat until the interval of the time is narrow
-  int benchmark_seconds = 60;    // or until this limit
+  bool benchmark = false;      // repeat until the interval of the time is narrow
+  int benchmark_seconds = 60;  // or until this limit
   double logit_tolerance = 1e-4;
   const std::atomic<int>* stop = nullptr;  // ends the session once it is not 0; may be null
 };
@@ -87,7 +87,7 @@ struct SessionRecord {
   int threads_per_model = 1;
   std::size_t batch_size = 0;
   std::optional<std::size_t> total;
-  std::optional<bool> is_fashion_mnist;  // whether the test set is, by its known hashes
+  std::optional<bool> is_fashion_mnist;  // whether the test set of a folder is, by its known hashes
   std::optional<double> seconds;         // of all models, with reading, checking and loading them
   std::vector<ModelRecord> models;
   std::string error;  // why no model was evaluated

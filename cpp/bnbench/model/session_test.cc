@@ -7,12 +7,13 @@
 #include <filesystem>
 
 #include "bnbench/children.h"
+#include "bnbench/io/npy.h"
+#include "bnbench/model/libtorch.h"
 #include "tests/fixtures.h"
 #include "tests/tiny_models.h"
 
 using bnbench::ExitCode;
 using bnbench::ModelRecord;
-using bnbench::RunSession;
 using bnbench::SessionRecord;
 using bnbench::SessionSpec;
 using bnbench::Status;
@@ -21,11 +22,16 @@ using bnbench::testing::FirstTenPixelsModel;
 using bnbench::testing::Replace;
 using bnbench::testing::ScriptModel;
 using bnbench::testing::SealManifest;
+using bnbench::testing::SecondManifestBody;
 using bnbench::testing::TemporaryFolder;
 using bnbench::testing::TinyManifestBody;
 using bnbench::testing::WriteTinyTestSet;
 
 namespace {
+
+SessionRecord RunSession(const SessionSpec& spec) {
+  return bnbench::RunSession(spec, bnbench::LibTorchRuntime());
+}
 
 // A folder with the tiny test set and an exported model, and a spec that evaluates it.
 struct Scene {
@@ -142,7 +148,7 @@ TEST_CASE("every error names its model") {
   scene.folder.Write("tiny.json", SealManifest(Replace(TinyManifestBody(scene.model),
                                                        bnbench::testing::TinyImagesSha256(),
                                                        std::string(64, '0'))));
-  CHECK(scene.RunOne().reason.starts_with(scene.spec.models[0] + ": test images: expected"));
+  CHECK(scene.RunOne().reason.starts_with(scene.spec.models[0] + ": test inputs: expected"));
 }
 
 TEST_CASE("a flipped byte in the model is caught before it is loaded") {
@@ -171,7 +177,7 @@ TEST_CASE("a flipped byte in the data is caught") {
   images[5000] ^= 1;
   scene.folder.Write("t10k-images-idx3-ubyte",
                      bnbench::testing::ToString(bnbench::testing::IdxBytes({12, 28, 28}, images)));
-  scene.CheckRefused(ExitCode::kData, "test images: expected those of the model's manifest");
+  scene.CheckRefused(ExitCode::kData, "test inputs: expected those of the model's manifest");
 }
 
 TEST_CASE("missing, empty and misplaced model files are refused by name") {
@@ -183,6 +189,7 @@ TEST_CASE("missing, empty and misplaced model files are refused by name") {
   scene.CheckRefused(ExitCode::kModel,
                      "none.json: expected the model's manifest, got nothing there");
   scene.spec.use_manifest = false;
+  scene.spec.check_data = false;
   scene.CheckRefused(ExitCode::kModel, "none.pt: expected a model file, got nothing there");
   scene.spec.models = {scene.folder.path()};
   scene.CheckRefused(ExitCode::kModel, "got a folder");
@@ -191,7 +198,7 @@ TEST_CASE("missing, empty and misplaced model files are refused by name") {
 TEST_CASE("without a manifest the data must be FashionMNIST's, unless that is waived") {
   Scene scene;
   scene.spec.use_manifest = false;
-  scene.CheckRefused(ExitCode::kData, "test images: expected those of FashionMNIST");
+  scene.CheckRefused(ExitCode::kData, "test inputs: expected those of FashionMNIST");
   scene.spec.check_data = false;
   const ModelRecord record = scene.RunOne();
   CHECK(record.status == Status::kUnchecked);
@@ -301,5 +308,106 @@ TEST_CASE("results stand in the order given and do not depend on the number of t
     const std::string logits = scene.folder.Read("logits.npy");
     if (expected.empty()) expected = logits;
     CHECK(logits == expected);
+  }
+}
+
+TEST_CASE("a manifest of the second format goes by the hashes of values") {
+  Scene scene;
+  scene.spec.models = {scene.Export("second", scene.model, SecondManifestBody(scene.model))};
+  const ModelRecord record = scene.RunOne();
+  CHECK(record.status == Status::kAgreed);
+  CHECK(record.correct_top5 == 12);
+  CHECK(record.output_kind == bnbench::OutputKind::kLogits);
+  CHECK(record.num_classes == 10);
+
+  // The same data from a file of another format.
+  scene.folder.Write("x.npy", bnbench::NpyHeader("|u1", bnbench::Shape{12, 28, 28}) +
+                                  bnbench::testing::ToString(bnbench::testing::TinyImages(12)));
+  scene.spec.inputs_path = scene.folder.File("x.npy");
+  const ModelRecord without_targets = scene.RunOne();
+  CHECK(without_targets.status == Status::kAgreed);
+  CHECK_FALSE(without_targets.correct.has_value());
+  CHECK_FALSE(without_targets.expected_correct.has_value());
+}
+
+TEST_CASE("inputs of another shape or type are refused before the model is loaded") {
+  Scene scene;
+  const auto write = [&](const char* type, const bnbench::Shape& shape, std::size_t bytes) {
+    scene.spec.inputs_path =
+        scene.folder.Write("x.npy", bnbench::NpyHeader(type, shape) + std::string(bytes, '\0'));
+  };
+  write("<f4", {12, 28, 28}, 4 * 12 * 784);
+  scene.CheckRefused(ExitCode::kData, "uint8 of shape (28, 28) each, got float32 of (28, 28)");
+  write("|u1", {12, 784}, 12 * 784);
+  scene.CheckRefused(ExitCode::kData, "uint8 of shape (28, 28) each, got uint8 of (784,)");
+}
+
+TEST_CASE("a model of another format is left to another program") {
+  Scene scene;
+  scene.spec.models = {
+      scene.Export("other", scene.model,
+                   Replace(SecondManifestBody(scene.model), "\"torchscript\"", "\"pt2\""))};
+  scene.CheckRefused(ExitCode::kModel, "expected a model that libtorch can run, got one of format");
+}
+
+TEST_CASE("a model whose scores depend on other inputs is named, with and without a manifest") {
+  struct Case {
+    const char* expression;
+    const char* message;
+  };
+  const Case cases[] = {
+      {"x - 0.5 * x.mean(0)", "depends on the batch: expected the same scores in any batch"},
+      {"x + torch.rand([1])", "is not deterministic: expected the same scores twice"},
+  };
+  for (const Case& wrong : cases) {
+    CAPTURE(wrong.expression);
+    Scene scene;
+    const std::string bytes =
+        ScriptModel("def forward(self, x):\n  x = torch.flatten(x, 1)[:, :10]\n  return " +
+                    std::string(wrong.expression) + "\n");
+    scene.spec.models = {scene.Export("wrong", bytes, TinyManifestBody(bytes))};
+    const ModelRecord record = scene.RunOne();
+    CHECK(record.status == Status::kDisagreed);
+    CHECK(Contains(record.reason, wrong.message));
+    CHECK(record.depends_on_batch == record.is_deterministic);
+    scene.spec.use_manifest = false;
+    scene.spec.check_data = false;
+    const ModelRecord bare = scene.RunOne();
+    CHECK(bare.status == Status::kUnchecked);
+    CHECK(bare.exit_code == ExitCode::kDisagreed);
+    CHECK(Contains(bare.reason, wrong.message));
+  }
+}
+
+TEST_CASE("a bare model is fed as the options say") {
+  Scene scene;
+  scene.spec.use_manifest = false;
+  scene.spec.check_data = false;
+  scene.spec.steps = bnbench::ParseSteps("reshape=784,cast=int64");
+  const std::string labels = ScriptModel("def forward(self, x):\n  return x[:, :10].argmax(1)\n");
+  scene.spec.models = {scene.folder.Write("labels.pt", labels)};
+  const ModelRecord record = scene.RunOne();
+  CHECK(record.correct == 12);
+  CHECK(record.output_kind == bnbench::OutputKind::kLabels);
+  CHECK_FALSE(record.num_classes.has_value());
+  CHECK_FALSE(record.correct_top5.has_value());
+  scene.spec.output.num_classes = 5;
+  scene.CheckRefused(ExitCode::kModel, "expected labels from 0 to 4, got 5");
+  scene.spec.output = {bnbench::OutputKind::kLogits, 10, {}};
+  scene.CheckRefused(ExitCode::kModel, "expected float logits of shape (12, 10), got a tensor of");
+}
+
+TEST_CASE("a benchmark repeats a model, one at a time") {
+  Scene scene;
+  scene.spec.benchmark = true;
+  scene.spec.benchmark_seconds = 1;
+  scene.spec.models.assign(2, scene.spec.models[0]);
+  const SessionRecord session = RunSession(scene.spec);
+  CHECK(session.threads == 1);
+  for (const ModelRecord& model : session.models) {
+    REQUIRE(model.benchmark.has_value());
+    CHECK(model.benchmark->repeats >= bnbench::kMinRepeats);
+    CHECK(model.benchmark->low <= model.benchmark->median);
+    CHECK(model.benchmark->median <= model.benchmark->high);
   }
 }

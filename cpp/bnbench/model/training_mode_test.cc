@@ -2,11 +2,10 @@
 
 #include <string>
 
-#include "bnbench/model/evaluate.h"
+#include "bnbench/model/libtorch.h"
 #include "tests/fixtures.h"
 #include "tests/tiny_models.h"
 
-using bnbench::Model;
 using bnbench::TrainingFault;
 using bnbench::testing::Contains;
 using bnbench::testing::ScriptModel;
@@ -15,7 +14,10 @@ namespace {
 
 TrainingFault FaultOf(const std::string& body, bool training) {
   const std::string source = "def forward(self, x):\n  x = torch.flatten(x, 1)[:, :10]\n  " + body;
-  return Model::Load(ScriptModel(source + "\n", training), "m.pt").training_fault();
+  return bnbench::LibTorchRuntime()
+      .Load(ScriptModel(source + "\n", training), "m.pt", bnbench::DType::kFloat32, {1, 28, 28}, {},
+            bnbench::Device::kCpu)
+      ->training_fault();
 }
 
 }  // namespace

@@ -85,8 +85,8 @@ std::string ExplainDisagreement(const Manifest& manifest, const EvaluationRecord
 
 }  // namespace
 
-VerificationRecord Verify(const Manifest& manifest, const EvaluationRecord& found,
-                          double tolerance, double epsilon) {
+VerificationRecord Verify(const Manifest& manifest, const EvaluationRecord& found, double tolerance,
+                          double epsilon) {
   if (found.predictions.size() != manifest.total) {
     throw ModelError("expected.total", std::to_string(found.predictions.size()) + " inputs",
                      std::to_string(manifest.total) + " in the manifest", "export the model again");

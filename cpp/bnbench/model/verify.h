@@ -22,10 +22,10 @@ struct VerificationRecord {
 // The results agree if the correct count is the same, every prediction is the same, and every score
 // of the probes is within tolerance * max(1, largest |expected score| of all probes). The tolerance
 // is at least 32 units of a model's coarsest type, which has the machine epsilon `epsilon`. Where
-// that is more than `tolerance`, a prediction may differ if its lead is within twice what is allowed.
-// Throws ModelError if the manifest is for another number of inputs.
-VerificationRecord Verify(const Manifest& manifest, const EvaluationRecord& found,
-                          double tolerance, double epsilon);
+// that is more than `tolerance`, a prediction may differ if its lead is within twice what is
+// allowed. Throws ModelError if the manifest is for another number of inputs.
+VerificationRecord Verify(const Manifest& manifest, const EvaluationRecord& found, double tolerance,
+                          double epsilon);
 
 }  // namespace bnbench
 

@@ -42,7 +42,7 @@ from bnbench.models.operators.shapes import Concatenate, Mean, Pad, Permute, Res
 from bnbench.models.operators.softmax import Softmax
 
 Array = NDArray[np.float64]
-NUM_DRAWS = 400
+NUM_DRAWS = 100
 
 
 def draw(*shape: int, seed: int = 0, scale: float = 1.0) -> Array:

@@ -82,8 +82,8 @@ def test_listing_runtimes_imports_none_of_their_packages() -> None:
     assert result.stdout.strip() == "set()", result.stderr
 
 
-# libtorch sees what is on disk and needs the C++ program: tests/cpp/test_bnbench_eval.py runs it.
-NAMES = [name for name in RUNTIMES if name not in ("libtorch", "aotinductor")]
+# The C++ programs see what is on disk: test_bnbench_eval.py and test_portable.py run them.
+NAMES = [name for name in RUNTIMES if name not in ("libtorch", "portable", "aotinductor")]
 
 
 def check(logits: NDArray[np.floating], certificate: Certificate) -> None:
