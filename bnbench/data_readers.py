@@ -90,8 +90,8 @@ def load_named(
         lines = str(error).strip().splitlines()
         raise DataError(
             f"{named.title}: expected torchvision to read it in {folder} or to download it, got: "
-            f"{lines[0] if lines else repr(error)}; connect to the internet, or name a folder of "
-            "its IDX files as the data"
+            f"{lines[0].rstrip(':') if lines else repr(error)}; connect to the internet, or name a "
+            "folder of its IDX files as the data"
         ) from None
     return make_dataset(named.title, f"{named.title} in {folder}", arrays)
 
