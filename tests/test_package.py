@@ -11,7 +11,10 @@ import pytest
 
 import bnbench
 
-EXAMPLES = ["bnbench.library.study"]
+EXAMPLES = [
+    "bnbench.library.study",
+    pytest.param("bnbench.library.run", marks=pytest.mark.slow),  # a whole run
+]
 
 
 def run_python(program: str) -> str:
@@ -75,6 +78,6 @@ def test_the_examples_of_docstrings_hold(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)
-    failed, attempted = doctest.testmod(module, optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+    failed, attempted = doctest.testmod(module)
     assert failed == 0
     assert attempted

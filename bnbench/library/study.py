@@ -20,6 +20,7 @@ from bnbench.library.progress import show_progress
 from bnbench.library.run import Run
 from bnbench.own_source import identify
 from bnbench.recipes import RecipeSpec
+from bnbench.reporting.wording import format_count
 from bnbench.specs import (
     DEFAULT_DATA,
     EngineChoice,
@@ -195,9 +196,8 @@ class Study:
 
     def __repr__(self) -> str:
         names = ", ".join(variant.name for variant in self.spec.variants)
-        return (
-            f"Study({self.spec.name!r}: {names} on {self.spec.data}; {len(self.spec.seeds)} seeds)"
-        )
+        seeds = format_count(len(self.spec.seeds), "seed")
+        return f"Study({self.spec.name!r}: {names} on {self.spec.data}; {seeds})"
 
 
 def _make_plain(value: Any) -> Any:
