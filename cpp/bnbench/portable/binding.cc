@@ -10,28 +10,6 @@
 namespace bnbench::pt2 {
 namespace {
 
-float ReadValue(std::string_view bytes, std::size_t index, ValueType type) {
-  const auto read = [&]<class T>(T) {
-    T value;
-    std::memcpy(&value, bytes.data() + index * sizeof(T), sizeof(T));
-    return value;
-  };
-  switch (type) {
-    case ValueType::kFloat32:
-      return read(float());
-    case ValueType::kBfloat16: {
-      const std::uint32_t bits = static_cast<std::uint32_t>(read(std::uint16_t())) << 16;
-      float value = 0;
-      std::memcpy(&value, &bits, sizeof(value));
-      return value;
-    }
-    case ValueType::kInt64:
-      return static_cast<float>(read(std::int64_t()));
-    default:
-      return static_cast<float>(read(std::uint8_t()));
-  }
-}
-
 std::string Describe(const std::vector<Size>& sizes) {
   std::string text = "(";
   for (const Size& size : sizes) {
@@ -95,13 +73,8 @@ Value& Binding::Resolve(const std::string& name) {
   std::size_t size = 1;
   for (const std::size_t n : tensor.shape) size = Multiply(size, n);
   Require(size <= kMaxElements, "tensors of at most 2^26 elements", std::to_string(size));
-  const Buffer values = MakeBuffer(size);
-  std::size_t i = 0;
-  ForEachOffset(tensor.shape, tensor.strides, [&](std::size_t offset) {
-    values.get()[i++] = ReadValue(tensor.bytes, tensor.offset + offset, tensor.type);
-  });
   Value value{.varies = false, .shape = tensor.shape, .type = tensor.type};
-  value.slot = MakeSlot(values);
+  value.slot = MakeSlot(LoadValues(tensor));
   value.storage = value.slot;
   return plan_.values.emplace(name, std::move(value)).first->second;
 }

@@ -16,7 +16,7 @@ using Binders = std::map<std::string_view, void (*)(Binding&)>;
 Binders MakeBinders() {
   Binders binders;
   for (const auto& list : {ListProductOperators(), ListReductionOperators(), ListPoolingOperators(),
-                           ListPointwiseOperators(), ListShapeOperators()}) {
+                           ListPointwiseOperators(), ListCopyOperators(), ListViewOperators()}) {
     for (const Operator& known : list) binders.emplace(known.target, known.bind);
   }
   return binders;

@@ -22,8 +22,10 @@ std::vector<Operator> ListReductionOperators();
 std::vector<Operator> ListPoolingOperators();
 // Functions of single elements, and arithmetic of two tensors.
 std::vector<Operator> ListPointwiseOperators();
-// What moves elements and computes nothing.
-std::vector<Operator> ListShapeOperators();
+// What moves elements and computes nothing but their type.
+std::vector<Operator> ListCopyOperators();
+// What names the elements in another shape.
+std::vector<Operator> ListViewOperators();
 
 // Binds a node of any kind. Throws ModelError.
 void BindNode(Plan* plan, const Node& node);

@@ -1,13 +1,11 @@
 #include "bnbench/portable/program.h"
 
-#include <optional>
 #include <utility>
 
-#include "bnbench/checked.h"
 #include "bnbench/errors.h"
 #include "bnbench/portable/field.h"
 #include "bnbench/portable/printable.h"
-#include "bnbench/portable/stored_zip.h"
+#include "bnbench/portable/records.h"
 
 namespace bnbench::pt2 {
 namespace {
@@ -15,86 +13,7 @@ namespace {
 constexpr std::int64_t kSchemaMajor = 8;  // of torch 2.9 to 2.14
 constexpr std::int64_t kSchemaMinor = 20;
 constexpr std::int64_t kAtenVersion = 10;
-constexpr std::int64_t kStrided = 7;  // the layout of an ordinary tensor
-constexpr std::size_t kMaxRank = 8;
 constexpr std::string_view kModel = "models/model.json";
-constexpr std::string_view kWeights = "data/weights/";
-constexpr std::string_view kConstants = "data/constants/";
-constexpr char kExport[] = "export it with torch.export.save of torch 2.9 or later";
-
-// The records of an archive without the folder that they all lie in.
-class Records {
- public:
-  Records(std::string_view bytes, std::string name)
-      : name_(std::move(name)), records_(ReadStoredZip(bytes, name_)) {
-    if (records_.empty()) Fail("no record");
-    const std::string& first = records_.begin()->first;
-    folder_ = first.substr(0, first.find('/') + 1);
-    for (const auto& [record, content] : records_) {
-      if (folder_.empty() || !record.starts_with(folder_)) Fail("an archive of something else");
-    }
-  }
-
-  const std::string& name() const { return name_; }
-
-  [[noreturn]] void Fail(const std::string& got) const {
-    throw ModelError(name_, "a torch.export archive (.pt2)", got, kExport);
-  }
-
-  std::optional<std::string_view> Find(std::string_view record) const {
-    const auto found = records_.find(folder_ + std::string(record));
-    if (found == records_.end()) return std::nullopt;
-    return found->second;
-  }
-
-  std::string_view Get(std::string_view record) const {
-    const auto found = Find(record);
-    if (!found) Fail("no record " + Printable(record));
-    return *found;
-  }
-
-  void Require(std::string_view record, std::string_view content) const {
-    const std::string_view found = Get(record);
-    if (found != content) {
-      throw ModelError(name_ + ": " + std::string(record), std::string(content), Printable(found),
-                       kExport);
-    }
-  }
-
- private:
-  std::string name_;
-  ZipRecords records_;
-  std::string folder_;
-};
-
-// Refuses what is no archive of one exported program by saying what it is.
-void CheckKind(const Records& records) {
-  if (records.Find("constants.pkl")) records.Fail("a TorchScript file");
-  if (records.Find("data.pkl")) records.Fail("an object that torch.save wrote");
-  if (records.Find("serialized_exported_program.json")) records.Fail("one of an older torch");
-  records.Require("archive_format", "pt2");
-  records.Require("archive_version", "0");
-  records.Require("byteorder", "little");
-  if (!records.Find(kModel)) records.Fail("one without models/model.json, such as AOTInductor's");
-}
-
-ValueType ReadType(const Field& field) {
-  const auto type = static_cast<ValueType>(field.Integer());
-  if (NameOf(type).starts_with("type ")) field.Fail("a type that this program knows", NameOf(type));
-  return type;
-}
-
-// A size in a tensor's description: a number or a symbol.
-Size ReadSize(const Field& field) {
-  const auto [kind, value] = field.Only();
-  if (kind == "as_int") {
-    const std::int64_t size = value.Integer();
-    if (size < 0) field.Fail("a size of at least 0", std::to_string(size));
-    return {"", size};
-  }
-  if (kind == "as_expr") return {value.Get("expr_str").Text(), 0};
-  field.Fail("a size", Printable(kind));
-}
 
 TensorDescription ReadDescription(const Field& field) {
   TensorDescription tensor;
@@ -156,73 +75,6 @@ Node ReadNode(const Field& field) {
     }
   }
   return node;
-}
-
-// The tensors that one of the configurations in the archive lists, by their names in torch.
-using StoredTensors = std::map<std::string, StoredTensorView, std::less<>>;
-
-std::size_t ReadStoredSize(const Field& field) {
-  const Size size = ReadSize(field);
-  if (!size.symbol.empty()) field.Fail("a number", "an expression");
-  return static_cast<std::size_t>(size.value);
-}
-
-// Checks that all values lie in the record.
-void CheckBounds(const StoredTensorView& tensor, std::size_t value_bytes, const Field& field) {
-  std::size_t end = 1;
-  for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
-    if (tensor.shape[i] == 0) return;
-    end = Add(end, Multiply(tensor.shape[i] - 1, tensor.strides[i]));
-  }
-  end = Multiply(Add(end, tensor.offset), value_bytes);
-  if (end > tensor.bytes.size()) {
-    field.Fail("a record of at least " + std::to_string(end) + " bytes, as its tensor has",
-               std::to_string(tensor.bytes.size()));
-  }
-}
-
-std::size_t SizeOf(ValueType type) {
-  switch (type) {
-    case ValueType::kUint8:
-    case ValueType::kBool:
-      return 1;
-    case ValueType::kBfloat16:
-      return 2;
-    case ValueType::kFloat32:
-      return 4;
-    case ValueType::kInt64:
-    case ValueType::kFloat64:
-      return 8;
-  }
-  return 8;
-}
-
-StoredTensors ReadStored(const Records& records, std::string_view folder, std::string_view config) {
-  StoredTensors tensors;
-  const std::string document = std::string(folder) + std::string(config);
-  const nlohmann::json json = Field::Parse(records.Get(document), records.name(), document);
-  for (const auto& [name, field] : Field(json, records.name(), document).Get("config").Members()) {
-    if (field.Get("use_pickle").Bool()) field.Fail("plain values", "a pickle");
-    const Field description = field.Get("tensor_meta");
-    StoredTensorView tensor;
-    tensor.type = ReadType(description.Get("dtype"));
-    if (description.Get("layout").Integer() != kStrided)
-      field.Fail("an ordinary layout", "another");
-    for (const Field& size : description.Get("sizes").Items()) {
-      tensor.shape.push_back(ReadStoredSize(size));
-    }
-    for (const Field& stride : description.Get("strides").Items()) {
-      tensor.strides.push_back(ReadStoredSize(stride));
-    }
-    if (tensor.shape.size() != tensor.strides.size() || tensor.shape.size() > kMaxRank) {
-      field.Fail("as many strides as sizes, at most 8", "others");
-    }
-    tensor.offset = ReadStoredSize(description.Get("storage_offset"));
-    tensor.bytes = records.Get(std::string(folder) + field.Get("path_name").Text());
-    CheckBounds(tensor, SizeOf(tensor.type), field);
-    tensors.emplace(name, std::move(tensor));
-  }
-  return tensors;
 }
 
 void CheckVersions(const Field& document) {
@@ -313,29 +165,12 @@ std::vector<std::string> ReadKeys(const Field& module, std::size_t num_outputs) 
 
 }  // namespace
 
-std::string NameOf(ValueType type) {
-  switch (type) {
-    case ValueType::kUint8:
-      return "uint8";
-    case ValueType::kInt64:
-      return "int64";
-    case ValueType::kFloat32:
-      return "float32";
-    case ValueType::kFloat64:
-      return "float64";
-    case ValueType::kBool:
-      return "bool";
-    case ValueType::kBfloat16:
-      return "bfloat16";
-  }
-  return "type " + std::to_string(static_cast<int>(type));
-}
-
 Program ReadProgram(std::string_view bytes, const std::string& name) try {
   const Records records(bytes, name);
-  CheckKind(records);
-  const StoredTensors weights = ReadStored(records, kWeights, "model_weights_config.json");
-  const StoredTensors constants = ReadStored(records, kConstants, "model_constants_config.json");
+  const StoredTensors weights =
+      ReadStoredTensors(records, "data/weights/", "model_weights_config.json");
+  const StoredTensors constants =
+      ReadStoredTensors(records, "data/constants/", "model_constants_config.json");
 
   const nlohmann::json json = Field::Parse(records.Get(kModel), name, std::string(kModel));
   const Field document(json, name, std::string(kModel));

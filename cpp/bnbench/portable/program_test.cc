@@ -74,6 +74,12 @@ TEST_CASE("a tensor must lie in its record") {
   };
   CheckRefused(set("sizes", 0, 3), "a record of at least 36 bytes, as its tensor has, got 24");
   CheckRefused(set("strides", 0, 4), "a record of at least 28 bytes, as its tensor has, got 24");
+  std::string spread = Altered([](Pt2* n) {
+    Json& meta = n->weights["weight"]["tensor_meta"];
+    meta["sizes"][0]["as_int"] = 1 << 20;  // the same row, a million times
+    meta["strides"][0]["as_int"] = 0;
+  });
+  CheckRefused(spread, "a record of at least 12582912 bytes, as its tensor has, got 24");
   CheckRefused(set("sizes", 0, -1), "a size of at least 0, got -1");
   CheckRefused(set("strides", 1, -1), "a size of at least 0, got -1");
   CheckRefused(set("sizes", 0, std::int64_t{1} << 62), "a size beyond 64 bits");
