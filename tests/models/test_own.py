@@ -102,8 +102,16 @@ def test_own_networks_agree_within_the_tolerance_and_are_not_covered(
     certificates, _ = read_verification(run.folder)
     assert {(each.variant, each.status, each.reason) for each in certificates} == {
         ("baseline", "bounded", None),
-        ("scripted", "not covered", "an own network, whose layers are not known"),
-        ("traced", "not covered", "an own network, whose layers are not known"),
+        *(
+            (
+                variant,
+                "not covered",
+                f"{variant}-seed{seed}-cpu.pt: expected known layers or a torch.export archive "
+                "beside it, got code alone; export a .pt2 too with --formats pt,pt2",
+            )
+            for variant in ("scripted", "traced")
+            for seed in (0, 1)
+        ),
     }
 
 
@@ -111,12 +119,12 @@ def test_the_reference_of_an_own_network_is_in_binary64(
     run: RunStore, synthetic_dataset: Dataset
 ) -> None:
     model, test = open_model(run, "traced"), synthetic_dataset.test
-    reference = make_own_reference(model, test.inputs.numpy(), test.labels.numpy())
+    reference = make_own_reference(model, test.inputs.numpy(), test.labels.numpy(), "code alone")
     network = rebuild_network(model).double()
     with torch.inference_mode():
         expected = network((test.inputs[:, None].float() / 255).double())
     np.testing.assert_allclose(reference.logits, expected, rtol=0, atol=1e-12)
-    with pytest.raises(RunError, match="expected a network of known layers, got an own one"):
+    with pytest.raises(RunError, match="expected known layers or a torch.export archive beside it"):
         make_reference(model, test.inputs.numpy(), test.labels.numpy())
 
 
@@ -131,7 +139,7 @@ def test_a_network_that_computes_in_binary32_only_is_its_own_reference(
     run_study(store, synthetic_dataset, SilentObserver(), InProcessExecutor(1))
     test = synthetic_dataset.test
     model = open_model(store, "own")
-    reference = make_own_reference(model, test.inputs.numpy(), test.labels.numpy())
+    reference = make_own_reference(model, test.inputs.numpy(), test.labels.numpy(), "code")
     assert "binary32, since its code needs that" in (reference.record.reason or "")
 
 
