@@ -122,7 +122,8 @@ def _choose(path: Path, names: list[str], name: str, usual_names: tuple[str, ...
 
 
 def _read_npz(path: Path, name: str, usual_names: tuple[str, ...]) -> StoredArray:
-    with np.load(path, allow_pickle=False) as archive:
+    # Opened here, for NumPy leaves a damaged archive open.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         chosen = _choose(path, list(archive.files), name, usual_names)
         return _describe(archive[chosen], Path(f"{path}:{chosen}"))
 

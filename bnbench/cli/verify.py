@@ -15,7 +15,7 @@ from bnbench.records import VerificationRecord
 
 
 @click.command()
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("path", metavar="RUN|MODEL", type=click.Path(path_type=Path))
 @click.option(
     "--runtimes",
     metavar="all|NAME,...",
@@ -25,15 +25,39 @@ from bnbench.records import VerificationRecord
     "--data", metavar="PATH", help="The run's data, if they lie elsewhere now; see bnbench run."
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of FashionMNIST.")
-def verify(run_folder: Path, runtimes: str | None, data: str | None, data_dir: Path | None) -> None:
+@click.option("--inputs", metavar="FILE", help="Of a MODEL: its inputs; see bnbench seal.")
+@click.option("--targets", metavar="FILE", help="Of a MODEL: their classes.")
+@click.option(
+    "--manifest", type=click.Path(path_type=Path), help="Of a MODEL: its manifest, if elsewhere."
+)
+def verify(
+    path: Path,
+    runtimes: str | None,
+    data: str | None,
+    data_dir: Path | None,
+    inputs: str | None,
+    targets: str | None,
+    manifest: Path | None,
+) -> None:
     """Evaluate every model of RUN in several runtimes and compare each logit with binary64.
 
     RUN is a run or a series. Writes verification.csv, certificates.csv and inspection.json in the
     folder of each run and updates its report. 'all' takes every installed runtime and lists the
     others.
 
+    MODEL is one sealed file. It is compared with its manifest in every installed runtime that can
+    run it, and with the bound on rounding where that covers it. Without --inputs it is evaluated
+    on FashionMNIST. MODEL is code: it runs.
+
     Exit codes: 0 all agree; 5 a model disagrees in a runtime; 2 the input can't be used.
     """
+    if path.is_file():
+        from bnbench.cli.verify_model import verify_model
+
+        sys.exit(verify_model(path, manifest, runtimes, inputs, targets, data_dir))
+    if inputs is not None or targets is not None or manifest is not None:
+        raise click.UsageError("--inputs, --targets and --manifest are for a MODEL, not for a RUN")
+    run_folder = path
     from bnbench.machine import stop_spinning
     from bnbench.series import is_series, open_runs
 

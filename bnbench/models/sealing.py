@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 import bnbench
 from bnbench.array_files import StoredArray, read_array
+from bnbench.array_hash import hash_values
 from bnbench.errors import DataError, DisagreementError, RunError, SpecError
 from bnbench.files import replace_file
-from bnbench.models.classifiers import Classifier, describe_error, open_classifier
+from bnbench.models.classifiers import open_classifier
+from bnbench.models.evaluator import Evaluator
 from bnbench.models.expectation import describe_results
 from bnbench.models.exported_model import name_manifest
 from bnbench.models.manifest import (
@@ -29,16 +30,12 @@ from bnbench.models.manifest import (
     ModelFile,
     OutputDescription,
     OutputKind,
-    hash_values,
     make_manifest,
 )
 from bnbench.models.neighbors import find_neighbor_fault
-from bnbench.models.prepared_inputs import prepare_inputs
 from bnbench.models.preprocessing import Preprocessing, format_preprocessing, parse_preprocessing
-from bnbench.models.scores import choose_output, detect_kind, take_scores
+from bnbench.models.scores import detect_kind
 
-_MAX_NUMBERS_PER_BATCH = 1 << 24
-_MAX_BATCH_SIZE = 1000
 _FEWEST_FOR_HINT = 50
 _NUM_TRIED_INPUTS = 500
 _USUAL_SCALINGS = (
@@ -108,20 +105,18 @@ def seal_model(spec: SealSpec) -> SealRecord:
     except OSError as error:
         raise RunError(f"{spec.model}: expected a model, got none: {error.strerror}") from None
     inputs = read_array(spec.inputs, ("inputs", "x_test"))
-    targets = _read_targets(spec.targets, inputs)
+    targets = read_targets(spec.targets, inputs)
     classifier = open_classifier(content, spec.model.name)
     if classifier.training_fault is not None:
         raise DisagreementError(
             f"{spec.model.name}: `{classifier.training_fault}`: expected evaluation mode, got "
             "training mode; call eval() before exporting"
         )
-    evaluator = _Evaluator(spec, classifier, inputs)
-    scores = evaluator.run_all(spec.preprocessing)
+    evaluator = Evaluator(classifier, inputs, spec.preprocessing, spec.element, spec.model.name)
+    scores = evaluator.run_all()
     kind = _choose_kind(spec, scores, evaluator)
     num_classes = _count_classes(spec, kind, scores, targets)
-    fault = find_neighbor_fault(
-        scores, kind == "labels", evaluator.epsilon, lambda chosen: evaluator.run(list(chosen))
-    )
+    fault = find_neighbor_fault(scores, kind == "labels", evaluator.epsilon, evaluator.run)
     if fault is not None:
         raise DisagreementError(f"{spec.model.name}: {fault}")
     manifest = Manifest(
@@ -141,52 +136,12 @@ def seal_model(spec: SealSpec) -> SealRecord:
     return SealRecord(path, manifest, tuple(warnings))
 
 
-class _Evaluator:
-    """A classifier over stored inputs."""
+def read_targets(place: str, inputs: StoredArray) -> NDArray[np.int64]:
+    """The classes of inputs, shape (num_inputs,).
 
-    def __init__(self, spec: SealSpec, classifier: Classifier, inputs: StoredArray) -> None:
-        self._spec, self._classifier, self._inputs = spec, classifier, inputs
-        size = max(1, math.prod(inputs.values.shape[1:]))
-        self._batch_size = min(max(_MAX_NUMBERS_PER_BATCH // size, 1), _MAX_BATCH_SIZE)
-        self.epsilon = classifier.epsilon
-        """Machine epsilon of the coarsest type seen: weights, inputs and outputs."""
-        self.is_floating = True
-        """Whether the last output was of a floating-point type."""
-
-    def run_all(self, steps: Preprocessing, count: int | None = None) -> NDArray[np.float32]:
-        """Scores of all inputs, or of the first `count`; shape (num_inputs, width)."""
-        total = len(self._inputs) if count is None else min(count, len(self._inputs))
-        parts = [
-            self.run(slice(first, min(first + self._batch_size, total)), steps)
-            for first in range(0, total, self._batch_size)
-        ]
-        return np.concatenate(parts)
-
-    def run(
-        self, chosen: slice | list[int], steps: Preprocessing | None = None
-    ) -> NDArray[np.float32]:
-        """Scores of some inputs as one batch."""
-        name = self._spec.model.name
-        steps = self._spec.preprocessing if steps is None else steps
-        batch = prepare_inputs(self._inputs, chosen, steps)
-        try:
-            with torch.inference_mode():
-                returned = self._classifier.run(batch)
-        except Exception as error:  # what a foreign model may raise is anything
-            raise RunError(
-                f"{name}: expected to run on inputs of shape {tuple(batch.shape)} and type "
-                f"{str(batch.dtype).removeprefix('torch.')}, got {describe_error(error)}; say by "
-                "--preprocess how they are scaled, cast or reshaped, such as divide=255"
-            ) from None
-        output = choose_output(returned, self._spec.element, name)
-        for tensor in (batch, output):
-            if tensor.is_floating_point():
-                self.epsilon = max(self.epsilon, torch.finfo(tensor.dtype).eps)
-        self.is_floating = output.is_floating_point()
-        return take_scores(output, len(batch), name)
-
-
-def _read_targets(place: str, inputs: StoredArray) -> NDArray[np.int64]:
+    Raises:
+        DataError: they are no classes, or not as many as inputs.
+    """
     stored = read_array(place, ("targets", "y_test"))
     values = stored.values
     if values.ndim == 2 and values.shape[1] == 1:
@@ -208,7 +163,7 @@ def _read_targets(place: str, inputs: StoredArray) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def _choose_kind(spec: SealSpec, scores: NDArray[np.float32], evaluator: _Evaluator) -> OutputKind:
+def _choose_kind(spec: SealSpec, scores: NDArray[np.float32], evaluator: Evaluator) -> OutputKind:
     """The kind that was asked for, if the scores can be that, or the one they look like."""
     found = detect_kind(scores, evaluator.is_floating, evaluator.epsilon)
     # Any scores may be logits, but labels are whole numbers and nothing else is.
@@ -246,7 +201,7 @@ def _list_warnings(
     manifest: Manifest,
     scores: NDArray[np.float32],
     targets: NDArray[np.int64],
-    evaluator: _Evaluator,
+    evaluator: Evaluator,
 ) -> Sequence[str]:
     """What may be wrong although nothing is broken."""
     expected, num_classes = manifest.expected, manifest.output.num_classes
@@ -270,7 +225,7 @@ def _find_scaling_hint(
     spec: SealSpec,
     kind: OutputKind,
     targets: NDArray[np.int64],
-    evaluator: _Evaluator,
+    evaluator: Evaluator,
     accuracy: float,
     chance: float,
 ) -> str:

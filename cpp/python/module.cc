@@ -4,7 +4,7 @@
 #include <pybind11/pybind11.h>
 
 #include "bnbench/errors.h"
-#include "bnbench/model/runtime.h"
+#include "bnbench/model/libtorch_process.h"
 #include "python/bindings.h"
 
 PYBIND11_MODULE(_native, module) {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import os
 import random
@@ -15,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from bnbench.array_hash import hash_values
 from bnbench.data import Dataset
 from bnbench.data_files import TORCHVISION_LAYOUT
 from bnbench.data_sources import DEBIAN_FOLDER
@@ -179,10 +179,10 @@ def test_a_manifest_may_lie_elsewhere_if_it_is_named(
 
 def test_results_that_disagree_exit_with_5_and_are_counted(model: Path, data: Path) -> None:
     def claim_otherwise(content: dict) -> None:  # type: ignore[type-arg]
-        digits = content["expected"]["predictions"]
-        other = "".join(str((int(digit) + 1) % 10) for digit in digits[:3]) + digits[3:]
+        classes = content["expected"]["predictions"]
+        other = np.array([(label + 1) % 10 for label in classes[:3]] + classes[3:])
         content["expected"].update(
-            predictions=other, predictions_sha256=hashlib.sha256(other.encode()).hexdigest()
+            predictions=other.tolist(), predictions_sha256=hash_values(other)
         )
 
     rewrite_manifest(model.with_suffix(".json"), claim_otherwise)
@@ -361,7 +361,7 @@ def test_what_a_model_raises_is_quoted(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_name_with_a_newline_stays_on_its_line(data: Path, tmp_path: Path) -> None:
-    path = save(nn.Flatten().eval(), tmp_path / "two\nlines\x1b[31m.pt")
+    path = save(nn.Identity().eval(), tmp_path / "two\nlines\x1b[31m.pt")
     result = evaluate(path, *BARE, "--data", data)
     assert result.returncode == 4
     assert len(result.stderr.splitlines()) == 1
