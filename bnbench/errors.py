@@ -17,7 +17,7 @@ class SpecError(BnbenchError):
 
 
 class DataError(BnbenchError):
-    """FashionMNIST is missing, incomplete or not what its SHA-256 says."""
+    """Data are missing, incomplete, not what their SHA-256 says, or can't be trained on."""
 
 
 class RunError(BnbenchError):

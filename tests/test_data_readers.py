@@ -12,7 +12,7 @@ import pytest
 
 from bnbench.data_arrays import Arrays
 from bnbench.data_names import DATA_SETS, NamedData
-from bnbench.data_readers import load_data, load_named
+from bnbench.data_readers import fetch_by_torchvision, load_data, load_named
 from bnbench.data_sources import Sources
 from bnbench.errors import BnbenchError, DataError, SpecError
 from bnbench.specs import DataShape
@@ -206,7 +206,7 @@ def test_a_named_data_set_is_fetched_into_the_folder_of_downloads(tmp_path: Path
 
 def test_a_download_that_fails_is_one_line(tmp_path: Path) -> None:
     def fetch(named: NamedData, folder: Path) -> Arrays:
-        raise RuntimeError("Error downloading train-images\nand more")
+        raise RuntimeError("Error downloading train-images:\nand more")
 
     sources = Sources(environment={"HOME": str(tmp_path)})
     text = "MNIST: expected torchvision to read it in .* got: Error downloading train-images; "
@@ -218,3 +218,48 @@ def test_a_download_that_fails_is_one_line(tmp_path: Path) -> None:
 def test_without_a_home_there_is_nowhere_to_download_to() -> None:
     with pytest.raises(DataError, match="HOME: expected a home folder to download CIFAR10 to"):
         load_named(DATA_SETS["cifar10"], sources=Sources(environment={}))
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "prefix", "num_classes"),
+    [
+        ("mnist", "MNIST", "", 10),
+        ("kmnist", "KMNIST", "", 10),
+        ("emnist-balanced", "EMNIST", "emnist-balanced-", 47),
+    ],
+)
+def test_torchvision_reads_a_data_set_that_was_downloaded_before(
+    name: str, folder: str, prefix: str, num_classes: int, tmp_path: Path
+) -> None:
+    raw = tmp_path / folder / "raw"
+    raw.mkdir(parents=True)
+    labels = np.arange(2 * num_classes) % num_classes
+    images = np.arange(len(labels) * 4).astype(np.uint8).reshape(-1, 2, 2)
+    test = "test" if prefix else "t10k"
+    for part in ("train", test):
+        (raw / f"{prefix}{part}-images-idx3-ubyte").write_bytes(encode_idx(images))
+        (raw / f"{prefix}{part}-labels-idx1-ubyte").write_bytes(encode_idx(labels))
+    arrays = fetch_by_torchvision(DATA_SETS[name], tmp_path)
+    np.testing.assert_array_equal(arrays.x_train, images)
+    np.testing.assert_array_equal(arrays.y_test, labels)
+    assert arrays.class_names is not None
+    assert len(arrays.class_names) == num_classes
+
+
+def test_the_channels_of_color_images_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FakeCifar:
+        classes = ("plane", "car")
+
+        def __init__(self, root: str, train: bool, download: bool) -> None:
+            assert (root, download) == (str(tmp_path), True)
+            count = 4 if train else 2
+            self.data = np.arange(count * 2 * 5 * 3, dtype=np.uint8).reshape(count, 2, 5, 3)
+            self.targets = [0, 1] * (count // 2)
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", FakeCifar)
+    arrays = fetch_by_torchvision(DATA_SETS["cifar10"], tmp_path)
+    assert arrays.x_train.shape == (4, 3, 2, 5)
+    assert arrays.x_test[0, :, 0, 0].tolist() == [0, 1, 2]
+    assert (arrays.y_train.tolist(), arrays.class_names) == ([0, 1, 0, 1], ("plane", "car"))

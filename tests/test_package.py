@@ -11,7 +11,11 @@ import pytest
 
 import bnbench
 
-EXAMPLES = ["bnbench.library.study"]
+EXAMPLES = [
+    "bnbench.library.callables",
+    "bnbench.library.study",
+    pytest.param("bnbench.library.run", marks=pytest.mark.slow),  # a whole run
+]
 
 
 def run_python(program: str) -> str:
@@ -62,6 +66,8 @@ def test_an_exported_name_is_the_thing_itself(name: str) -> None:
     module, original = bnbench._EXPORTS[name]
     assert getattr(bnbench, name) is getattr(importlib.import_module(module), original)
     assert name in dir(bnbench)
+    # A module of that name would take its place once it is imported.
+    assert not list(Path(bnbench.__file__).parent.glob(f"{name}.*"))
 
 
 def test_another_name_is_refused() -> None:
@@ -75,6 +81,6 @@ def test_the_examples_of_docstrings_hold(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)
-    failed, attempted = doctest.testmod(module, optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+    failed, attempted = doctest.testmod(module)
     assert failed == 0
     assert attempted

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bnbench.data_names import resolve_data
 from bnbench.errors import DataError, DisagreementError, RunError
+from bnbench.specs import DEFAULT_DATA
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from bnbench.data import LabeledInputs
     from bnbench.models.certificate import Certificate, Refusal
     from bnbench.models.diagnosis import Fault
     from bnbench.models.exported_model import ExportedModel
@@ -38,6 +41,13 @@ if TYPE_CHECKING:
     metavar="FILE.npz",
     help="Write what each layer gives in binary64 to this file (about 50 MB).",
 )
+@click.option(
+    "--data",
+    default=DEFAULT_DATA,
+    show_default=True,
+    metavar="NAME|PATH",
+    help="Data that the model was trained on; see bnbench run.",
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of FashionMNIST.")
 def diagnose(
     model: Path,
@@ -45,6 +55,7 @@ def diagnose(
     logits: Path | None,
     correct: int | None,
     layers: Path | None,
+    data: str,
     data_dir: Path | None,
 ) -> None:
     """Name what is wrong with MODEL.pt, or with the logits that a runtime gave for it.
@@ -72,7 +83,10 @@ def diagnose(
             else f"and by each of its {len(network.tensors)} tensors"
         )
         click.echo(f"{opened.name}: the file that was exported, by its hash {depth}")
-        fault = _diagnose_logits(opened, found, logits, correct, layers, data_dir)
+        from bnbench.data_readers import load_data
+
+        test = load_data(resolve_data(data, Path()), data_dir).test
+        fault = _diagnose_logits(opened, found, logits, correct, layers, test)
     if fault is not None:
         click.echo(f"fault: {fault.name}: {fault.text}")
         sys.exit(DisagreementError.exit_code)
@@ -84,20 +98,19 @@ def _diagnose_logits(
     path: Path | None,
     correct: int | None,
     layers: Path | None,
-    data_dir: Path | None,
+    test: LabeledInputs,
 ) -> Fault | None:
     """Show how near the logits are to the reference, and name what is wrong with them."""
-    from bnbench.data import load_fashion_mnist
     from bnbench.models.agreement import compare_logits, make_reference
     from bnbench.models.diagnosis import Fault, diagnose_logits, diagnose_score
     from bnbench.models.diagnosis.layers import advise_layers, write_layers
 
-    test, data = load_fashion_mnist(data_dir).test, model.manifest.data
+    data = model.manifest.data
     named = data.inputs_sha256, data.targets_sha256
     if named != (test.inputs_sha256, test.labels_sha256):
         raise DataError(
             f"expected the test set that the model's manifest names ({data.name}), got another "
-            "one; name its folder by --data-dir"
+            "one; name it by --data, or FashionMNIST's folder by --data-dir"
         )
     images, labels = test.inputs.numpy(), test.labels.numpy()
     reference = make_reference(model, images, labels)

@@ -172,7 +172,9 @@ def show_in_notebook(display: Callable[..., Any], unit: str) -> Iterator[LiveBar
 
 def find_display() -> Callable[..., Any] | None:
     """Find the function that displays an object below a cell; None outside of a notebook."""
-    if "ipykernel" not in sys.modules:  # it runs each notebook
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if not hasattr(shell, "kernel"):  # a shell in a terminal has none
         return None
     from IPython.display import display
 

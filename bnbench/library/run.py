@@ -17,6 +17,7 @@ from bnbench.records import TrialRecord, VerificationRecord
 from bnbench.reporting.html import render_fragment
 from bnbench.reporting.markdown import render_markdown
 from bnbench.reporting.report import Report, make_report, write_report
+from bnbench.reporting.wording import format_count
 from bnbench.series import is_series, read_series
 from bnbench.specs import Purpose, StudySpec
 from bnbench.store import RunStore
@@ -32,6 +33,26 @@ class Run:
     """A folder with a study's trials, models and report, read whenever it is asked for something.
 
     In Jupyter it shows its answer and its figures. `open_run` and `Study.run` make one.
+
+    >>> import bnbench
+    >>> import numpy as np
+    >>> labels = np.tile([0, 1], 50)
+    >>> inputs = np.eye(2, 4, dtype=np.float32)[labels]  # four features, two classes
+    >>> np.savez("tiny.npz", x_train=inputs, y_train=labels, x_test=inputs, y_test=labels)
+    >>> recipe = bnbench.Recipe(epochs=2, batch_size=10, learning_rate=0.5)
+    >>> quick = bnbench.Timing(num_pairs=0)
+    >>> study = bnbench.Study(["baseline"], data="tiny.npz", recipe=recipe, seeds=[3], timing=quick)
+    >>> run = study.run("runs/tiny", progress=False)
+    >>> run
+    Run('runs/tiny': comparison, 1 scored trial finished)
+    >>> run.epochs[["variant", "seed", "epoch", "test_accuracy"]]
+        variant  seed  epoch  test_accuracy
+    0  baseline     3      1            1.0
+    1  baseline     3      2            1.0
+    >>> print(run.answer.splitlines()[0])
+    Nothing is compared: only the baseline has results, 100.0 % of test inputs right.
+    >>> [verdict.status for verdict in run.models[0].verify(["eager", "torchscript"])]
+    ['agreed', 'agreed']
     """
 
     def __init__(
@@ -150,7 +171,8 @@ class Run:
     def __repr__(self) -> str:
         scored = [record for record in self.trials if record.trial.purpose == "score"]
         finished = sum(record.status == "finished" for record in scored)
-        return f"Run({str(self.folder)!r}: {self.study.name}, {finished} scored trials finished)"
+        count = format_count(finished, "scored trial")
+        return f"Run({str(self.folder)!r}: {self.study.name}, {count} finished)"
 
     def _repr_html_(self) -> str:
         """The answer and the figures, for Jupyter."""

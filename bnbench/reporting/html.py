@@ -84,7 +84,7 @@ def render_html(content: ReportContent, figures: Mapping[str, Figure]) -> str:
 FRAGMENT = """\
 <div style="background: #fff; color: #1a1a1a; padding: 0.5em 1em; max-width: 54em">
 <h3 id="bnbench-title">{title}</h3>
-{headline}
+<div style="font-weight: bold">{headline}</div>
 {ranking}
 {answer}
 {figures}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bnbench import data
+from bnbench import data_readers
 from bnbench.cli import main
 from bnbench.data import Dataset
 from bnbench.models.reference import compute_logits
@@ -26,7 +26,7 @@ def models(
     synthetic_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Path, Path]:
     """Two seeds of a model; the data set is the synthetic one."""
-    monkeypatch.setattr(data, "load_fashion_mnist", lambda folder: synthetic_dataset)
+    monkeypatch.setattr(data_readers, "load_data", lambda *_: synthetic_dataset)
     trials = [TrialSpec(BATCHNORM, RecipeSpec(1, 32, 0.3), seed, "cpu") for seed in (0, 1)]
     paths = []
     for trained in train_all(ReferenceEngine(synthetic_dataset), trials):

@@ -26,7 +26,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synthetic_dataset: Dataset) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bnbench.data.load_fashion_mnist", lambda *_: synthetic_dataset)
+    monkeypatch.setattr("bnbench.data_readers.load_data", lambda *_: synthetic_dataset)
     (tmp_path / "nets.py").write_text(NETWORKS)
     return tmp_path
 
@@ -36,8 +36,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synthetic_dataset: D
     [
         ("gone.py:Net", "variants[0].module: expected own code at"),
         (
-            "nets.py:Smal",
-            "nets.py:Smal: expected the name of a class or function in the file (S",
+            "nets.py:SmallNN",
+            "nets.py:SmallNN: expected the name of a class or function in the file (",
         ),
         ("no_package.nets:Net", "variants[0].module: expected own code at no_package.nets, got"),
         ("nets.py:", "module: expected FILE.py:NAME or package.module:NAME, got 'nets.py:'"),

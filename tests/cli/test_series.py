@@ -3,7 +3,9 @@
 import contextlib
 import dataclasses
 import json
+import shlex
 import sys
+import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import torch
 
 from bnbench.cli import main
 from bnbench.data import Dataset
+from bnbench.library.loggers import LOGGERS, LoggerEntry
 from bnbench.recipes import RecipeSpec
+from bnbench.records import TrialRecord
 from bnbench.series import SeriesSpec
 from bnbench.specs import StudySpec, TrialSpec, TuningSpec
 from bnbench.store import RunStore
@@ -217,6 +221,63 @@ def test_one_study_of_a_series_runs_alone(bench: Bench) -> None:
     assert bench.run("run", "--study", "tiny/small", "--epochs", 1, "--out", bench.folder) == 0
     assert RunStore.open(bench.folder).study.recipe.epochs == 1
     assert not (bench.folder / "series.json").exists()
+
+
+def test_a_finished_run_alone_is_verified_and_reported_again_on_resume(bench: Bench) -> None:
+    bench.monkeypatch.setattr("bnbench.cli.run_printer.show_report", lambda *_: None)
+    assert bench.run("run", "--study", "tiny/small", "--out", bench.folder) == 0
+    (bench.folder / "summary.json").unlink()
+    assert bench.run("run", "--resume", bench.folder) == 0
+    assert bench.verified == ["series", "series"]
+    assert (bench.folder / "summary.json").exists()
+    assert len(bench.engine.trained) == 6
+
+
+class FakeLogger:
+    """Notes what it is given."""
+
+    def __init__(self) -> None:
+        self.noted: list[str] = []
+
+    def open(self, store: RunStore) -> None:
+        self.noted.append(f"open {store.folder.name}")
+
+    def log_epoch(self, trial: TrialSpec, _epoch: object) -> None:
+        self.noted.append(f"epoch of {trial.key}")
+
+    def end_trial(self, record: TrialRecord) -> None:
+        self.noted.append(f"end {record.trial.key}")
+
+    def log_report(self, store: RunStore, report: FakeReport) -> None:
+        self.noted.append(f"{store.folder.name}: {report.content.answer[0]}")
+
+    def close(self) -> None:
+        self.noted.append("close")
+
+
+def test_a_logger_follows_each_run_of_a_series(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger = FakeLogger()
+    module = types.SimpleNamespace(FakeLogger=lambda: logger)
+    bench.monkeypatch.setitem(sys.modules, "a_fake_logger", module)  # type: ignore[arg-type]
+    entry = LoggerEntry("a_fake_logger", "FakeLogger", "a_fake_logger")
+    bench.monkeypatch.setitem(LOGGERS, "tensorboard", entry)
+    bench.engine.interrupt_at = 2
+    arguments = ("--study", "tiny", "--log", "tensorboard", "--out", bench.folder)
+    assert bench.run("run", *arguments) == 130
+    assert logger.noted == [
+        *("open small", "end baseline-seed0-cpu", "end batchnorm-seed0-cpu", "close")
+    ]
+    resume = f"bnbench run --resume {bench.folder} --log tensorboard"
+    assert resume in capsys.readouterr().err
+    logger.noted.clear()
+    bench.engine = CountingEngine()
+    assert bench.run(*shlex.split(resume)[1:]) == 0
+    assert [text for text in logger.noted if not text.startswith("end")] == [
+        *("open small", "small: a headline.", "open tuned", "tuned: a headline.", "close")
+    ]
+    assert logger.noted.count("end batchnorm-seed1-cpu") == 2
 
 
 def test_report_and_verify_take_a_series(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,12 +5,14 @@ import dataclasses
 import functools
 import io
 import re
+import sys
+import types
 from collections.abc import Callable
 
 import pytest
 from rich.console import Console
 
-from bnbench.library.bar import LiveBar, NotebookBar, format_time, show_in_terminal
+from bnbench.library.bar import LiveBar, NotebookBar, find_display, format_time, show_in_terminal
 from bnbench.library.progress import Progress, StudyProgress
 from bnbench.recipes import RecipeSpec
 from bnbench.records import TrialRecord
@@ -185,3 +187,21 @@ def test_in_a_notebook_one_bar_is_updated_a_few_times_a_second() -> None:
     now += 0.01
     progress.finish_epoch(make_trial(VariantSpec("plain")), make_epochs([0.25])[0])
     assert 'value="10" max="10"' in display.shown[-1]
+
+
+@pytest.mark.parametrize("has_kernel", [True, False], ids=["notebook", "terminal"])
+def test_a_notebook_is_known_by_its_kernel(
+    monkeypatch: pytest.MonkeyPatch, has_kernel: bool
+) -> None:
+    shell = types.SimpleNamespace(**({"kernel": object()} if has_kernel else {}))
+    ipython = types.SimpleNamespace(get_ipython=lambda: shell)
+    display = FakeDisplay()
+    monkeypatch.setitem(sys.modules, "IPython", ipython)  # type: ignore[arg-type]
+    module = types.SimpleNamespace(display=display)
+    monkeypatch.setitem(sys.modules, "IPython.display", module)  # type: ignore[arg-type]
+    assert find_display() is (display if has_kernel else None)
+
+
+def test_without_ipython_there_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    assert find_display() is None

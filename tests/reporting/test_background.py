@@ -5,11 +5,13 @@ import pytest
 
 from bnbench.own_code import Arguments
 from bnbench.recipes import RecipeSpec
+from bnbench.records import DataRecord
 from bnbench.reporting.background import (
     compose_environment,
     compose_method,
     compose_reproduction,
 )
+from bnbench.reporting.headline import say_headline
 from bnbench.reporting.summary import summarize_run
 from bnbench.specs import TimingSpec, VariantSpec
 from tests.own_nets import OPTIMIZERS, make_own_code
@@ -90,3 +92,39 @@ def test_an_own_optimizer_is_named_in_the_method(make_run: MakeRun, tmp_path: Pa
     assert paragraphs[1].startswith(
         "The recipe asks for the own optimizer own.py:Lion(betas=[0.5]), a constant learning rate"
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (
+            DataRecord("FashionMNIST", 60_000, 10_000),
+            "The 60,000 training images have pixels in [0, 1] and are shuffled every epoch. The "
+            "10,000 test images are evaluated after every epoch.",
+        ),
+        (
+            DataRecord("digits.npz", 600, 200, (1, 8, 8), "float32"),
+            "The 600 training images are 1 × 8 × 8 numbers as they are and are shuffled",
+        ),
+        (
+            DataRecord("flowers", 120, 60, (4,), "uint8", 3),
+            "The 120 training inputs are 4 bytes over 255 and are shuffled every epoch. The 60 "
+            "test inputs are evaluated",
+        ),
+    ],
+    ids=["FashionMNIST", "floats", "features"],
+)
+def test_the_method_says_what_the_data_are(make_run: MakeRun, data: DataRecord, text: str) -> None:
+    store = make_run(separate)
+    summary = summarize_run(store, store.read_trials())
+    section = compose_method(dataclasses.replace(summary, data=data))
+    assert text in section.paragraphs[0]
+    assert ("Xiao, Rasul" in section.paragraphs[-1]) == (data.name == "FashionMNIST")
+
+
+def test_the_headline_speaks_of_inputs_where_they_are_no_images(make_run: MakeRun) -> None:
+    store = make_run(separate)
+    summary = summarize_run(store, store.read_trials())
+    flowers = DataRecord("flowers", 120, 60, (4,), "float32", 3)
+    assert "of test images right" in say_headline(summary)
+    assert "of test inputs right" in say_headline(dataclasses.replace(summary, data=flowers))

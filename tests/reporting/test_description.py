@@ -8,7 +8,7 @@ from bnbench.reporting.description import (
     describe_network,
     describe_recipe,
 )
-from bnbench.specs import VariantSpec
+from bnbench.specs import DataShape, VariantSpec
 from bnbench.techniques import VARIANTS
 
 
@@ -30,6 +30,11 @@ from bnbench.techniques import VARIANTS
 )
 def test_a_network_is_described_with_what_is_not_usual(variant: VariantSpec, text: str) -> None:
     assert describe_network(variant) == text
+
+
+def test_a_network_has_as_many_inputs_and_outputs_as_its_data() -> None:
+    text = describe_network(VariantSpec("v", (5,)), DataShape((3, 4, 5), 47))
+    assert text == "60 → 5 → 47, relu, no normalization"
 
 
 @pytest.mark.parametrize(

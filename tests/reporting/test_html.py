@@ -10,7 +10,7 @@ from bnbench.records import EnvironmentRecord, TrialRecord
 from bnbench.reporting.content import ReportContent, Section, Table
 from bnbench.reporting.figures import Figure, draw_figures
 from bnbench.reporting.figures.palette import CSS_VARIABLES
-from bnbench.reporting.html import render_html
+from bnbench.reporting.html import render_fragment, render_html
 from bnbench.specs import StudySpec
 from bnbench.store import RunStore
 from tests.conftest import BASELINE, BATCHNORM, REFERENCE, SYNTHETIC, make_epochs
@@ -145,6 +145,27 @@ def test_nothing_is_loaded_from_anywhere(page: str, real_figures: dict[str, Figu
         assert not re.search(r"@import|url\((?!#)", text)
         policies = [meta for meta in parsed.find("meta") if "http-equiv" in meta]
         assert str(policies[0]["content"]).startswith("default-src 'none'")
+
+
+def test_a_fragment_has_answer_and_figures_without_styles_and_ids_of_a_page() -> None:
+    content = ReportContent('A "<title>"', ("It <helps>.", "By 3 points."), CONTENT.sections)
+    text = render_fragment(content, {"accuracy": FIGURE})
+    fragment = Page(text)
+    assert "It <helps>." in fragment.text
+    assert fragment.text.index("It <helps>.") < fragment.text.index("By 3 points.")
+    assert [image["alt"] for image in fragment.find("img")] == [FIGURE.alt]
+    assert "Each line is one trial." in fragment.text
+    # The text of the sections, and what would change the page around it, are left out.
+    assert "Reproduce" not in fragment.text
+    assert not {"style", "script", "svg", "html", "link"} & {tag for tag, _ in fragment.elements}
+
+
+def test_a_fragment_opens_the_first_figure_alone() -> None:
+    sections = tuple(Section(name, figure=name) for name in ("one", "two", "not drawn"))
+    content = ReportContent("Title", ("It helps.",), sections)
+    fragment = Page(render_fragment(content, {"one": FIGURE, "two": FIGURE}))
+    assert fragment.find("details") == [{"open": None}, {}]
+    assert not Page(render_fragment(content, {})).find("img")
 
 
 def test_an_address_becomes_a_link_without_the_full_stop_after_it(page: str) -> None:

@@ -47,3 +47,16 @@ def test_finalists_are_the_best_rates_and_of_equal_ones_the_smaller() -> None:
     assert list_finalists(rates, accuracy, 3) == (0.01, 0.1, 10.0)
     assert list_finalists(rates, accuracy, 9) == tuple(rates)
     assert list_finalists(rates, [[0.1], [NAN], [0.1], [NAN]], 3) == ()
+
+
+def test_among_many_classes_less_is_more_than_guessing() -> None:
+    accuracy = [[0.02, 0.021], [0.08, NAN]]
+    assert choose_learning_rate([0.1, 1.0], accuracy) is None
+    # The second rate's mean is (0.08 + 0.02) / 2, with the one that diverged at chance.
+    assert choose_learning_rate([0.1, 1.0], accuracy, chance=0.02) == 1.0
+    assert list_finalists([0.1, 1.0], accuracy, 1, chance=0.02) == (1.0,)
+
+
+def test_among_two_classes_a_half_is_guessing() -> None:
+    assert choose_learning_rate([0.1, 1.0], [[0.52, 0.5], [0.9, NAN]], chance=0.5) == 1.0
+    assert choose_learning_rate([0.1, 1.0], [[0.52, 0.5], [0.54, NAN]], chance=0.5) is None

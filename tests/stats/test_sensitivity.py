@@ -88,3 +88,11 @@ def test_a_rate_counts_with_the_seeds_it_was_tried_with() -> None:
     assert [rate.accuracy.value for rate in found.rates] == pytest.approx([0.4, 0.85, 0.5])
     assert found.best_rate == 0.2
     assert found.half_diverge_rate == 0.4
+
+
+def test_chance_is_that_of_the_data() -> None:
+    accuracy = [[0.05, 0.06], [0.02, NAN]]
+    found = summarize_sensitivity([0.1, 1.0], accuracy, np.random.default_rng(0), chance=0.02)
+    assert (found.best_rate, found.chance) == (0.1, 0.02)
+    assert [rate.num_diverged for rate in found.rates] == [0, 2]
+    assert found.rates[1].accuracy.value == pytest.approx(0.02)
