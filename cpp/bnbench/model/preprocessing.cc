@@ -335,6 +335,11 @@ Preprocessor::Preprocessor(InputSpec spec, const std::string& name)
 void Preprocessor::Run(const std::byte* stored, std::size_t count, std::byte* output) const {
   if (is_copy_) {
     std::memcpy(output, stored, count * bytes_per_input());
+    if (dtype_ != DType::kBool) return;
+    // A file may hold any byte, and a bool that is neither 0 nor 1 is no bool.
+    for (std::byte& value : std::span(output, count * bytes_per_input())) {
+      value = static_cast<std::byte>(value != std::byte{0});
+    }
   } else if (is_double_) {
     RunAs<double>(stored, count, output);
   } else {
