@@ -24,7 +24,10 @@ struct Array {
   std::string file_sha256;              // of an IDX file, decompressed; else empty
 
   // The bytes of one of the `count` parts.
-  std::size_t part_size() const { return count() == 0 ? 0 : bytes.size() / count(); }
+  std::size_t part_size() const {
+    const std::size_t parts = count();
+    return parts == 0 ? 0 : bytes.size() / parts;
+  }
   // The first dimension.
   std::size_t count() const { return shape.empty() ? 0 : shape.front(); }
 };
