@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from bnbench.models.preprocessing import parse_preprocessing
 from bnbench.models.runtimes.program import find_program
+from bnbench.models.sealing import SealSpec, seal_model
 
 Networks = Callable[[], nn.Module]
 
@@ -233,6 +235,52 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(
     assert result.returncode == 4
     assert text in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def make_resnet18() -> nn.Module:
+    from torchvision import models
+
+    network: nn.Module = models.resnet18(weights=None)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("make", "inputs", "preprocessing"),
+    [
+        pytest.param(lambda: make_cnn(47), torch.rand(40, 1, 20, 22), "", id="47 classes"),
+        pytest.param(lambda: nn.Linear(784, 10), torch.rand(40, 784), "", id="flat inputs"),
+        pytest.param(Bytes, torch.arange(480).view(40, 3, 2, 2).to(torch.uint8), "", id="bytes"),
+        pytest.param(Labels, torch.rand(40, 20), "", id="labels"),
+        pytest.param(make_bfloat16, torch.rand(40, 30), "cast=bfloat16", id="bfloat16"),
+        pytest.param(
+            make_resnet18, torch.rand(2, 3, 224, 224), "", id="resnet18", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_a_network_that_was_sealed_in_python_agrees_without_libtorch(
+    make: Networks, inputs: torch.Tensor, preprocessing: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    network = randomize(make())
+    given = inputs.to(torch.bfloat16) if preprocessing else inputs
+    model = export(network, given, tmp_path / "m.pt2")
+    with torch.inference_mode():
+        found = network(given)
+    targets = found if found.dtype == torch.int64 else found.float().argmax(1)
+    np.save(tmp_path / "x.npy", inputs.numpy())
+    np.save(tmp_path / "y.npy", targets.numpy())
+    seal_model(
+        SealSpec(
+            model=model,
+            inputs=str(tmp_path / "x.npy"),
+            targets=str(tmp_path / "y.npy"),
+            preprocessing=parse_preprocessing(preprocessing),
+        )
+    )
+    files = ("--inputs", tmp_path / "x.npy", "--targets", tmp_path / "y.npy")
+    result = run_program(model, *files)
+    assert result.returncode == 0, result.stderr
+    assert "agrees: same file, same correct count, same predictions" in result.stdout
 
 
 @pytest.mark.slow

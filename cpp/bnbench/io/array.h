@@ -23,6 +23,11 @@ struct Array {
   std::shared_ptr<const void> storage;  // keeps `bytes`: memory or a mapped file
   std::string file_sha256;              // of an IDX file, decompressed; else empty
 
+  // The bytes of one of the `count` parts.
+  std::size_t part_size() const {
+    const std::size_t parts = count();
+    return parts == 0 ? 0 : bytes.size() / parts;
+  }
   // The first dimension.
   std::size_t count() const { return shape.empty() ? 0 : shape.front(); }
 };

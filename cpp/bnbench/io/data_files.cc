@@ -111,6 +111,7 @@ Array ReadArray(const std::string& path, const std::string& option,
       (!is_npy && !is_idx && bytes.size() > 8 && bytes[8] == '{')) {
     std::map<std::string, Array> arrays = ParseSafetensors(bytes, file.storage, place.file);
     std::vector<std::string> names;
+    names.reserve(arrays.size());
     for (const auto& [name, array] : arrays) names.push_back(name);
     return arrays.at(ChooseMember(names, place, usual_names));
   }

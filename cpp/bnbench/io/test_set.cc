@@ -69,7 +69,8 @@ void Widen(std::span<const std::byte> bytes, std::vector<std::int64_t>* values) 
   for (std::size_t i = 0; i < values->size(); ++i) {
     T value{};
     std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
-    (*values)[i] = static_cast<std::int64_t>(value);
+    // An int8 is a number here, and no character.
+    (*values)[i] = static_cast<std::int64_t>(value);  // NOLINT(bugprone-signed-char-misuse)
   }
 }
 

@@ -203,6 +203,7 @@ std::vector<ZipEntry> ListZip(std::string_view bytes, const std::string& name) {
   if (header != directory.end) archive.Fail("a directory of its announced size", "another size");
 
   std::vector<ZipEntry> entries;
+  entries.reserve(placed.size());
   for (const Placed& each : placed) entries.push_back(each.entry);
   std::ranges::sort(placed, {}, &Placed::start);
   for (std::size_t i = 1; i < placed.size(); ++i) {

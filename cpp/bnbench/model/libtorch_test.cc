@@ -1,3 +1,5 @@
+#include "bnbench/model/libtorch.h"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 #include <vector>
 
 #include "bnbench/errors.h"
-#include "bnbench/model/libtorch.h"
 #include "bnbench/model/preprocessing.h"
 #include "bnbench/model/scores.h"
 #include "tests/fixtures.h"

@@ -62,6 +62,11 @@ TEST_CASE("inputs without a step that changes them pass as they are") {
   CHECK(Run<std::int64_t>(DType::kInt64, {3}, "reshape=3x1", tokens) == tokens);
 }
 
+TEST_CASE("a bool is 0 or 1, whatever byte the file holds") {
+  CHECK(Run<std::uint8_t>(DType::kBool, {3}, "", std::vector<std::uint8_t>{0, 1, 7}) ==
+        std::vector<std::uint8_t>{0, 1, 1});
+}
+
 TEST_CASE("binary64 stays binary64, and whole numbers become binary32") {
   const std::vector<double> wide = {0.1, 1.0 / 3};
   CHECK(Run<double>(DType::kFloat64, {2}, "divide=3", wide)[1] == wide[1] / 3);

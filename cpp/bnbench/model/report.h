@@ -13,8 +13,7 @@ std::string FormatText(const SessionRecord& session);
 
 // What goes to standard error for people: one `bnbench-eval: error: ...` for each failure,
 // and one `warning: ...` for a model without a manifest that was saved in training mode.
-std::string FormatErrors(const SessionRecord& session,
-                         const std::string& program = "bnbench-eval");
+std::string FormatErrors(const SessionRecord& session, const std::string& program = "bnbench-eval");
 
 // One JSON document, in ASCII whatever the file names are; undefined is null.
 std::string FormatJson(const SessionRecord& session);

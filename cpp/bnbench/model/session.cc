@@ -53,7 +53,7 @@ class Run {
       : classifier_(classifier),
         preprocessor_(preprocessor),
         inputs_(inputs),
-        stored_size_(inputs.bytes.size() / inputs.count()) {}
+        stored_size_(inputs.part_size()) {}
 
   // All inputs, `batch_size` at a time. Each batch is made from the stored bytes anew: a model that
   // writes to its input spoils no inputs for itself or for others.
@@ -417,7 +417,7 @@ class ModelRuns {
 std::size_t ChooseBatchSize(const SessionSpec& spec, const Array& inputs) {
   constexpr std::size_t kMost = 1000;
   constexpr std::size_t kMostNumbers = std::size_t{1} << 24;
-  const std::size_t size = inputs.bytes.size() / SizeOf(inputs.dtype) / inputs.count();
+  const std::size_t size = std::max<std::size_t>(inputs.part_size() / SizeOf(inputs.dtype), 1);
   return spec.batch_size.value_or(std::clamp<std::size_t>(kMostNumbers / size, 1, kMost));
 }
 

@@ -42,6 +42,7 @@ void BindPermute(Binding& b) {
     dimensions.erase(dimensions.begin());
   }
   std::vector<std::size_t> order;
+  order.reserve(dimensions.size());
   for (const std::int64_t d : dimensions) order.push_back(b.Dimension(input, d));
   std::vector<std::size_t> sorted = order;
   std::ranges::sort(sorted);
