@@ -22,6 +22,7 @@ _EXPORTS = {
     "Timing": ("bnbench.specs", "TimingSpec"),
     "Tuning": ("bnbench.specs", "TuningSpec"),
     "Variant": ("bnbench.specs", "VariantSpec"),
+    "own_callable": ("bnbench.library.callables", "own_callable"),
     "open_run": ("bnbench.library.run", "open_run"),
 }
 """Each exported name, with its module and its name there; ``__init__.pyi`` has the types."""

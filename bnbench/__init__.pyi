@@ -1,5 +1,6 @@
 # The types of what `__init__.py` imports late; a test holds that both have the same names.
 from bnbench.errors import BnbenchError as BnbenchError
+from bnbench.library.callables import own_callable as own_callable
 from bnbench.library.run import Model as Model
 from bnbench.library.run import Run as Run
 from bnbench.library.run import open_run as open_run

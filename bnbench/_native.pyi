@@ -20,7 +20,7 @@ class Evaluation(TypedDict):
     """What `evaluate_model` returns (a plain dict at run time)."""
 
     logits: NDArray[np.float32]
-    predictions: NDArray[np.uint8]
+    predictions: NDArray[np.int64]
     correct: int
     seconds: float
     training_fault: str | None
@@ -41,9 +41,9 @@ def evaluate_model(
     labels: NDArray[np.uint8],
     batch_size: int = 1000,
 ) -> Evaluation:
-    """Run a TorchScript model over uint8 `images` `(N, 28, 28)`, divided by 255, on the CPU.
+    """Run a TorchScript model over uint8 `images` `(N, rows, columns)`, divided by 255.
 
-    Returns logits `(N, 10)`, predictions `(N,)`, the number of correct ones, the seconds from
+    Returns logits `(N, classes)`, predictions `(N,)`, the number of correct ones, the seconds from
     bytes to logits and why the model is not in evaluation mode. Other Python threads run
     meanwhile. Raises `ModelError`, `DataError` or `UsageError`. A TorchScript file is code, and no
     manifest is checked here.

@@ -57,13 +57,14 @@ def make_dataset(name: str, source: str, arrays: Arrays, folder: Path | None = N
         if len(inputs[f"x_{part}"]) != len(labels[f"y_{part}"]):
             raise DataError(
                 f"{source}: y_{part}: expected a label for each of the "
-                f"{len(inputs[f'x_{part}']):,} inputs, got {len(labels[f'y_{part}']):,} labels"
+                f"{len(inputs[f'x_{part}']):,} inputs, got {len(labels[f'y_{part}']):,} labels; "
+                "give each input its label"
             )
     train, test = inputs["x_train"], inputs["x_test"]
     if train.shape[1:] != test.shape[1:]:
         raise DataError(
             f"{source}: x_test: expected inputs of the shape of the training set "
-            f"{train.shape[1:]}, got {test.shape[1:]}"
+            f"{train.shape[1:]}, got {test.shape[1:]}; give both one shape"
         )
     if train.dtype != test.dtype:
         raise DataError(
@@ -119,7 +120,9 @@ def _take_inputs(key: str, array: Array) -> Array:
 def _take_labels(key: str, array: Array) -> NDArray[np.int64]:
     _check_sizes(key, array)
     if array.ndim != 1:
-        raise DataError(f"{key}: expected one label per input, shape (n,), got {array.shape}")
+        raise DataError(
+            f"{key}: expected one label per input, shape (n,), got {array.shape}; flatten them"
+        )
     if array.dtype.kind not in "biu":
         raise DataError(
             f"{key}: expected whole numbers, got {array.dtype}; number the classes from 0"
@@ -134,7 +137,7 @@ def _check_sizes(key: str, array: Array) -> None:
     if array.dtype.hasobject:
         raise DataError(f"{key}: expected plain numbers, got Python objects; save numbers")
     if array.size == 0:
-        raise DataError(f"{key}: expected at least one value, got shape {array.shape}")
+        raise DataError(f"{key}: expected at least one value, got shape {array.shape}; add some")
 
 
 def _count_classes(
@@ -144,13 +147,16 @@ def _count_classes(
     y_train = labels["y_train"]
     num_classes = int(y_train.max()) + 1 if names is None else len(names)
     if num_classes < 2:
-        raise DataError(f"{source}: y_train: expected two classes or more, got {num_classes}")
+        raise DataError(
+            f"{source}: y_train: expected two classes or more, got {num_classes}; add one"
+        )
     if names is not None and len(set(names)) < len(names):
-        raise DataError(f"{source}: class_names: expected distinct names, got one of them twice")
+        raise DataError(f"{source}: class_names: expected distinct names, got one twice; rename it")
     for key, values in labels.items():
         if values.max() >= num_classes:
             raise DataError(
-                f"{source}: {key}: expected classes from 0 to {num_classes - 1}, got {values.max()}"
+                f"{source}: {key}: expected classes from 0 to {num_classes - 1}, got "
+                f"{values.max()}; number the classes from 0"
             )
     present = np.unique(y_train)
     if len(present) < num_classes:

@@ -86,12 +86,12 @@ def load_named(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         arrays = fetch(named, folder)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         lines = str(error).strip().splitlines()
         raise DataError(
             f"{named.title}: expected torchvision to read it in {folder} or to download it, got: "
-            f"{lines[0] if lines else repr(error)}; connect to the internet, or name a folder of "
-            "its IDX files as the data"
+            f"{lines[0].rstrip(':') if lines else repr(error)}; connect to the internet, or name a "
+            "folder of its IDX files as the data"
         ) from None
     return make_dataset(named.title, f"{named.title} in {folder}", arrays)
 
@@ -154,7 +154,7 @@ def _call_function(data: str) -> Dataset:
     if not isinstance(found, Mapping):
         raise DataError(
             f"{source}: expected a dictionary of {', '.join(KEYS)}, or these as a tuple, got "
-            f"{type(found).__name__}"
+            f"{type(found).__name__}; return the four arrays"
         )
     arrays = _take_keys(source, found, ", ".join(map(str, found)) or "nothing")
     dataset = make_dataset(name_data(data), source, arrays)

@@ -22,16 +22,22 @@ from bnbench.errors import SpecError
 from bnbench.own_code import OwnCode
 from bnbench.own_source import explain_errors, load_callable
 
-_SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
-    (torch.get_default_dtype, torch.set_default_dtype),
-    (torch.get_num_threads, torch.set_num_threads),
-    (torch.is_grad_enabled, torch.set_grad_enabled),
-    (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
-    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+_SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "default type": (torch.get_default_dtype, torch.set_default_dtype),
+    "number of threads": (torch.get_num_threads, torch.set_num_threads),
+    "gradients": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "deterministic algorithms": (
+        torch.are_deterministic_algorithms_enabled,
+        torch.use_deterministic_algorithms,
+    ),
+    "precision of products": (
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    ),
     # Setting a device makes torch slower, so the usual one is set by None.
-    (torch.get_default_device, lambda _: torch.set_default_device(None)),
-)
-"""How each setting is read and set."""
+    "default device": (torch.get_default_device, lambda _: torch.set_default_device(None)),
+}
+"""How each of torch's settings is read and set."""
 
 
 def call_own(code: OwnCode, *values: Any, **named: Any) -> Any:
@@ -41,7 +47,7 @@ def call_own(code: OwnCode, *values: Any, **named: Any) -> Any:
         RunError: it is not the code on record.
         SpecError: it can't be imported, or the call raises an error.
     """
-    with _settings_kept():
+    with settings_kept():
         with _generators_kept():
             seed_generators(0)  # what is drawn at the import must not depend on when that is
             called = load_callable(code)
@@ -69,15 +75,18 @@ def seed_generators(seed: int) -> None:
 
 
 @contextlib.contextmanager
-def _settings_kept() -> Iterator[None]:
-    before = [read() for read, _ in _SETTINGS]
+def settings_kept() -> Iterator[list[str]]:
+    """Set back what is changed within; the list it gives has the names of that at the end."""
+    before = {name: read() for name, (read, _) in _SETTINGS.items()}
+    changed: list[str] = []
     try:
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-            yield
+            yield changed
     finally:
-        for (read, write), value in zip(_SETTINGS, before, strict=True):
-            if read() != value:
-                write(value)
+        for name, (read, write) in _SETTINGS.items():
+            if read() != before[name]:
+                changed.append(name)
+                write(before[name])
 
 
 @contextlib.contextmanager

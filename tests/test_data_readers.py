@@ -206,7 +206,7 @@ def test_a_named_data_set_is_fetched_into_the_folder_of_downloads(tmp_path: Path
 
 def test_a_download_that_fails_is_one_line(tmp_path: Path) -> None:
     def fetch(named: NamedData, folder: Path) -> Arrays:
-        raise RuntimeError("Error downloading train-images\nand more")
+        raise RuntimeError("Error downloading train-images:\nand more")
 
     sources = Sources(environment={"HOME": str(tmp_path)})
     text = "MNIST: expected torchvision to read it in .* got: Error downloading train-images; "

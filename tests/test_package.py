@@ -12,6 +12,7 @@ import pytest
 import bnbench
 
 EXAMPLES = [
+    "bnbench.library.callables",
     "bnbench.library.study",
     pytest.param("bnbench.library.run", marks=pytest.mark.slow),  # a whole run
 ]
@@ -65,6 +66,8 @@ def test_an_exported_name_is_the_thing_itself(name: str) -> None:
     module, original = bnbench._EXPORTS[name]
     assert getattr(bnbench, name) is getattr(importlib.import_module(module), original)
     assert name in dir(bnbench)
+    # A module of that name would take its place once it is imported.
+    assert not list(Path(bnbench.__file__).parent.glob(f"{name}.*"))
 
 
 def test_another_name_is_refused() -> None:

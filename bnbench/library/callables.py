@@ -16,33 +16,48 @@ import symtable
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bnbench.errors import SpecError
 from bnbench.own_code import Arguments, OwnCode
-from bnbench.own_source import Source, identify, remember_source
+from bnbench.own_source import Source, remember_source
 
 NO_FOLDER = Path("/dev/null/notebook")
 """Where the texts of notebooks seem to lie: no file can be there, so the run's copy is read."""
 ANNOTATIONS = __future__.annotations.compiler_flag
 
 
-def describe_callable(found: Callable[..., Any]) -> OwnCode:
-    """Describe a function or class, or a `functools.partial` of one with keywords.
+def own_callable(found: str | Callable[..., Any], **args: Any) -> OwnCode:
+    """Describe a network or an optimizer of your own, for `VariantSpec` and `RecipeSpec`.
+
+    Args:
+        found: ``FILE.py:NAME`` or ``package.module:NAME``; or a function or class, or a
+            `functools.partial` of one with keywords.
+        args: keyword arguments of its call: texts, numbers, lists and tables of them.
 
     Raises:
         SpecError: it has no name, takes something from a function around it, or its source or what
             it uses cannot be found; the text says how to do it.
+
+    >>> own_callable("my_nets.py:SmallCNN", width=8).args
+    {'width': 8}
     """
+    if isinstance(found, str):
+        return OwnCode(found, Arguments(args))
     if isinstance(found, functools.partial):
         if found.args:
-            raise SpecError(f"variants: expected a partial with keywords alone, got {found!r}")
-        inner = describe_callable(found.func)
-        return OwnCode(inner.module, Arguments(found.keywords), inner.source_sha256)
+            raise SpecError(f"own code: expected a partial with keywords alone, got {found!r}")
+        return own_callable(found.func, **{**found.keywords, **args})
+    return replace(_describe_callable(found), args=Arguments(args))
+
+
+def _describe_callable(found: Callable[..., Any]) -> OwnCode:
+    """The place of a callable, and its hash if it has become a text."""
     if not isinstance(found, (type, types.FunctionType)) or not found.__qualname__.isidentifier():
         raise SpecError(
-            "variants: expected a function or class that makes a network, defined at the top of a "
+            "own code: expected a function or class that is defined at the top of a "
             f"file or cell, got {found!r}; write it as def NAME(): return ..."
         )
     name, module = found.__name__, sys.modules.get(found.__module__)
@@ -52,14 +67,14 @@ def describe_callable(found: Callable[..., Any]) -> OwnCode:
         return OwnCode(f"{NO_FOLDER / source.name}:{name}", source_sha256=source.sha256)
     is_file = "." not in found.__module__ and "site-packages" not in path
     place = path if is_file else found.__module__
-    return identify(OwnCode(f"{place}:{name}"), Path())
+    return OwnCode(f"{place}:{name}")
 
 
 def write_source(found: type | types.FunctionType) -> str:
     """Write a text that defines a function or class and all that it uses.
 
     Raises:
-        SpecError: as `describe_callable`.
+        SpecError: as `own_callable`.
     """
     code = _find_code(found)
     written = _Text(found.__module__)
@@ -100,7 +115,7 @@ class _Text:
             self.head.append(f"{name} = {value!r}")
         else:
             raise SpecError(
-                "variants: expected a network that uses imports, numbers, texts, functions and "
+                "own code: expected a definition that uses imports, numbers, texts, functions and "
                 f"classes, got {name} = {type(value).__name__}; make it an argument, or put all "
                 "into a file of its own"
             )
@@ -126,7 +141,7 @@ def _find_code(value: type | types.FunctionType) -> types.CodeType:
     outer = [name for name in code.co_freevars if name != "__class__"]
     if outer:
         raise SpecError(
-            f"variants: expected a function that takes all it needs as arguments, got "
+            f"own code: expected a function that takes all it needs as arguments, got "
             f"{value.__name__}, which uses {', '.join(outer)} of a function around it; make "
             "it an argument"
         )
@@ -158,7 +173,7 @@ def _find_definition(value: type | types.FunctionType) -> str:
 
 def _lack_source(value: type | types.FunctionType) -> SpecError:
     return SpecError(
-        f"variants: expected a network whose source can be found, got {value.__name__}; put it "
+        f"own code: expected a definition whose source can be found, got {value.__name__}; put it "
         f"into a file, and name it FILE.py:{value.__name__}"
     )
 

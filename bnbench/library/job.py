@@ -92,6 +92,7 @@ def complete(job: Job, observer: RunObserver) -> list[CompletedRun]:
     stop_spinning()
     # Torch is imported here, so that mistakes in the options are answered at once.
     from bnbench.data_readers import load_data
+    from bnbench.data_split import cut_validation_split
     from bnbench.environment import describe_environment
     from bnbench.models.runtimes.libtorch import find_binary
     from bnbench.training.engines import choose_threads, resolve_engines
@@ -114,6 +115,8 @@ def complete(job: Job, observer: RunObserver) -> list[CompletedRun]:
         for store in stores:
             require_same_data(store, dataset.describe())
         for study in studies:
+            if study.tuning is not None:
+                cut_validation_split(dataset, study.tuning)  # refuses what can't be cut
             check_against_data(study, len(dataset.train))
             check_own_code(study, dataset)
         with EXECUTORS[job.executor_name].open(job.address, threads) as executor, observer:

@@ -12,13 +12,12 @@ import numpy as np
 
 from bnbench.data_names import resolve_data
 from bnbench.errors import RunError
-from bnbench.library.callables import describe_callable
+from bnbench.library.callables import own_callable
 from bnbench.library.job import Job, complete
 from bnbench.library.loggers import open_loggers
 from bnbench.library.observer import Observers, RunObserver
 from bnbench.library.progress import show_progress
 from bnbench.library.run import Run
-from bnbench.own_source import identify
 from bnbench.recipes import RecipeSpec
 from bnbench.reporting.wording import format_count
 from bnbench.specs import (
@@ -34,6 +33,7 @@ from bnbench.store import RunStore
 from bnbench.techniques import find_variant
 from bnbench.training.catalog import find_study
 from bnbench.training.executors import DEFAULT_EXECUTOR
+from bnbench.training.identify import identify_own_code
 
 if TYPE_CHECKING:
     from torch import nn
@@ -96,7 +96,7 @@ class Study:
         target_accuracy: float | None = None,
         formats: Sequence[ModelFormat] = ("pt",),
     ) -> None:
-        self.spec = StudySpec(
+        spec = StudySpec(
             name=name,
             data=resolve_data(str(data), Path()),
             variants=_find_variants(variants),
@@ -110,6 +110,7 @@ class Study:
             target_accuracy=target_accuracy,
             formats=tuple(formats),
         )
+        self.spec = identify_own_code(spec, Path())
         """What is run and recorded."""
 
     @classmethod
@@ -211,22 +212,18 @@ def _make_plain(value: Any) -> Any:
 
 
 def _find_variants(variants: Variants) -> tuple[VariantSpec, ...]:
-    """Make variants of what was given; own code gets its absolute path and its hash."""
+    """Make variants of what was given."""
     if not isinstance(variants, Mapping):
-        return tuple(_make_plain(_find_variant(each)) for each in variants)
-    return tuple(
-        _make_plain(replace(_find_variant(each), name=name)) for name, each in variants.items()
-    )
+        return tuple(map(_find_variant, variants))
+    return tuple(replace(_find_variant(each), name=name) for name, each in variants.items())
 
 
 def _find_variant(given: Network) -> VariantSpec:
     if isinstance(given, str):
-        given = find_variant(given)
+        return find_variant(given)
     if not isinstance(given, VariantSpec):
-        code = describe_callable(given)
-        given = VariantSpec(code.name.lower(), module=code.module, args=code.args)
-    elif given.own_code is None:
-        return given
-    else:
-        code = identify(given.own_code, Path())
-    return replace(given, module=code.module, source_sha256=code.source_sha256)
+        code = own_callable(given)
+        return VariantSpec(
+            code.name.lower(), module=code.module, args=code.args, source_sha256=code.source_sha256
+        )
+    return replace(given, hidden_sizes=_make_plain(given.hidden_sizes))

@@ -160,7 +160,7 @@ def _read_tensor(name: str, content: bytes, dtype: str, meta: dict[str, Any]) ->
     if last >= len(raw) or math.prod(sizes) > len(raw):
         raise ValueError(f"{name} reaches beyond its {len(raw)} values")
     view = np.lib.stride_tricks.as_strided(
-        raw[offset:], sizes, [step * raw.itemsize for step in strides], writeable=False
+        raw[offset:], sizes, [step * raw.itemsize for step in strides]
     )
     return np.ascontiguousarray(view).reshape(sizes)
 

@@ -25,6 +25,7 @@ from bnbench.models.graph import Graph, UncoveredError
 
 _PREFIX = "torch.ops.aten."
 _MAX_NODES = 100_000
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def read_export_graph(content: bytes, element: int | str | None = None) -> Graph:
@@ -61,6 +62,11 @@ class _GraphReader:
         self._memory: dict[str, str] = {}
         """The name that first stood for the memory that a value may share."""
         self._overwritten: set[str] = set()
+        self._uncovered = [
+            f"{name}: expected float32, got {dtype}"
+            for name, dtype in archive.dtypes.items()
+            if dtype in _FLOATS and dtype != "float32"
+        ]
 
     def read(self, element: int | str | None) -> Graph:
         wanted = self._find_output(element)
@@ -79,7 +85,7 @@ class _GraphReader:
             output.number,
             builder.shapes[0],
             dict(self._archive.tensors),
-            self._list_uncovered(),
+            tuple(self._uncovered),
         )
 
     def _read_inputs(self) -> GraphBuilder:
@@ -138,7 +144,17 @@ class _GraphReader:
             claimed, found = self._read_shape(output), builder.shapes[value.number]
             if claimed != found:
                 raise RunError(f"{name}: expected shape {claimed} as the file says, got {found}")
+            self._check_dtype(name, output, target)
         self._values[output] = value
+
+    def _check_dtype(self, name: str, output: str, target: str) -> None:
+        """Refuse arithmetic in whole numbers, which wraps; note floats that are not covered."""
+        dtype = name_dtype(self._meta[output]["dtype"])
+        kind = target.removeprefix(_PREFIX).partition(".")[0]
+        if dtype not in _FLOATS and kind not in VIEWS | {"_to_copy", "clone"}:
+            raise UncoveredError(f"{name}: expected arithmetic in float32, got {dtype}")
+        if dtype in _FLOATS and dtype != "float32":
+            self._uncovered.append(f"{name}: expected float32, got {dtype}")
 
     def _follow_memory(self, node: dict[str, Any], kind: str, output: str) -> None:
         """Refuse a value that an operator has overwritten; those end with an underscore."""
@@ -216,15 +232,6 @@ class _GraphReader:
         root = self._archive.program["graph_module"]["module_call_graph"][0]
         keys = json.loads(json.loads(root["signature"]["out_spec"])[1]["context"])
         return list(map(str, keys))
-
-    def _list_uncovered(self) -> tuple[str, ...]:
-        """Parameters that are no binary32, for which the bound says nothing."""
-        wide = [
-            f"{name}: expected float32, got {dtype}"
-            for name, dtype in self._archive.dtypes.items()
-            if dtype in ("float16", "bfloat16", "float64")
-        ]
-        return tuple(wide)
 
 
 def _is_same_size(size: dict[str, Any], other: object) -> bool:

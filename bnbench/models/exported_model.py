@@ -81,8 +81,8 @@ class ExportedModel:
             content = beside.read_bytes()
         except OSError:
             raise UncoveredError(
-                f"{self.path}: expected known layers or a torch.export archive beside it, got code "
-                "alone; export a .pt2 too with --formats pt,pt2"
+                f"{self.path.name}: expected known layers or a torch.export archive beside it, got "
+                "code alone; export a .pt2 too with --formats pt,pt2"
             ) from None
         graph = read_export_graph(content, self.manifest.output.element)
         self._require_same_tensors(beside, graph)

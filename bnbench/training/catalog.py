@@ -14,7 +14,7 @@ from bnbench.errors import SpecError
 from bnbench.mapping import MappingError, build_from_mapping
 from bnbench.recipes import RecipeChange, RecipeSpec
 from bnbench.series import SeriesSpec
-from bnbench.specs import StudySpec, TimingSpec, TuningSpec, parse_seeds
+from bnbench.specs import StudySpec, TimingSpec, TuningSpec, VariantSpec, parse_seeds
 from bnbench.store import RunStore
 from bnbench.techniques import VARIANTS, find_variant
 from bnbench.training.identify import identify_own_code
@@ -230,27 +230,36 @@ def _find_line(text: str, key: str) -> int | None:
 def check_against_data(study: StudySpec, num_train_images: int) -> None:
     """Check the recipes of a study's variants against the size of the training set.
 
+    Tuning trials train on fewer inputs, those that are not cut for validation.
+
     Raises:
         SpecError: an epoch has no step, the warm-up takes the whole training, or batch
             normalization would be left with a batch of one image.
     """
+    sizes = [num_train_images]
+    if study.tuning is not None:
+        sizes.append(num_train_images - study.tuning.count_validation(num_train_images))
     for variant in study.variants:
-        recipe = variant.adapt(study.recipe)
-        num_steps = recipe.epochs * recipe.count_steps(num_train_images)
-        if num_steps == 0:
-            raise SpecError(
-                f"batch_size: expected at most {num_train_images}, the number of training images, "
-                f"where the last batch is left out, got {recipe.batch_size}"
-            )
-        if recipe.warmup_steps >= num_steps:
-            raise SpecError(
-                f"warmup_steps: expected fewer than the {num_steps} steps of the training of "
-                f"{variant.name}, got {recipe.warmup_steps}; warm up for less, or train longer"
-            )
-        left_over = 0 if recipe.drop_last else num_train_images % recipe.batch_size
-        if variant.normalization == "batch" and (recipe.batch_size == 1 or left_over == 1):
-            raise SpecError(
-                f"batch_size: expected batches of two images or more for {variant.name}, since a "
-                f"batch of one has no variance; got {recipe.batch_size}, which leaves one "
-                f"of {num_train_images} images alone; choose another batch size, or drop_last"
-            )
+        for size in sizes:
+            _check_recipe(variant, variant.adapt(study.recipe), size)
+
+
+def _check_recipe(variant: VariantSpec, recipe: RecipeSpec, num_images: int) -> None:
+    num_steps = recipe.epochs * recipe.count_steps(num_images)
+    if num_steps == 0:
+        raise SpecError(
+            f"batch_size: expected at most {num_images}, the number of training images, "
+            f"where the last batch is left out, got {recipe.batch_size}"
+        )
+    if recipe.warmup_steps >= num_steps:
+        raise SpecError(
+            f"warmup_steps: expected fewer than the {num_steps} steps of the training of "
+            f"{variant.name}, got {recipe.warmup_steps}; warm up for less, or train longer"
+        )
+    left_over = 0 if recipe.drop_last else num_images % recipe.batch_size
+    if variant.normalization == "batch" and (recipe.batch_size == 1 or left_over == 1):
+        raise SpecError(
+            f"batch_size: expected batches of two images or more for {variant.name}, since a "
+            f"batch of one has no variance; got {recipe.batch_size}, which leaves one "
+            f"of {num_images} images alone; choose another batch size, or drop_last"
+        )

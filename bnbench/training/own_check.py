@@ -20,6 +20,7 @@ from bnbench.models.agreement import UNCERTIFIED_TOLERANCE
 from bnbench.models.archives import export_program
 from bnbench.models.export import script_network
 from bnbench.networks import build_first_network, build_network
+from bnbench.own_call import settings_kept
 from bnbench.own_code import OwnCode
 from bnbench.own_source import explain_errors
 from bnbench.specs import DataShape, StudySpec, TrialSpec
@@ -41,11 +42,13 @@ def check_own_code(study: StudySpec, dataset: Dataset) -> None:
         for variant in study.variants:
             trial = TrialSpec(variant, variant.adapt(study.recipe), 0, "cpu")
             if variant.own_code is not None:
-                _check_network(variant.own_code, trial, dataset)
+                network = _check_building(variant.own_code, trial, dataset.shape)
+                _check_evaluation(variant.own_code, network, trial, dataset)
                 if "pt2" in study.formats:
                     export_program(variant, dataset.shape)
             if trial.own_codes:
-                _check_training(trial, dataset)
+                with _settings_unchanged(trial.own_codes[0]):
+                    _check_training(trial, dataset)
 
 
 def count_parameters(study: StudySpec, shape: DataShape) -> dict[str, int]:
@@ -62,15 +65,21 @@ def _list_sizes(num_inputs: int, batch_size: int) -> list[int]:
     return sorted({min(batch_size, num_inputs), num_inputs % batch_size} - {0}, reverse=True)
 
 
-def _check_network(code: OwnCode, trial: TrialSpec, dataset: Dataset) -> None:
-    """Check what a network is and what it returns in evaluation mode."""
-    shape = dataset.shape
+def _check_building(code: OwnCode, trial: TrialSpec, shape: DataShape) -> nn.Module:
+    """Check that a seed decides a network's weights, and return the network of seed 0."""
     recipe = replace(trial.recipe, initialization_seed=None, order_seed=None)
-    trial = replace(trial, recipe=recipe)
-    network = build_first_network(trial, shape)
-    state_of_random = torch.get_rng_state()
+    network, state_of_random = build_first_network(trial, shape), torch.get_rng_state()
     same = build_first_network(trial, shape)
-    other = build_first_network(replace(trial, seed=OTHER_SEED), shape)
+    other = build_first_network(replace(trial, recipe=recipe, seed=OTHER_SEED), shape)
+    if any(map(torch.nn.parameter.is_lazy, network.parameters())):
+        raise SpecError(
+            f"{code.label}: expected parameters with a shape, got lazy ones; name their sizes"
+        )
+    if set(map(id, network.parameters())) & set(map(id, other.parameters())):
+        raise SpecError(
+            f"{code.label}: expected a new network from each call, got the same parameters twice; "
+            "make the network within the callable"
+        )
     if torch.equal(torch.get_rng_state(), state_of_random):
         raise SpecError(
             f"{code.label}: expected weights from the trial's seed, got the same random numbers "
@@ -88,22 +97,30 @@ def _check_network(code: OwnCode, trial: TrialSpec, dataset: Dataset) -> None:
         raise SpecError(
             f"{code.label}: expected parameters of type torch.float32, got {', '.join(types)}"
         )
-    network.eval()
+    return network
+
+
+def _check_evaluation(
+    code: OwnCode, network: nn.Module, trial: TrialSpec, dataset: Dataset
+) -> None:
+    """Check what a network returns in evaluation mode, built anew and exported."""
+    shape, batch_size = dataset.shape, trial.recipe.batch_size
     parts = (dataset.train, dataset.test)
-    sizes = [size for part in parts for size in _list_sizes(len(part), recipe.batch_size)]
+    sizes = [size for part in parts for size in _list_sizes(len(part), batch_size)]
     batches = [scale_inputs(dataset.train.inputs[:size]) for size in dict.fromkeys(sizes)]
+    network.eval()
     for batch in batches:
         _check_outputs(code, network, batch, shape)
-    first = batches[0]
-    other.eval().load_state_dict(network.state_dict())
+    other = build_network(trial.variant, shape).eval()
+    other.load_state_dict(network.state_dict())
     with torch.inference_mode():
-        outputs = network(first)
-        if not torch.equal(outputs, network(first)):
+        outputs = network(batches[0])
+        if not torch.equal(outputs, network(batches[0])):
             raise SpecError(
                 f"{code.label}: expected the same outputs twice in evaluation mode, got others; "
                 "use nn.Dropout, or ask self.training before drawing random numbers"
             )
-        if not torch.equal(outputs, other(first)):
+        if not torch.equal(outputs, other(batches[0])):
             raise SpecError(
                 f"{code.label}: expected outputs that parameters and buffers decide, got others "
                 "after loading the same state_dict; register every random tensor as a buffer"
@@ -111,15 +128,18 @@ def _check_network(code: OwnCode, trial: TrialSpec, dataset: Dataset) -> None:
     with _explaining(code, "a network that TorchScript can script or trace"):
         exported = script_network(trial.variant, shape)
         exported.load_state_dict(network.state_dict())
-    with torch.inference_mode():
-        for batch in batches:
-            _check_export(code, network(batch), exported(batch))
+    for batch in batches:
+        with torch.inference_mode(), _explaining(code, "an exported network that works"):
+            found = exported(batch)
+        with torch.inference_mode():
+            _check_export(code, network(batch), found)
 
 
 def _check_outputs(
     code: OwnCode, network: nn.Module, inputs: torch.Tensor, shape: DataShape
 ) -> None:
-    with torch.inference_mode(), _explaining(code, f"inputs of shape {_show(inputs)} to pass"):
+    expected = f"inputs of shape {_show(inputs)} to pass"
+    with _settings_unchanged(code), torch.inference_mode(), _explaining(code, expected):
         outputs = network(inputs)
     found = None
     if not isinstance(outputs, torch.Tensor):
@@ -159,8 +179,11 @@ def _check_training(trial: TrialSpec, dataset: Dataset) -> None:
             "given as lr, got another; pass lr on to it"
         )
     network.train()
+    states: list[torch.Tensor] = []
     sizes = _list_sizes(len(dataset.train), trial.recipe.batch_size)
-    for size in sizes[:1] if trial.recipe.drop_last else sizes:
+    sizes = sizes[:1] if trial.recipe.drop_last else sizes
+    for seed, size in enumerate([*sizes, sizes[0]]):
+        torch.manual_seed(seed)
         inputs = scale_inputs(dataset.train.inputs[:size])
         labels = dataset.train.labels[:size].to(torch.int64)
         with _explaining(code, f"a training step with a batch of {size}"):
@@ -171,6 +194,28 @@ def _check_training(trial: TrialSpec, dataset: Dataset) -> None:
             raise SpecError(f"{code.label}: expected gradients in training, got none")
         with _explaining(of_optimizer, "step() without a closure"):
             optimizer.step()
+        states.append(torch.get_rng_state())
+    if torch.equal(states[0], states[-1]):
+        raise SpecError(
+            f"{code.label}: expected random numbers from the trial's seed, got the same ones for "
+            "two seeds after a training step: it seeds torch; remove torch.manual_seed"
+        )
+
+
+@contextlib.contextmanager
+def _settings_unchanged(code: OwnCode) -> Iterator[None]:
+    """Refuse a forward or a step that changes torch's settings, since other trials have them too.
+
+    Raises:
+        SpecError: it changed one.
+    """
+    with settings_kept() as changed:
+        yield
+    if changed:
+        raise SpecError(
+            f"{code.label}: expected torch's settings as they were, got another {changed[0]} after "
+            "it computed; change none in forward or step"
+        )
 
 
 @contextlib.contextmanager

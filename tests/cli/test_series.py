@@ -223,6 +223,16 @@ def test_one_study_of_a_series_runs_alone(bench: Bench) -> None:
     assert not (bench.folder / "series.json").exists()
 
 
+def test_a_finished_run_alone_is_verified_and_reported_again_on_resume(bench: Bench) -> None:
+    bench.monkeypatch.setattr("bnbench.cli.run_printer.show_report", lambda *_: None)
+    assert bench.run("run", "--study", "tiny/small", "--out", bench.folder) == 0
+    (bench.folder / "summary.json").unlink()
+    assert bench.run("run", "--resume", bench.folder) == 0
+    assert bench.verified == ["series", "series"]
+    assert (bench.folder / "summary.json").exists()
+    assert len(bench.engine.trained) == 6
+
+
 class FakeLogger:
     """Notes what it is given."""
 

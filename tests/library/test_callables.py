@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 import bnbench
 from bnbench.errors import SpecError
-from bnbench.library.callables import describe_callable, write_source
+from bnbench.library.callables import own_callable, write_source
 from bnbench.own_source import load_callable
 
 
@@ -110,25 +111,25 @@ def test_the_last_definition_of_a_name_counts_and_the_text_stays_the_same(
 ) -> None:
     cell = "def make(size=1):\n    return layers.Linear(size, WIDTH)\n"
     notebook.run(cell)
-    first = describe_callable(notebook.names["make"])
+    first = own_callable(notebook.names["make"])
     notebook.run(cell)  # the cell is run again
-    assert describe_callable(notebook.names["make"]) == first
+    assert own_callable(notebook.names["make"]) == first
     notebook.run(cell.replace("1", "2"))
-    changed = describe_callable(notebook.names["make"])
+    changed = own_callable(notebook.names["make"])
     assert changed.source_sha256 != first.source_sha256
     notebook.run("WIDTH = 4")
-    assert describe_callable(notebook.names["make"]).source_sha256 != changed.source_sha256
+    assert own_callable(notebook.names["make"]).source_sha256 != changed.source_sha256
     assert load_callable(first)().in_features == 1
     assert load_callable(changed)().in_features == 2
 
 
 def test_a_partial_has_its_keywords_as_arguments(notebook: Notebook) -> None:
     notebook.run("def make(width):\n    return layers.Linear(width, 2)\n")
-    code = describe_callable(functools.partial(notebook.names["make"], width=5))
+    code = own_callable(functools.partial(notebook.names["make"], width=5))
     assert (code.args, code.label) == ({"width": 5}, "make.py:make")
     assert load_callable(code)(**code.args).in_features == 5
     with pytest.raises(SpecError, match="expected a partial with keywords alone"):
-        describe_callable(functools.partial(notebook.names["make"], 5))
+        own_callable(functools.partial(notebook.names["make"], 5))
 
 
 def make_closure() -> Callable[[], nn.Module]:
@@ -144,21 +145,20 @@ def make_closure() -> Callable[[], nn.Module]:
 def test_what_has_no_source_of_its_own_is_refused_in_a_line(notebook: Notebook) -> None:
     notebook.run("def make():\n    return layers.Linear(table, 2)\n")
     with pytest.raises(SpecError, match=r"got table = object; make it an argument"):
-        describe_callable(notebook.names["make"])
+        own_callable(notebook.names["make"])
     for given in (lambda: nn.Linear(1, 1), nn.Linear(1, 1)):
-        with pytest.raises(SpecError, match="expected a function or class that makes a network"):
-            describe_callable(given)
+        with pytest.raises(SpecError, match="that is defined at the top"):
+            own_callable(given)
     with pytest.raises(SpecError, match="uses width of a function around it"):
-        describe_callable(make_closure())
+        own_callable(make_closure())
     exec("def typed():\n    return 1\n", notebook.names)  # without lines, as at Python's prompt
     with pytest.raises(SpecError, match=r"source can be found, got typed; .*FILE.py:typed"):
-        describe_callable(notebook.names["typed"])
+        own_callable(notebook.names["typed"])
 
 
 def test_a_class_of_a_package_is_named_by_its_module() -> None:
-    code = describe_callable(json.JSONDecoder)
+    code = own_callable(json.JSONDecoder)
     assert code.module == "json.decoder:JSONDecoder"
-    assert code.source_sha256
 
 
 def test_a_function_of_a_file_is_named_by_the_file(
@@ -168,11 +168,24 @@ def test_a_function_of_a_file_is_named_by_the_file(
     monkeypatch.syspath_prepend(tmp_path)
     import nets_of_mine  # type: ignore[import-not-found]
 
-    code = describe_callable(nets_of_mine.make)
+    code = own_callable(nets_of_mine.make)
     assert code.module == f"{tmp_path / 'nets_of_mine.py'}:make"
     study = bnbench.Study({"mine": nets_of_mine.make, "same": f"{tmp_path}/nets_of_mine.py:make"})
     assert {variant.module for variant in study.spec.variants} == {code.module}
-    assert {variant.source_sha256 for variant in study.spec.variants} == {code.source_sha256}
+    assert len({variant.source_sha256 for variant in study.spec.variants} - {None}) == 1
+
+
+def test_an_optimizer_of_a_notebook_becomes_a_recipes(notebook: Notebook) -> None:
+    notebook.run("""
+        class Mine(torch.optim.SGD):
+            def step(self, closure=None):
+                return super().step(closure)
+    """)
+    optimizer = bnbench.own_callable(notebook.names["Mine"], dampening=0.5)
+    study = bnbench.Study(["baseline"], recipe=bnbench.Recipe(optimizer=optimizer))
+    assert study.spec.own_codes == (optimizer,)
+    made = load_callable(optimizer)([nn.Parameter(torch.zeros(1))], lr=0.1, **optimizer.args)
+    assert made.param_groups[0]["dampening"] == 0.5
 
 
 SCRIPT = """

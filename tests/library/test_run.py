@@ -1,6 +1,7 @@
 """A run as an object: what it reads, shows and verifies."""
 
 import csv
+import types
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,13 @@ import pytest
 import bnbench
 from bnbench.data import Dataset
 from bnbench.errors import RunError
-from bnbench.records import EnvironmentRecord
+from bnbench.records import EnvironmentRecord, TrialRecord
 from bnbench.series import SeriesSpec, create_series
 from bnbench.specs import StudySpec
 from bnbench.store import RunStore
 from bnbench.training.executors.in_process import InProcessExecutor
 from bnbench.training.study import run_study
-from tests.conftest import REFERENCE, SYNTHETIC, SilentObserver, make_environment
+from tests.conftest import REFERENCE, SYNTHETIC, SilentObserver, fake_record, make_environment
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,25 @@ def test_a_run_shows_its_answer_and_figures_until_it_changes(
     assert headline in page.read_text()
     with (folder / "verification.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 8
+
+
+def test_the_answer_is_made_anew_when_the_run_gets_a_trial(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    small_study: StudySpec,
+    environment: EnvironmentRecord,
+) -> None:
+    def make(_store: RunStore, records: list[TrialRecord]) -> types.SimpleNamespace:
+        answer = (f"{len(records)} trials", "made once")
+        return types.SimpleNamespace(content=types.SimpleNamespace(answer=answer))
+
+    monkeypatch.setattr("bnbench.library.run.make_report", make)
+    store = RunStore.create(tmp_path / "run", small_study, REFERENCE, SYNTHETIC, environment)
+    run = bnbench.open_run(store.folder)
+    assert run.answer == "0 trials\n\nmade once"
+    with store.locked():
+        store.append_trial(fake_record(small_study.list_scored_trials(REFERENCE)[0]))
+    assert run.answer == "1 trials\n\nmade once"
 
 
 def test_a_series_is_answered_with_the_runs_in_it(

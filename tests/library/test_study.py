@@ -142,3 +142,13 @@ def test_a_logger_is_asked_for_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="log: expected some of tensorboard"):
         make_study().run(tmp_path / "mine", log="tensorbord")
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_split_that_cannot_be_cut_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
+    x, y = np.zeros((40, 2, 2), np.uint8), np.arange(40) % 2
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    tuning = bnbench.Tuning((0.1,), (100,), num_validation_images=40)
+    study = make_study(data=tmp_path / "d.npz", tuning=tuning)
+    with pytest.raises(SpecError, match="num_validation_images: expected fewer than the 40"):
+        study.run(tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()

@@ -21,6 +21,7 @@ from bnbench.models.inputs import Inputs
 from bnbench.models.operators.activations import ACTIVATIONS
 from bnbench.models.operators.affine import Affine, BatchNorm
 from bnbench.models.operators.elementwise import ProductOfValues, Sum
+from bnbench.models.operators.interface import Computed
 from bnbench.models.operators.normalizations import InputNorm
 from bnbench.models.operators.pooling import (
     Average,
@@ -246,6 +247,43 @@ def test_where_going_back_is_too_dear_the_forward_bound_closes_the_sum(
         assert (tight.rival_bounds <= loose.rival_bounds * (1 + 1e-3)).all()
         assert tight.logit_bounds.mean() < 0.8 * loose.logit_bounds.mean()
         require_within_bounds(loose, GraphEvaluator().evaluate(graph, given))
+
+
+def make_linear_graph(*, twice: bool) -> tuple[Graph, Inputs]:
+    """One linear layer, whose output may be added to itself."""
+    drawing = Drawing((8,), np.random.default_rng(6))
+    value = drawing.linear(Value(0), 3)
+    graph = drawing.finish(drawing.add(value, value) if twice else value)
+    return graph, Inputs(draw_inputs(graph, np.random.default_rng(7)), network_shape=(8,))
+
+
+def test_a_value_that_is_taken_twice_passes_its_error_on_twice() -> None:
+    graph, inputs = make_linear_graph(twice=True)
+    proof = certify(graph, inputs)
+    layer, addition = (node.operator for node in join_stages(graph).nodes)
+    first = layer.linearize([inputs.take(0, 3)])
+    assert first.local is not None
+    given = Computed(first.values, first.local)
+    last = addition.linearize([given, given])
+    assert last.local is not None
+    assert isinstance(proof, Certificate)
+    assert proof.logit_bounds == pytest.approx(2 * first.local + last.local, rel=5e-3)
+
+
+def test_the_bound_allows_for_its_own_roundings_and_the_reference_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    graph, inputs = make_linear_graph(twice=False)
+    proof = certify(graph, inputs)
+    step = graph.nodes[0].operator.linearize([inputs.take(0, 3)])
+    assert isinstance(proof, Certificate)
+    assert step.local is not None
+    assert (proof.logit_bounds > (1 + 2.0**-10) * step.local).all()
+    monkeypatch.setattr(certificate_module, "_REFERENCE_SHARE", 0.0)
+    alone = certify(graph, inputs)
+    assert isinstance(alone, Certificate)
+    assert (proof.logit_bounds - alone.logit_bounds >= 2.0**-20 * step.local).all()
+    assert (proof.rival_bounds >= alone.rival_bounds).all()
 
 
 def test_inputs_are_bounded_each_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,6 +187,12 @@ def test_a_network_that_takes_bytes_is_read_with_its_own_scaling() -> None:
     assert (np.abs(eager - proof.logits) <= proof.logit_bounds).all()
 
 
+def test_arithmetic_in_whole_numbers_is_refused_since_it_wraps() -> None:
+    module = Function(lambda x: (x + x).float())
+    with pytest.raises(UncoveredError, match="add: expected arithmetic in float32, got uint8"):
+        read_export_graph(export(module, (4,), dtype=torch.uint8))
+
+
 def test_parameters_in_fewer_bits_are_evaluated_but_not_covered() -> None:
     module = nn.Sequential(nn.Linear(4, 3)).to(torch.bfloat16)
     graph = read_export_graph(export(module, (4,), dtype=torch.bfloat16))
@@ -268,6 +274,12 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], type[RunError
         (4,),
         UncoveredError,
         "mul: expected a value that stays as it is, got one overwritten",
+    ),
+    "half precision inside": (
+        lambda: Function(lambda x: x.to(torch.float16) * 2),
+        (4,),
+        UncoveredError,
+        "expected dtype 'float32', got 'float16'",
     ),
     "ceil mode": (
         lambda: nn.MaxPool2d(2, ceil_mode=True),

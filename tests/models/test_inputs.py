@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from bnbench.array_files import StoredArray
 from bnbench.errors import RunError
 from bnbench.models.graph import UncoveredError
 from bnbench.models.inputs import Inputs
+from bnbench.models.prepared_inputs import prepare_inputs
 from bnbench.models.preprocessing import parse_preprocessing
 
 UNIT = 2.0**-24
@@ -67,3 +69,11 @@ def test_inputs_that_the_network_does_not_take_are_refused() -> None:
         UncoveredError, match="cast: expected float32 or whole numbers, got float16"
     ):
         Inputs(np.ones((2, 3), np.float32), parse_preprocessing("cast=float16")).take(0, 2)
+
+
+def test_the_steps_are_those_that_torch_computes() -> None:
+    given = np.random.default_rng(0).integers(0, 256, (20, 3, 4, 4)).astype(np.uint8)
+    steps = parse_preprocessing("divide=255,scale=1.1,normalize=0.1:0.4:0.5/0.2:0.3:0.7")
+    taken = Inputs(given, steps, (3, 4, 4)).take(0, 20)
+    expected = prepare_inputs(StoredArray(given, "uint8"), slice(0, 20), steps)
+    assert (taken.values == expected.double().numpy()).all()

@@ -153,14 +153,17 @@ def test_what_is_inside_own_networks_is_looked_at_by_dotted_names(
     assert ("input", "activation1") in layers["baseline"]
 
 
-def test_a_unit_of_images_is_a_channel() -> None:
-    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.ReLU(), torch.nn.Flatten())
+def test_a_unit_of_images_is_a_channel_and_values_are_those_before_the_activation() -> None:
+    layers = (torch.nn.Conv2d(1, 2, 1), torch.nn.ReLU(inplace=True), torch.nn.Flatten())
+    network = torch.nn.Sequential(*layers)
     with torch.no_grad():
-        network[0].weight.copy_(torch.tensor([1.0, -1.0]).reshape(2, 1, 1, 1))
-        network[0].bias.zero_()
-    inputs = torch.rand(3, 1, 2, 2) + 0.1
+        layers[0].weight.copy_(torch.tensor([1.0, -1.0]).reshape(2, 1, 1, 1))
+        layers[0].bias.zero_()
+    inputs = torch.full((3, 1, 2, 2), 5.0)
+    inputs[:, :, 0, 0] = 0  # at this place both channels are dead, and the first only there
     found = summarize_values("tiny", "after", [network], inputs, torch.zeros(3))
     assert found[0].dead == 0.5
+    assert (found[0].quantiles[0], found[0].quantiles[-1]) == (-5, 5)
 
 
 def test_a_trial_of_an_own_network_depends_on_its_arguments(tmp_path: Path) -> None:

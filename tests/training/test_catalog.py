@@ -179,3 +179,15 @@ def test_a_batch_larger_than_the_training_set_is_refused_where_it_is_left_out() 
 def test_a_batch_of_two_left_over_is_fine() -> None:
     recipe = RecipeSpec(batch_size=4)
     check_against_data(StudySpec("s", (VariantSpec("b", normalization="batch"),), recipe), 10)
+
+
+def test_the_inputs_that_tuning_leaves_to_train_on_are_checked_too() -> None:
+    study = StudySpec(
+        "s",
+        (VariantSpec("b", normalization="batch"),),
+        RecipeSpec(batch_size=9),
+        tuning=TuningSpec((0.1,), (100,), num_validation_images=10),
+    )
+    check_against_data(study, 30)
+    with pytest.raises(SpecError, match="leaves one of 28 images alone"):
+        check_against_data(study, 38)

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from bnbench import own_source
 from bnbench.errors import SpecError
 from bnbench.own_code import OwnCode
 from bnbench.records import EnvironmentRecord
@@ -57,6 +58,21 @@ def test_a_run_keeps_its_own_code_and_its_study_can_be_run_again(
     assert store.study == study
     assert store.num_parameters == {"wide": 3}
     assert find_study(str(folder / "run" / "run.json")) == study
+
+
+def test_an_opened_run_gives_its_own_code_after_the_files_are_gone(
+    folder: Path, environment: EnvironmentRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = read_study_file(folder / "mine.toml")
+    RunStore.create(folder / "run", study, REFERENCE, SYNTHETIC, environment)
+    (folder / "nets.py").unlink()
+    (folder / "opt.py").unlink()
+    monkeypatch.setattr(own_source, "_sources", {})
+    opened = find_study(str(folder / "run" / "run.json"))
+    assert {source.content.decode() for source in own_source.list_sources(opened.own_codes)} == {
+        NETWORKS,
+        OPTIMIZERS,
+    }
 
 
 def test_a_run_without_own_code_has_no_folder_for_it(

@@ -102,6 +102,28 @@ def test_a_network_that_can_be_trained_and_exported_passes(
             id="seed",
         ),
         pytest.param(
+            "class Own(Net):\n    def setup(self): self.linear = nn.LazyLinear(10)\n",
+            "expected parameters with a shape, got lazy ones; name their sizes",
+            id="lazy",
+        ),
+        pytest.param(
+            "NET = Net()\ndef Own(): return NET\n",
+            "expected a new network from each call, got the same parameters twice",
+            id="one for all",
+        ),
+        pytest.param(
+            "class Own(Net):\n    def forward(self, x, *unused):\n        torch.manual_seed(0)\n"
+            "        return super().forward(x)\n",
+            "got the same ones for two seeds after a training step: it seeds torch",
+            id="seed in forward",
+        ),
+        pytest.param(
+            "class Own(Net):\n    def forward(self, x, *unused):\n"
+            "        torch.set_default_dtype(torch.float64)\n        return super().forward(x)\n",
+            "expected torch's settings as they were, got another default type after it",
+            id="setting in forward",
+        ),
+        pytest.param(
             "import os\nclass Own(Net):\n    def setup(self):\n"
             "        nn.init.constant_(self.linear.bias, int.from_bytes(os.urandom(7)))\n",
             "expected the same weights twice for one seed, got others",
@@ -137,6 +159,7 @@ def test_what_would_spoil_every_trial_is_one_line(
 ) -> None:
     with pytest.raises(SpecError, match=error) as caught:
         check_network(tmp_path, synthetic_dataset, body)
+    assert torch.get_default_dtype() == torch.float32
     assert str(caught.value).startswith("own.py:Own")
     assert "\n" not in str(caught.value)
 

@@ -12,7 +12,7 @@ namespace {
 
 // Each run of a small model takes a moment, so that few of the sample are run alone.
 constexpr std::size_t kSampleSize = 4;
-constexpr std::size_t kNumAlone = 2;
+constexpr std::size_t kNumAlone = 1;
 // Labels tell less than scores, so that more of them are looked at.
 constexpr std::size_t kLabelSampleSize = 32;
 

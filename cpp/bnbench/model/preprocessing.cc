@@ -328,6 +328,8 @@ Preprocessor::Preprocessor(InputSpec spec, const std::string& name)
     }
     is_double_ = is_double_ || !FitsFloat(dtype_);
   }
+  divides_bytes_ = spec_.dtype == DType::kUint8 && !spec_.steps.empty() &&
+                   spec_.steps[0].kind == StepKind::kDivide;
 }
 
 void Preprocessor::Run(const std::byte* stored, std::size_t count, std::byte* output) const {
@@ -350,9 +352,20 @@ void Preprocessor::RunAs(const std::byte* stored, std::size_t count, std::byte* 
     std::byte* target = output + i * bytes_per_input();
     const std::span<Work> row(is_in_place ? reinterpret_cast<Work*>(target) : memory.data(),
                               num_values_);
-    Load<Work>(spec_.dtype, stored + i * num_values_ * SizeOf(spec_.dtype), row);
+    const std::byte* source = stored + i * num_values_ * SizeOf(spec_.dtype);
     DType type = spec_.dtype;
-    for (const Step& step : spec_.steps) {
+    std::span<const Step> steps = spec_.steps;
+    if (divides_bytes_) {
+      const auto divisor = static_cast<float>(steps[0].values[0]);
+      std::transform(source, source + num_values_, row.begin(), [divisor](std::byte x) {
+        return static_cast<Work>(static_cast<float>(x) / divisor);
+      });
+      type = DType::kFloat32;
+      steps = steps.subspan(1);
+    } else {
+      Load<Work>(spec_.dtype, source, row);
+    }
+    for (const Step& step : steps) {
       if (IsArithmetic(step.kind)) {
         // Whole numbers and those of 16 bits are widened, which rounds int32 and int64.
         if (type != DType::kFloat64 && type != DType::kFloat32) {

@@ -58,8 +58,9 @@ class Preprocessor {
   DType dtype_;
   Shape shape_;
   std::size_t num_values_ = 1;
-  bool is_copy_ = true;     // no step changes a value
-  bool is_double_ = false;  // binary32 can't hold what the steps are given or give
+  bool divides_bytes_ = false;  // the usual first step, which is done while loading
+  bool is_copy_ = true;         // no step changes a value
+  bool is_double_ = false;      // binary32 can't hold what the steps are given or give
 };
 
 }  // namespace bnbench

@@ -1,9 +1,11 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
 from bnbench.data import Dataset
+from bnbench.data_arrays import Arrays, make_dataset
 from bnbench.errors import SpecError
 from bnbench.recipes import RecipeSpec
 from bnbench.records import EpochRecord
@@ -39,9 +41,34 @@ def train(
 def test_both_engines_train_the_same_network_but_for_rounding(
     synthetic_dataset: Dataset, variant: VariantSpec, recipe: RecipeSpec
 ) -> None:
-    trial = TrialSpec(variant, recipe, 3, "cpu")
-    (native,) = train("native", synthetic_dataset, trial)
-    (reference,) = train("reference", synthetic_dataset, trial)
+    compare_engines(synthetic_dataset, TrialSpec(variant, recipe, 3, "cpu"))
+
+
+OTHER_DATA: dict[str, tuple[tuple[int, ...], str, int]] = {
+    "features": ((5,), "float32", 3),
+    "color bytes": ((3, 4, 5), "uint8", 47),
+    "gray floats": ((7, 3), "float32", 2),
+}
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "num_classes"), OTHER_DATA.values(), ids=OTHER_DATA.keys()
+)
+def test_both_engines_train_the_same_network_on_other_data(
+    shape: tuple[int, ...], dtype: str, num_classes: int
+) -> None:
+    random = np.random.default_rng(0)
+    inputs = random.integers(0, 256, (200, *shape)).astype(np.uint8)
+    if dtype == "float32":
+        inputs = (inputs / 128 - 1).astype(np.float32)
+    labels = np.arange(200) % num_classes
+    data = make_dataset("d", "a test", Arrays(inputs, labels, inputs[:90], labels[:90]))
+    compare_engines(data, TrialSpec(BATCHNORM, RECIPE, 3, "cpu"))
+
+
+def compare_engines(dataset: Dataset, trial: TrialSpec) -> None:
+    (native,) = train("native", dataset, trial)
+    (reference,) = train("reference", dataset, trial)
     assert native.state is not None
     assert reference.state is not None
     assert native.state.keys() == reference.state.keys()
