@@ -16,9 +16,8 @@ int main(int argc, char** argv) {
           "seal'\n"
           "makes the manifest.",
       .warning =
-          "An archive holds no code: a graph of operators, which are all known or the model is "
-          "refused,\n"
-          "and numbers. Results depend neither on the batch size nor on the threads or the "
-          "processor."};
+          "An archive holds no code: a graph of operators, and numbers. A model with an unknown "
+          "operator is\n"
+          "refused. Results depend neither on the batch size nor on the number of threads."};
   return bnbench::RunProgram(argc, argv, program, bnbench::PortableRuntime());
 }

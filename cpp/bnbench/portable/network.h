@@ -1,7 +1,7 @@
 // A network from a torch.export archive, run without LibTorch.
 //
-// It is no sandbox and needs none: an archive holds a graph of known operators and numbers, and no
-// code. What the interpreter does not know, it refuses.
+// An archive holds a graph of operators and numbers, and no code. What the interpreter does not
+// know, it refuses.
 #ifndef BNBENCH_PORTABLE_NETWORK_H_
 #define BNBENCH_PORTABLE_NETWORK_H_
 

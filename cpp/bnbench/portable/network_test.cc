@@ -128,6 +128,8 @@ TEST_CASE("normalizations and functions give what their formulas give") {
   CheckClose(
       RunNode("softmax.int", {{"self", kX}, {"dim", Whole(1)}}, {2}, {0, std::log(3.0F)}, {2}),
       {0.25F, 0.75F});
+  CheckClose(RunNode("softmax.int", {{"self", kX}, {"dim", Whole(1)}}, {2}, {-800, -800}, {2}),
+             {0.5F, 0.5F});
   CheckClose(RunNode("log_softmax.int", {{"self", kX}, {"dim", Whole(-1)}}, {2}, {500, 500}, {2}),
              {-std::log(2.0F), -std::log(2.0F)});
   CheckClose(RunNode("gelu.default", {{"self", kX}}, {2}, {1, -1}, {2}),
