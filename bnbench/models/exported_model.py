@@ -90,6 +90,11 @@ class ExportedModel:
 
     def _require_same_tensors(self, path: Path, graph: Graph) -> None:
         described = self.manifest.network.tensors if self.manifest.network else {}
+        if not described:
+            raise UncoveredError(
+                f"{path}: expected a manifest of {self.path.name} with its tensors, got one "
+                "without; verify the archive itself"
+            )
         for name, expected in described.items():
             found = graph.tensors.get(name)
             if found is None or describe_tensor(found) != expected:

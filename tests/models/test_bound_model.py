@@ -125,6 +125,18 @@ def test_an_archive_of_other_weights_beside_it_does_not_count(tmp_path: Path) ->
     )
 
 
+def test_an_archive_beside_a_manifest_without_tensors_does_not_count(
+    tmp_path: Path, archive: bytes
+) -> None:
+    model = make_own_model(tmp_path, make_cnn())
+    unknown = dataclasses.replace(model, manifest=dataclasses.replace(model.manifest, network=None))
+    vars(unknown)["network"] = model.network
+    (tmp_path / "a.pt2").write_bytes(archive)
+    proof = bound_model(unknown, make_images())
+    assert isinstance(proof, Refusal)
+    assert proof.reason.endswith("got one without; verify the archive itself")
+
+
 def test_code_alone_is_not_covered_and_the_reason_says_what_to_do(tmp_path: Path) -> None:
     model = make_own_model(tmp_path, make_cnn())
     proof = bound_model(model, make_images())
