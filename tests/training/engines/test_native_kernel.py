@@ -332,7 +332,7 @@ def test_ctrl_c_stops_all_trials_within_a_second() -> None:
         )
         print("training", flush=True)
         try:
-            _native.train_ensemble(images, labels, images, labels, [trial] * 4, 2)
+            _native.train_ensemble(images, labels, images, labels, 10, [trial] * 4, 2)
         except KeyboardInterrupt:
             print("interrupted", flush=True)
         """
