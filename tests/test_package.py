@@ -34,7 +34,6 @@ def test_importing_the_package_imports_nothing_else() -> None:
     roots = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
     assert roots == {"bnbench"}
     assert [name for name in names if name.startswith("bnbench")] == ["bnbench"]
-    assert len(names) < 10
 
 
 def test_a_study_is_described_without_torch() -> None:
